@@ -1,0 +1,47 @@
+import type NodeVault from 'node-vault';
+import { createNodeVault } from './node-vault.binding.js';
+import { Transport } from './transport.js';
+import type { TransportOptions } from './transport.options.js';
+import type { VaultRequest, VaultResponse } from './vault-request.js';
+
+/**
+ * The one door to the server: every request of the module goes through node-vault and our transport.
+ * @internal
+ */
+export class VaultClient {
+  private constructor(
+    private readonly transport: Transport,
+    /** The node-vault client, for what this module has no method for. */
+    readonly nodeVault: NodeVault.client,
+  ) {}
+
+  /**
+   * Loads node-vault and undici (neither is loaded by importing this package) and prepares a pool; connects nowhere.
+   *
+   * @param sessionToken asked at every call that brings no token of its own
+   */
+  static async create(options: TransportOptions, sessionToken: () => string | undefined): Promise<VaultClient> {
+    const transport = await Transport.create(options, sessionToken);
+    const nodeVault = await createNodeVault(options.endpoint, (request) => transport.send(request));
+    return new VaultClient(transport, nodeVault);
+  }
+
+  get endpoint(): string {
+    return this.transport.endpoint;
+  }
+
+  /**
+   * Makes one call.
+   *
+   * @throws a `VaultError` for every failure: network, TLS, deadline, status, body
+   */
+  request(request: VaultRequest): Promise<VaultResponse> {
+    const call = { method: request.method, path: `/${request.path}`, vaultRequest: request };
+    return this.nodeVault.request(call) as Promise<VaultResponse>;
+  }
+
+  /** Closes every connection; later calls are refused with `VaultClosedError`. */
+  close(): Promise<void> {
+    return this.transport.close();
+  }
+}

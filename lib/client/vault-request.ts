@@ -1,0 +1,39 @@
+/**
+ * One call to Vault's HTTP API, as the rest of the module describes it.
+ * @publicApi
+ */
+export interface VaultRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD';
+  /** Percent-encoded API path below `/v1/`, without leading slash and query. */
+  readonly path: string;
+  /** Query parameters. */
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** JSON body. */
+  readonly body?: unknown;
+  /** Token to use instead of the session's; `null` sends none. */
+  readonly token?: string | null;
+  /** Namespace to use instead of the client's; `''` is the root namespace. */
+  readonly namespace?: string;
+  /** Ask Vault to wrap the answer for so long: seconds, or a duration such as `5m`. */
+  readonly wrapTtl?: string | number;
+  /** Whole-call deadline in milliseconds. Default: `request.timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Ends the call early with `VaultAbortedError`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Statuses that are an answer here rather than an error, besides 2xx. */
+  readonly accept?: readonly number[];
+  /** The call in words, for error messages. Default: method and path. */
+  readonly operation?: string;
+}
+
+/**
+ * An answer of the server.
+ * @publicApi
+ */
+export interface VaultResponse<T = unknown> {
+  readonly status: number;
+  /** Lower-case header names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Parsed JSON; `undefined` when the answer has no body. */
+  readonly body: T;
+}

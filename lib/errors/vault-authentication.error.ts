@@ -1,0 +1,9 @@
+import { VaultError } from './vault-error.js';
+
+/**
+ * A login was refused, a credential is missing or unusable, or the token is not known to the server.
+ * @publicApi
+ */
+export class VaultAuthenticationError extends VaultError {
+  readonly code = 'VAULT_AUTHENTICATION';
+}

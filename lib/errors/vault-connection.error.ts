@@ -1,0 +1,13 @@
+import { VaultError } from './vault-error.js';
+
+/**
+ * No connection to the server, or the connection broke before the answer was complete.
+ * @publicApi
+ */
+export class VaultConnectionError extends VaultError {
+  readonly code = 'VAULT_CONNECTION';
+
+  override get retryable(): boolean {
+    return true;
+  }
+}

@@ -1,0 +1,13 @@
+import { VaultError } from './vault-error.js';
+
+/**
+ * The server has not been initialised yet (`bao operator init`).
+ * @publicApi
+ */
+export class VaultNotInitializedError extends VaultError {
+  readonly code = 'VAULT_NOT_INITIALIZED';
+
+  override get retryable(): boolean {
+    return true;
+  }
+}

@@ -1,0 +1,13 @@
+import { VaultError } from './vault-error.js';
+
+/**
+ * The server is sealed and answers nothing until it has been unsealed.
+ * @publicApi
+ */
+export class VaultSealedError extends VaultError {
+  readonly code = 'VAULT_SEALED';
+
+  override get retryable(): boolean {
+    return true;
+  }
+}

@@ -1,0 +1,9 @@
+import { VaultError } from './vault-error.js';
+
+/**
+ * The TLS handshake failed: unknown authority, expired certificate, wrong host name, or a client certificate the server wants.
+ * @publicApi
+ */
+export class VaultTlsError extends VaultError {
+  readonly code = 'VAULT_TLS';
+}
