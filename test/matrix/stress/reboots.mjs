@@ -1,0 +1,172 @@
+// The same AppModule class booted again: after a close, at once, after a failure. Each case throws when it goes wrong.
+import { deepStrictEqual as same, rejects } from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { injectable, moduleOf } from './consumers.mjs';
+import * as admin from './vault-admin.mjs';
+
+/** An application whose `Reader` keeps what it read in its constructor, in a module that imports plain ConfigModule. */
+function application(kit, auth, path, providers = []) {
+  const { ConfigModule, ConfigService, VaultModule } = kit;
+  const Reader = injectable(kit, 'Reader', [ConfigService], function keep(config) {
+    this.saw = config.get('AGAIN');
+  });
+  const Feature = moduleOf(kit, 'Feature', { imports: [ConfigModule], providers: [Reader] });
+  const vault = VaultModule.forRootAsync({
+    inject: [ConfigService],
+    useFactory: (env) => ({ endpoint: env.getOrThrow('VAULT_ADDR'), auth, config: { sources: [path] } }),
+  });
+  const imports = [Feature, vault, ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true })];
+  return {
+    vault,
+    AppModule: moduleOf(kit, 'AppModule', { imports, providers }),
+    saw: (app) => app.get(Reader, { strict: false }).saw,
+    /** Whether the session of this application still works. */
+    async alive(app) {
+      const { data } = await app.get(kit.VaultService, { strict: false }).kv('secret').read(path);
+      return data.AGAIN;
+    },
+  };
+}
+
+const broken = (kit, flag) => [
+  {
+    provide: 'breakable',
+    inject: [kit.ConfigService],
+    useFactory: () => {
+      if (flag.broken) throw new Error('broken on purpose');
+    },
+  },
+];
+
+const cases = {
+  async 'after a close, with a new value'(kit, auth, path) {
+    const { AppModule, saw } = application(kit, auth, path);
+    const before = await admin.tokens();
+    for (const value of ['first', 'second', 'third']) {
+      await admin.write(path, { AGAIN: value });
+      const app = await kit.boot(AppModule);
+      same(saw(app), value);
+      await app.close();
+    }
+    same(await admin.tokens(), before, 'sessions outlived their applications');
+  },
+
+  async 'twice at once'(kit, auth, path) {
+    const { AppModule, saw, alive } = application(kit, auth, path);
+    const before = await admin.tokens();
+    await admin.write(path, { AGAIN: 'at once' });
+    const [one, two] = await Promise.all([kit.boot(AppModule), kit.boot(AppModule)]);
+    same([saw(one), saw(two)], ['at once', 'at once']);
+    await one.close();
+    await one.close();
+    same(await alive(two), 'at once');
+    await two.close();
+    await admin.write(path, { AGAIN: 'later' });
+    const three = await kit.boot(AppModule);
+    same([saw(three), await alive(three)], ['later', 'later']);
+    await three.close();
+    same(await admin.tokens(), before, 'sessions outlived their applications');
+  },
+
+  async 'while the first one runs'(kit, auth, path) {
+    const { AppModule, saw, alive } = application(kit, auth, path);
+    await admin.write(path, { AGAIN: 'running' });
+    const one = await kit.boot(AppModule);
+    const two = await kit.boot(AppModule);
+    same([saw(one), saw(two)], ['running', 'running']);
+    await one.close();
+    const three = await kit.boot(AppModule);
+    await two.close();
+    same([saw(three), await alive(three)], ['running', 'running']);
+    await three.close();
+  },
+
+  async 'while the first one closes'(kit, auth, path) {
+    const { AppModule, saw, alive } = application(kit, auth, path);
+    await admin.write(path, { AGAIN: 'closing' });
+    const one = await kit.boot(AppModule);
+    const [, two] = await Promise.all([one.close(), kit.boot(AppModule)]);
+    same([saw(two), await alive(two)], ['closing', 'closing']);
+    await two.close();
+  },
+
+  async 'after another provider failed'(kit, auth, path) {
+    const flag = { broken: true };
+    const { AppModule, saw, alive } = application(kit, auth, path, broken(kit, flag));
+    await admin.write(path, { AGAIN: 'before' });
+    await rejects(kit.boot(AppModule), /broken on purpose/);
+    flag.broken = false;
+    await admin.write(path, { AGAIN: 'after' });
+    const app = await kit.boot(AppModule);
+    same([saw(app), await alive(app)], ['after', 'after']);
+    await app.close();
+    await admin.write(path, { AGAIN: 'at last' });
+    const last = await kit.boot(AppModule);
+    same(saw(last), 'at last');
+    await last.close();
+  },
+
+  async 'beside one whose other provider fails'(kit, auth, path) {
+    const { AppModule, saw, alive } = application(kit, auth, path);
+    const Failing = moduleOf(kit, 'Failing', { imports: [AppModule], providers: broken(kit, { broken: true }) });
+    await admin.write(path, { AGAIN: 'beside' });
+    const [failed, app] = await Promise.allSettled([kit.boot(Failing), kit.boot(AppModule)]);
+    same([failed.status, app.status], ['rejected', 'fulfilled'], String(app.reason?.stack));
+    same([saw(app.value), await alive(app.value)], ['beside', 'beside']);
+    await app.value.close();
+  },
+
+  async 'after its secret was missing'(kit, auth, path) {
+    const { AppModule, saw } = application(kit, auth, path);
+    await admin.remove(path);
+    const failures = await Promise.allSettled([kit.boot(AppModule), kit.boot(AppModule)]);
+    for (const { status, reason } of failures) {
+      same(status, 'rejected');
+      same([reason.name, reason.message.includes(path)], ['VaultConfigurationError', true], reason.stack);
+    }
+    await admin.write(path, { AGAIN: 'there now' });
+    const app = await kit.boot(AppModule);
+    same(saw(app), 'there now');
+    await app.close();
+  },
+
+  async 'inside another application'(kit, auth, path) {
+    const { AppModule, vault, saw } = application(kit, auth, path);
+    await admin.write(path, { AGAIN: 'inside' });
+    const Outer = moduleOf(kit, 'Outer', { imports: [AppModule] });
+    const Beside = moduleOf(kit, 'Beside', { imports: [vault] });
+    const apps = await Promise.all([kit.boot(AppModule), kit.boot(Outer), kit.boot(Beside)]);
+    same(apps.slice(0, 2).map(saw), ['inside', 'inside']);
+    same(apps[2].get(kit.ConfigService, { strict: false }).get('AGAIN'), 'inside');
+    for (const app of apps) await app.close();
+  },
+
+  async 'defined but never booted'(kit, auth) {
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${server.address().port}`;
+    const options = { endpoint, auth, config: { sources: ['never'] } };
+    moduleOf(kit, 'Never', { imports: [kit.VaultModule.forRoot(options)] });
+    moduleOf(kit, 'Neither', { imports: [kit.VaultModule.forRootAsync({ useFactory: () => options })] });
+    for (let round = 0; round < 10; round += 1) await turn();
+    await new Promise((resolve) => server.close(resolve));
+    same(connections, 0);
+  },
+};
+
+/** @returns the number of cases run and what went wrong in them. */
+export async function runReboots(kit) {
+  const auth = await admin.createAppRole();
+  const errors = [];
+  for (const [index, [name, run]] of Object.entries(cases).entries()) {
+    // A path per case, format and process: several harnesses may share the server.
+    const path = `again/${process.pid}-${index}`;
+    await run(kit, auth, path).catch((error) => errors.push({ name, error }));
+  }
+  return { cases: Object.keys(cases).length, errors };
+}

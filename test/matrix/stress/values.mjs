@@ -1,0 +1,22 @@
+// What lies in the KV store at `secret/stress` (the spec seeds it) and what every consumer must see of it.
+export const SECRETS = {
+  STRESS_PASSWORD: 'stress-password-7f1c',
+  STRESS_PORT: 2525,
+  STRESS_FLAG: true,
+  STRESS_LIST: ['one', 'two', 3],
+  STRESS_TREE: { branch: { leaf: 'stress-leaf-90ab' }, empty: null },
+};
+
+/** Read by the second VaultModule of some graphs. */
+export const SECOND_SECRETS = { SECOND_PASSWORD: 'second-password-2d4e' };
+
+/** The namespace the same secret is mounted under a second time. */
+export const NAMESPACE = 'stressed';
+
+/** Configuration path -> value. */
+export const EXPECTED = Object.freeze({
+  ...SECRETS,
+  'STRESS_TREE.branch.leaf': SECRETS.STRESS_TREE.branch.leaf,
+  [`${NAMESPACE}.STRESS_PASSWORD`]: SECRETS.STRESS_PASSWORD,
+  [`${NAMESPACE}.STRESS_TREE.branch`]: SECRETS.STRESS_TREE.branch,
+});
