@@ -49,7 +49,10 @@ export function statusFailure(
     case 401:
       return new VaultAuthenticationError(`${where}${because}`, details);
     case 403:
-      return new VaultPermissionError(`${where}${because} ${policyAdvice(request)}`, details);
+      return new VaultPermissionError(`${where}${because} ${policyAdvice(request)}`, {
+        ...details,
+        policyDenied: policyDenied(body),
+      });
     case 404:
       return notFound(where, because, body, details);
     case 429:
@@ -114,6 +117,15 @@ export function policyStanza(request: Pick<VaultRequest, 'method' | 'path' | 'qu
   }
   const path = request.path.split('/').map(decodeURIComponent).join('/');
   return `path ${JSON.stringify(path)} { capabilities = [${capabilities}] }`;
+}
+
+/** A failed policy check comes as a list ("1 error occurred: …"); a token the server does not know as the bare words. */
+function policyDenied(body: unknown): boolean {
+  const errors = (body as { errors?: unknown } | undefined)?.errors;
+  return (
+    Array.isArray(errors) &&
+    errors.some((text) => typeof text === 'string' && /occurred/.test(text) && !/invalid token/.test(text))
+  );
 }
 
 function policyAdvice(request: VaultRequest): string {

@@ -19,14 +19,15 @@ const KEEP_ALIVE_MS = 60_000;
  * @internal
  */
 export class Transport {
+  // Private fields throughout: the pool and the options hold the client's key, which no inspector may find.
+  readonly #options: TransportOptions;
+  readonly #sessionToken: () => string | undefined;
   #pool: Pool | undefined;
 
-  private constructor(
-    pool: Pool,
-    private readonly options: TransportOptions,
-    private readonly sessionToken: () => string | undefined,
-  ) {
+  private constructor(pool: Pool, options: TransportOptions, sessionToken: () => string | undefined) {
     this.#pool = pool;
+    this.#options = options;
+    this.#sessionToken = sessionToken;
   }
 
   /** Opens no connection yet. `sessionToken` is asked at every call that does not bring a token of its own. */
@@ -55,12 +56,12 @@ export class Transport {
   }
 
   get endpoint(): string {
-    return this.options.endpoint;
+    return this.#options.endpoint;
   }
 
   /** Sends one request. Rejects with a `VaultError` and nothing else. */
   async send(request: VaultRequest): Promise<VaultResponse> {
-    const token = request.token === undefined ? this.sessionToken() : (request.token ?? undefined);
+    const token = request.token === undefined ? this.#sessionToken() : (request.token ?? undefined);
     const call = this.#describe(request);
     const path = `/v1/${request.path}${queryString(request.query)}`;
     let answer = await this.#exchange(request, path, token, call);
@@ -110,7 +111,7 @@ export class Transport {
 
   #headers(request: VaultRequest, token: string | undefined): Record<string, string> {
     const headers: Record<string, string> = { 'x-vault-request': 'true', accept: 'application/json' };
-    const namespace = request.namespace ?? this.options.namespace;
+    const namespace = request.namespace ?? this.#options.namespace;
     if (token) headers['x-vault-token'] = token;
     if (namespace) headers['x-vault-namespace'] = namespace;
     if (request.wrapTtl !== undefined) headers['x-vault-wrap-ttl'] = String(request.wrapTtl);
@@ -123,10 +124,10 @@ export class Transport {
   /** A redirect is followed to the configured endpoint only: the token goes nowhere else. */
   #redirectTarget(answer: RawAnswer, path: string, call: CallContext): string {
     const location = answer.headers['location'] ?? '';
-    const target = URL.canParse(location, this.options.endpoint + path)
-      ? new URL(location, this.options.endpoint + path)
+    const target = URL.canParse(location, this.#options.endpoint + path)
+      ? new URL(location, this.#options.endpoint + path)
       : undefined;
-    if (target?.origin === this.options.endpoint) return target.pathname + target.search;
+    if (target?.origin === this.#options.endpoint) return target.pathname + target.search;
     throw new VaultBadResponseError(
       `Cannot ${call.operation} at ${call.endpoint}: it redirects to ${target ? target.origin : 'an invalid address'}, which is not the configured endpoint, ` +
         'so the token was not sent there. Point "endpoint" (VAULT_ADDR) at the active server or at a load balancer that finds it.',
@@ -148,13 +149,13 @@ export class Transport {
   }
 
   #describe(request: VaultRequest): CallContext {
-    const details: VaultErrorDetails = { path: request.path, namespace: request.namespace ?? this.options.namespace };
+    const details: VaultErrorDetails = { path: request.path, namespace: request.namespace ?? this.#options.namespace };
     return {
       ...details,
       operation: request.operation ?? `${request.method} ${request.path}`,
-      endpoint: this.options.endpoint,
-      timeoutMs: request.timeoutMs ?? this.options.timeoutMs,
-      connectTimeoutMs: this.options.connectTimeoutMs,
+      endpoint: this.#options.endpoint,
+      timeoutMs: request.timeoutMs ?? this.#options.timeoutMs,
+      connectTimeoutMs: this.#options.connectTimeoutMs,
       maxBytes: MAX_BYTES,
     };
   }

@@ -9,11 +9,15 @@ import type { VaultRequest, VaultResponse } from './vault-request.js';
  * @internal
  */
 export class VaultClient {
+  readonly #transport: Transport;
+
   private constructor(
-    private readonly transport: Transport,
+    transport: Transport,
     /** The node-vault client, for what this module has no method for. */
     readonly nodeVault: NodeVault.client,
-  ) {}
+  ) {
+    this.#transport = transport;
+  }
 
   /**
    * Loads node-vault and undici (neither is loaded by importing this package) and prepares a pool; connects nowhere.
@@ -27,7 +31,7 @@ export class VaultClient {
   }
 
   get endpoint(): string {
-    return this.transport.endpoint;
+    return this.#transport.endpoint;
   }
 
   /**
@@ -42,6 +46,6 @@ export class VaultClient {
 
   /** Closes every connection; later calls are refused with `VaultClosedError`. */
   close(): Promise<void> {
-    return this.transport.close();
+    return this.#transport.close();
   }
 }

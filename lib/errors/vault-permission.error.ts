@@ -1,9 +1,18 @@
+import type { VaultErrorDetails } from './vault-error.js';
 import { VaultError } from './vault-error.js';
 
 /**
- * The token is valid but no policy of it allows the call. The message holds the policy stanza that would.
+ * The server denied the call (403). Vault answers an invalid token and a missing policy almost alike; `policyDenied`
+ * tells them apart where the wording of the answer does.
  * @publicApi
  */
 export class VaultPermissionError extends VaultError {
   readonly code = 'VAULT_PERMISSION_DENIED';
+  /** True when the token is valid and a policy is missing; false when the token itself may be at fault. */
+  readonly policyDenied: boolean;
+
+  constructor(message: string, details: VaultErrorDetails & { readonly policyDenied?: boolean } = {}) {
+    super(message, details);
+    this.policyDenied = details.policyDenied ?? false;
+  }
 }

@@ -1,0 +1,105 @@
+import { encodeMount, encodeSegment } from '../client/path.js';
+import type { VaultClient } from '../client/vault-client.js';
+import { VaultBadResponseError, VaultInvalidOptionError } from '../errors/index.js';
+import type { Credential } from './credential.js';
+import { describeCredential, resolveCredential } from './credential.js';
+import type { Login, LoginMethod } from './login-method.js';
+import { submitLogin } from './submit-login.js';
+import { checkToken } from './token.js';
+import { unwrapSecretId } from './unwrap-secret-id.js';
+import type { AppRoleAuth, PulledSecretId, WrappedSecretId } from './vault-auth.options.js';
+
+/**
+ * `approle`: role id and secret id; the secret id is given, wrapped, or fetched with a bootstrap token.
+ * @internal
+ */
+export class AppRoleLogin implements LoginMethod {
+  readonly method = 'approle';
+  readonly #mountPath: string;
+  #unwrapped: Promise<string> | undefined;
+
+  readonly #options: AppRoleAuth;
+
+  constructor(options: AppRoleAuth) {
+    this.#options = options;
+    this.#mountPath = encodeMount(options.mountPath ?? 'approle', 'auth.mountPath');
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const roleId = await this.#roleId(client, signal);
+    const secretId = await this.#secretId(client, signal);
+    return submitLogin(client, {
+      method: 'approle',
+      mountPath: this.#mountPath,
+      path: 'login',
+      body: { role_id: roleId, ...(secretId !== undefined && { secret_id: secretId }) },
+      namespace: this.#options.namespace,
+      advice:
+        'Check "auth.roleId" and "auth.secretId": the role id may be wrong, the secret id wrong, expired, used up or bound to other addresses.',
+      signal,
+    });
+  }
+
+  #roleId(client: VaultClient, signal: AbortSignal | undefined): Promise<string> {
+    const { roleId, secretId } = this.#options;
+    if (roleId !== undefined) return resolveCredential(roleId, 'auth.roleId');
+    if (isPulled(secretId)) return this.#pull(client, secretId, 'GET', 'role-id', 'role_id', signal);
+    throw new VaultInvalidOptionError(
+      '"auth.roleId" is missing. Give the role id that "bao read auth/approle/role/<name>/role-id" prints.',
+    );
+  }
+
+  async #secretId(client: VaultClient, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const { secretId } = this.#options;
+    if (secretId === undefined) return undefined;
+    if (isPulled(secretId)) return this.#pull(client, secretId, 'POST', 'secret-id', 'secret_id', signal);
+    if (isWrapped(secretId)) return this.#unwrap(client, secretId.wrapped, signal);
+    return resolveCredential(secretId, 'auth.secretId');
+  }
+
+  /** A wrapping token opens once, so what was inside is kept for later logins; a failure is not. */
+  #unwrap(client: VaultClient, wrapped: Credential, signal: AbortSignal | undefined): Promise<string> {
+    this.#unwrapped ??= unwrapSecretId(client, wrapped, {
+      mountPath: this.#mountPath,
+      namespace: this.#options.namespace,
+      signal,
+    }).catch((error: unknown) => {
+      this.#unwrapped = undefined;
+      throw error;
+    });
+    return this.#unwrapped;
+  }
+
+  async #pull(
+    client: VaultClient,
+    { token, roleName }: PulledSecretId,
+    method: 'GET' | 'POST',
+    what: 'role-id' | 'secret-id',
+    field: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    const path = `auth/${this.#mountPath}/role/${encodeSegment(roleName, 'auth.secretId.roleName')}/${what}`;
+    const operation = `fetch the ${what} of role ${JSON.stringify(roleName)} with the bootstrap token`;
+    const { namespace } = this.#options;
+    const { body } = await client.request({
+      method,
+      path,
+      operation,
+      token: checkToken(await resolveCredential(token, 'auth.secretId.token'), describeCredential(token)),
+      signal,
+      ...(method === 'POST' && { body: {} }),
+      ...(namespace !== undefined && { namespace }),
+    });
+    const value = (body as { data?: Record<string, unknown> } | undefined)?.data?.[field];
+    if (typeof value === 'string' && value !== '') return value;
+    throw new VaultBadResponseError(`Cannot ${operation}: the answer holds no ${what}.`, { operation, path });
+  }
+}
+
+function isPulled(secretId: AppRoleAuth['secretId']): secretId is PulledSecretId {
+  return typeof secretId === 'object' && 'roleName' in secretId;
+}
+
+function isWrapped(secretId: AppRoleAuth['secretId']): secretId is WrappedSecretId {
+  return typeof secretId === 'object' && 'wrapped' in secretId;
+}

@@ -1,0 +1,65 @@
+import { VaultInvalidOptionError } from '../errors/index.js';
+
+/** What an option may be: a type, or the options inside it. @internal */
+export type Shape = { readonly [option: string]: Check };
+type Check = Shape | ((value: unknown) => string | undefined);
+
+/** A check by `typeof`; the result says what the value should have been. @internal */
+export const is =
+  (type: 'string' | 'boolean' | 'object') =>
+  (value: unknown): string | undefined =>
+    typeof value === type && value !== null ? undefined : `a ${type}`;
+
+/** Milliseconds or a count: finite, above zero, and within what a timer can hold. @internal */
+export const positive = (value: unknown): string | undefined =>
+  typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= 2 ** 31 - 1
+    ? undefined
+    : 'a number above 0 (and below 2 147 483 648)';
+
+/** @internal */
+export const anything = (): undefined => undefined;
+
+/**
+ * Refuses unknown options and wrong types. Values are never quoted: an option may be a secret in the wrong place.
+ *
+ * @throws VaultInvalidOptionError naming the option and what is known
+ * @internal
+ */
+export function checkOptions(options: unknown, shape: Shape, path = ''): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new VaultInvalidOptionError(`${path === '' ? 'The options of VaultModule' : `"${path}"`} must be an object.`);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const full = path === '' ? name : `${path}.${name}`;
+    const check = Object.hasOwn(shape, name) ? shape[name] : undefined;
+    if (check === undefined) throw unknown(full, name, Object.keys(shape));
+    if (value === undefined) continue;
+    if (typeof check === 'object') checkOptions(value, check, full);
+    else {
+      const expected = check(value);
+      if (expected !== undefined) throw new VaultInvalidOptionError(`"${full}" must be ${expected}.`);
+    }
+  }
+}
+
+function unknown(full: string, name: string, known: readonly string[]): VaultInvalidOptionError {
+  const close = known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2);
+  return new VaultInvalidOptionError(
+    `"${full}" is not an option.${close ? ` Did you mean "${close}"?` : ''} Known: ${known.join(', ')}.`,
+  );
+}
+
+/** Edit distance, for "did you mean". */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      );
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

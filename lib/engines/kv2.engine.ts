@@ -1,0 +1,208 @@
+import { encodeMount, encodePath } from '../client/path.js';
+import type { JsonObject } from '../client/response.js';
+import type { VaultClient } from '../client/vault-client.js';
+import type { VaultRequest } from '../client/vault-request.js';
+import { VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
+import type { VaultCallOptions } from './engine.options.js';
+import { callOptions } from './engine.options.js';
+import { parseKeys, parseMetadata, parseSecret, parseWritten } from './kv2.parse.js';
+import type { Kv2Metadata, Kv2Secret, Kv2Version } from './kv2.types.js';
+import { mergePatch } from './merge-patch.js';
+
+/**
+ * Options of a write.
+ * @publicApi
+ */
+export interface Kv2WriteOptions extends VaultCallOptions {
+  /** Write only if this is the current version; 0 = only if nothing is there yet. */
+  readonly cas?: number;
+}
+
+type Part = 'data' | 'metadata' | 'delete' | 'undelete' | 'destroy';
+
+/**
+ * A KV version 2 engine: secrets with versions.
+ *
+ * `secretPath` is the path as `bao kv get` takes it, without `data/`. An absent path is `VaultNotFoundError`, a deleted
+ * version `VaultDeletedVersionError`, a destroyed one the same with `destroyed: true`; every method can also reject with
+ * the errors of any call (permission, connection, timeout, sealed …) and with `VaultInvalidPathError` before a call.
+ * @see https://openbao.org/api-docs/secret/kv/kv-v2/
+ * @publicApi
+ */
+export class Kv2Engine {
+  readonly #mount: string;
+
+  /** @internal */
+  constructor(
+    private readonly client: VaultClient,
+    /** Where the engine is mounted. */
+    readonly mountPath: string = 'secret',
+  ) {
+    this.#mount = encodeMount(mountPath);
+  }
+
+  /** Reads the current version of a secret. Values keep their JSON types. */
+  read<T = JsonObject>(secretPath: string, options?: VaultCallOptions): Promise<Kv2Secret<T>> {
+    return this.#read<T>(secretPath, undefined, options);
+  }
+
+  /** Reads one version of a secret. */
+  async readVersion<T = JsonObject>(
+    secretPath: string,
+    version: number,
+    options?: VaultCallOptions,
+  ): Promise<Kv2Secret<T>> {
+    return this.#read<T>(secretPath, checkVersion(version), options);
+  }
+
+  /** Reads what is known of a secret and its versions, without any value. */
+  async metadata(secretPath: string, options?: VaultCallOptions): Promise<Kv2Metadata> {
+    const call = this.#call('GET', 'metadata', secretPath, options, 'read the metadata of');
+    return parseMetadata(await this.client.request(call), call);
+  }
+
+  /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */
+  async list(secretPath = '', options?: VaultCallOptions): Promise<string[]> {
+    const folder = secretPath.replace(/\/$/, '');
+    const call = {
+      ...this.#call('GET', 'metadata', folder, options, 'list', true),
+      query: { list: true },
+    };
+    try {
+      return parseKeys(await this.client.request(call), call);
+    } catch (error) {
+      if (error instanceof VaultNotFoundError) return [];
+      throw error;
+    }
+  }
+
+  /** Writes a new version; earlier ones stay. */
+  async write(secretPath: string, data: object, options: Kv2WriteOptions = {}): Promise<Kv2Version> {
+    const call = {
+      ...this.#call('POST', 'data', secretPath, options, 'write'),
+      body: { data, options: casOf(options) },
+    };
+    return parseWritten(await this.client.request(call), call);
+  }
+
+  /**
+   * Changes the named keys of a secret and leaves the others: a JSON merge patch (RFC 7396), in which `null` removes a
+   * key. Needs the policy capability `patch`. Where the server or a proxy does not take PATCH (405), the secret is read,
+   * merged here and written back with check-and-set, so a concurrent write is never overwritten.
+   *
+   * @throws VaultCasMismatchError when somebody else wrote in between
+   */
+  async patch(secretPath: string, data: object, options: Kv2WriteOptions = {}): Promise<Kv2Version> {
+    const call = {
+      ...this.#call('PATCH', 'data', secretPath, options, 'patch'),
+      body: { data, options: casOf(options) },
+      accept: [405],
+    };
+    const response = await this.client.request(call);
+    if (response.status !== 405) return parseWritten(response, call);
+    const current = await this.read(secretPath, callOptions(options));
+    const merged = mergePatch(current.data, data as JsonObject);
+    return this.write(secretPath, merged, { ...callOptions(options), cas: options.cas ?? current.version });
+  }
+
+  /** Deletes the current version; `undelete` brings it back. */
+  async delete(secretPath: string, options?: VaultCallOptions): Promise<void> {
+    await this.client.request(this.#call('DELETE', 'data', secretPath, options, 'delete'));
+  }
+
+  /** Deletes versions; `undelete` brings them back. */
+  deleteVersions(secretPath: string, versions: readonly number[], options?: VaultCallOptions): Promise<void> {
+    return this.#versions('delete', secretPath, versions, options);
+  }
+
+  /** Brings deleted versions back. */
+  undelete(secretPath: string, versions: readonly number[], options?: VaultCallOptions): Promise<void> {
+    return this.#versions('undelete', secretPath, versions, options);
+  }
+
+  /** Removes the data of versions for good. */
+  destroy(secretPath: string, versions: readonly number[], options?: VaultCallOptions): Promise<void> {
+    return this.#versions('destroy', secretPath, versions, options);
+  }
+
+  /** Removes a secret with all its versions and metadata for good. */
+  async deleteMetadata(secretPath: string, options?: VaultCallOptions): Promise<void> {
+    await this.client.request(this.#call('DELETE', 'metadata', secretPath, options, 'remove'));
+  }
+
+  /**
+   * Writes an old version again as the newest one, unless somebody writes in between.
+   *
+   * @throws VaultDeletedVersionError when that version holds no data any more
+   * @throws VaultCasMismatchError when somebody else wrote in between
+   */
+  async rollback(secretPath: string, version: number, options?: VaultCallOptions): Promise<Kv2Version> {
+    const { currentVersion } = await this.metadata(secretPath, options);
+    const { data } = await this.readVersion(secretPath, version, options);
+    return this.write(secretPath, data, { ...callOptions(options), cas: currentVersion });
+  }
+
+  async #read<T>(
+    secretPath: string,
+    version: number | undefined,
+    options: VaultCallOptions | undefined,
+  ): Promise<Kv2Secret<T>> {
+    const call = this.#call(
+      'GET',
+      'data',
+      secretPath,
+      options,
+      version === undefined ? 'read' : `read version ${version} of`,
+    );
+    const response = await this.client.request(version === undefined ? call : { ...call, query: { version } });
+    return parseSecret<T>(response, call);
+  }
+
+  async #versions(
+    part: Part,
+    secretPath: string,
+    versions: readonly number[],
+    options: VaultCallOptions | undefined,
+  ): Promise<void> {
+    if (versions.length === 0) throw new VaultInvalidOptionError(`Name the versions to ${part}; the list is empty.`);
+    versions.forEach(checkVersion);
+    await this.client.request({
+      ...this.#call('POST', part, secretPath, options, `${part} versions of`),
+      body: { versions },
+    });
+  }
+
+  #call(
+    method: VaultRequest['method'],
+    part: Part,
+    secretPath: string,
+    options: VaultCallOptions | undefined,
+    verb: string,
+    root = false,
+  ): VaultRequest {
+    const path =
+      root && secretPath === ''
+        ? `${this.#mount}/${part}`
+        : `${this.#mount}/${part}/${encodePath(secretPath, 'secretPath')}`;
+    return {
+      method,
+      path,
+      operation: `${verb} KV v2 secret ${JSON.stringify(secretPath)} in mount ${JSON.stringify(this.mountPath)}`,
+      ...callOptions(options),
+    };
+  }
+}
+
+function casOf({ cas }: Kv2WriteOptions): { cas?: number } {
+  if (cas === undefined) return {};
+  if (!Number.isInteger(cas) || cas < 0)
+    throw new VaultInvalidOptionError(
+      `"cas" is ${String(cas)}; it takes the current version, or 0 for "only if absent".`,
+    );
+  return { cas };
+}
+
+function checkVersion(version: number): number {
+  if (Number.isInteger(version) && version > 0) return version;
+  throw new VaultInvalidOptionError(`Version ${String(version)} is not a version; they are counted from 1.`);
+}

@@ -1,0 +1,114 @@
+import { encodePath } from '../client/path.js';
+import type { JsonObject } from '../client/response.js';
+import { isJsonObject } from '../client/response.js';
+import type { VaultClient } from '../client/vault-client.js';
+import type { VaultRequest } from '../client/vault-request.js';
+import { VaultNotFoundError } from '../errors/index.js';
+import type { VaultCallOptions } from './engine.options.js';
+import { callOptions } from './engine.options.js';
+import { parseKeys } from './kv2.parse.js';
+
+/**
+ * What Vault answers on any path.
+ * @publicApi
+ */
+export interface VaultSecret<T = JsonObject> {
+  readonly data: T;
+  /** `''` when the answer is not leased. */
+  readonly leaseId: string;
+  /** Seconds. */
+  readonly leaseDuration: number;
+  readonly renewable: boolean;
+  readonly warnings: readonly string[];
+  /** Present in answers of auth methods: holds a token, treat it as a secret. */
+  readonly auth?: JsonObject;
+  /** Present in response-wrapped answers: holds a token, treat it as a secret. */
+  readonly wrapInfo?: JsonObject;
+}
+
+/**
+ * Options of a generic call.
+ * @publicApi
+ */
+export interface VaultLogicalOptions extends VaultCallOptions {
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Ask for a response-wrapped answer that lives so long: seconds, or a duration such as `5m`. */
+  readonly wrapTtl?: string | number;
+}
+
+/**
+ * Reads and writes any path, for engines this module has no class for. Paths are written plainly, as after
+ * `bao read`: they are percent-encoded here.
+ * @internal
+ */
+export class LogicalEngine {
+  constructor(private readonly client: VaultClient) {}
+
+  async read<T = JsonObject>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+    return this.#send<T>('GET', path, 'read', options);
+  }
+
+  async write<T = JsonObject>(path: string, data: object = {}, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+    return this.#send<T>('POST', path, 'write', options, data);
+  }
+
+  async list(path: string, options?: VaultCallOptions): Promise<string[]> {
+    const call = { ...this.#call('GET', path.replace(/\/$/, ''), 'list', options), query: { list: true } };
+    try {
+      return parseKeys(await this.client.request(call), call);
+    } catch (error) {
+      if (error instanceof VaultNotFoundError) return [];
+      throw error;
+    }
+  }
+
+  async delete(path: string, options?: VaultCallOptions): Promise<void> {
+    await this.client.request(this.#call('DELETE', path, 'delete', options));
+  }
+
+  async #send<T>(
+    method: VaultRequest['method'],
+    path: string,
+    verb: string,
+    options: VaultLogicalOptions | undefined,
+    body?: object,
+  ): Promise<VaultSecret<T>> {
+    const { body: answer } = await this.client.request({
+      ...this.#call(method, path, verb, options),
+      ...(options?.query && { query: options.query }),
+      ...(options?.wrapTtl !== undefined && { wrapTtl: options.wrapTtl }),
+      ...(body && { body }),
+    });
+    return toSecret<T>(isJsonObject(answer) ? answer : {});
+  }
+
+  #call(
+    method: VaultRequest['method'],
+    path: string,
+    verb: string,
+    options: VaultCallOptions | undefined,
+  ): VaultRequest {
+    return { method, path: encodePath(path, 'path'), operation: `${verb} ${path}`, ...callOptions(options) };
+  }
+}
+
+function toSecret<T>(answer: JsonObject): VaultSecret<T> {
+  const {
+    data,
+    lease_id: leaseId,
+    lease_duration: leaseDuration,
+    renewable,
+    warnings,
+    auth,
+    wrap_info: wrapInfo,
+  } = answer;
+  return {
+    data: (data ?? {}) as T,
+    leaseId: typeof leaseId === 'string' ? leaseId : '',
+    leaseDuration: typeof leaseDuration === 'number' ? leaseDuration : 0,
+    renewable: renewable === true,
+    warnings: Array.isArray(warnings) ? warnings.map(String) : [],
+    ...(isJsonObject(auth) && { auth }),
+    ...(isJsonObject(wrapInfo) && { wrapInfo }),
+  };
+}

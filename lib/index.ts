@@ -1,0 +1,58 @@
+export type { Credential } from './auth/credential.js';
+export type { VaultSession, VaultSessionState } from './auth/session.js';
+export type {
+  AppRoleAuth,
+  LdapAuth,
+  PulledSecretId,
+  TokenAuth,
+  UserpassAuth,
+  VaultAuth,
+  WrappedSecretId,
+} from './auth/vault-auth.options.js';
+export type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
+export type { VaultValueOrigin } from './config/configuration.js';
+export type { VaultSource, VaultSourceOptions } from './config/vault-source.js';
+export type { VaultCallOptions } from './engines/engine.options.js';
+export type { Kv1Engine } from './engines/kv1.engine.js';
+export type { Kv2Engine, Kv2WriteOptions } from './engines/kv2.engine.js';
+export type { Kv2Metadata, Kv2Secret, Kv2Version } from './engines/kv2.types.js';
+export type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.js';
+export {
+  isVaultError,
+  VaultAbortedError,
+  VaultAuthenticationError,
+  VaultBadResponseError,
+  VaultCasMismatchError,
+  VaultClosedError,
+  VaultConfigurationError,
+  VaultConnectionError,
+  VaultDeletedVersionError,
+  VaultError,
+  VaultInvalidOptionError,
+  VaultInvalidPathError,
+  VaultNotFoundError,
+  VaultNotInitializedError,
+  VaultPermissionError,
+  VaultRateLimitedError,
+  VaultRequestError,
+  VaultSealedError,
+  VaultServerError,
+  VaultTimeoutError,
+  VaultTlsError,
+} from './errors/index.js';
+export type { VaultErrorCode, VaultErrorDetails } from './errors/index.js';
+export type { VaultHealth, VaultServerState } from './sys/health.js';
+export type { VaultSealStatus } from './sys/seal-status.js';
+export type { VaultUnsealOptions, VaultUnsealProgress, VaultUnsealResult } from './sys/unseal.js';
+export type { VaultSys } from './sys/vault-sys.js';
+export { VaultModule } from './vault.module.js';
+export type {
+  VaultBootOptions,
+  VaultBootUnsealOptions,
+  VaultConfigOptions,
+  VaultModuleAsyncOptions,
+  VaultModuleOptions,
+  VaultOptionsFactory,
+  VaultShutdownOptions,
+} from './vault.options.js';
+export { VaultService } from './vault.service.js';

@@ -1,0 +1,86 @@
+import type { VaultClient } from '../client/vault-client.js';
+import type { VaultRequest } from '../client/vault-request.js';
+import { VaultInvalidOptionError, VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
+import type { VaultSealStatus } from './seal-status.js';
+import { parseSealStatus } from './seal-status.js';
+
+/**
+ * How far unsealing has come.
+ * @publicApi
+ */
+export interface VaultUnsealProgress {
+  readonly endpoint: string;
+  readonly sealed: boolean;
+  /** Keys accepted so far. */
+  readonly progress: number;
+  /** Keys needed. */
+  readonly threshold: number;
+}
+
+/**
+ * Options of unsealing.
+ * @publicApi
+ */
+export interface VaultUnsealOptions {
+  /** Servers to unseal, one after the other. Default: the module's own. */
+  readonly endpoints?: readonly string[];
+  /** Throw away keys of an unfinished attempt first. Default: `false`, they count. */
+  readonly reset?: boolean;
+  /** Called after every key. */
+  readonly onProgress?: (progress: VaultUnsealProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What became of one server.
+ * @publicApi
+ */
+export interface VaultUnsealResult extends VaultUnsealProgress {
+  /** `already-unsealed`: it was open, and no key was sent. */
+  readonly outcome: 'unsealed' | 'already-unsealed';
+}
+
+/** @internal */
+export async function unsealServer(
+  client: VaultClient,
+  keys: readonly string[],
+  { reset = false, onProgress, signal }: VaultUnsealOptions,
+): Promise<VaultUnsealResult> {
+  const { endpoint } = client;
+  if (keys.length === 0 || keys.some((key) => typeof key !== 'string' || key.trim() === '')) {
+    throw new VaultInvalidOptionError('Unsealing takes a list of keys, none of them empty.');
+  }
+  const ask = async (
+    call: Pick<VaultRequest, 'method' | 'path' | 'operation'> & { body?: object },
+  ): Promise<VaultSealStatus> =>
+    parseSealStatus(await client.request({ ...call, token: null, namespace: '', signal }), call);
+  const report = ({ sealed, progress, threshold }: VaultSealStatus) => ({ endpoint, sealed, progress, threshold });
+
+  let status = await ask({ method: 'GET', path: 'sys/seal-status', operation: 'read the seal status' });
+  if (!status.initialized) {
+    throw new VaultNotInitializedError(
+      `Cannot unseal ${endpoint}: the server is not initialised. Run "bao operator init" once.`,
+      { endpoint },
+    );
+  }
+  if (!status.sealed) return { ...report(status), outcome: 'already-unsealed' };
+  if (reset)
+    status = await ask({
+      method: 'PUT',
+      path: 'sys/unseal',
+      operation: 'reset the unfinished unseal attempt',
+      body: { reset: true },
+    });
+
+  for (const [index, key] of keys.entries()) {
+    const operation = `submit unseal key ${index + 1} of ${keys.length}`;
+    status = await ask({ method: 'PUT', path: 'sys/unseal', operation, body: { key: key.trim() } });
+    onProgress?.(report(status));
+    if (!status.sealed) return { ...report(status), outcome: 'unsealed' };
+  }
+  throw new VaultSealedError(
+    `${endpoint} is still sealed after ${keys.length} key(s): ${status.progress} of ${status.threshold} are in. ` +
+      'A key given twice counts once. Give more keys; if a wrong key may be among those already in, start over with "reset: true".',
+    { endpoint, operation: 'unseal' },
+  );
+}

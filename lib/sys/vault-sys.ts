@@ -1,0 +1,81 @@
+import type { VaultClient } from '../client/vault-client.js';
+import type { VaultCallOptions } from '../engines/engine.options.js';
+import { callOptions } from '../engines/engine.options.js';
+import type { VaultHealth } from './health.js';
+import { HEALTH_CODES, parseHealth } from './health.js';
+import type { VaultSealStatus } from './seal-status.js';
+import { parseSealStatus } from './seal-status.js';
+import type { VaultUnsealOptions, VaultUnsealResult } from './unseal.js';
+import { unsealServer } from './unseal.js';
+
+/**
+ * The server itself: health, seal status, unsealing. Nothing here needs a token.
+ * @see https://openbao.org/api-docs/system/
+ * @publicApi
+ */
+export class VaultSys {
+  /** @internal */
+  constructor(
+    private readonly client: VaultClient,
+    private readonly connect: (endpoint: string) => Promise<VaultClient>,
+  ) {}
+
+  /** Health of the server; standby, sealed and the like are answers, not errors. */
+  async health(options?: VaultCallOptions): Promise<VaultHealth> {
+    const call = {
+      method: 'GET',
+      path: 'sys/health',
+      operation: 'read the health',
+      token: null,
+      namespace: '',
+      accept: HEALTH_CODES,
+      ...withoutNamespace(options),
+    } as const;
+    return parseHealth(await this.client.request(call), call);
+  }
+
+  /** Whether the server is initialised and sealed. */
+  async sealStatus(options?: VaultCallOptions): Promise<VaultSealStatus> {
+    const call = {
+      method: 'GET',
+      path: 'sys/seal-status',
+      operation: 'read the seal status',
+      token: null,
+      namespace: '',
+      ...withoutNamespace(options),
+    } as const;
+    return parseSealStatus(await this.client.request(call), call);
+  }
+
+  /**
+   * Unseals a server, or several.
+   *
+   * Each server is asked first; one that is open already is left alone and reported as such. Keys are submitted one by
+   * one, only as many as it takes. Without `endpoints` the module's own server is meant.
+   *
+   * @param keys unseal keys, in base64 or hex as `operator init` printed them
+   * @throws VaultNotInitializedError when there is nothing to unseal yet
+   * @throws VaultSealedError when the keys did not suffice
+   * @throws VaultRequestError when the server rejects a key
+   */
+  async unseal(keys: readonly string[], options: VaultUnsealOptions = {}): Promise<VaultUnsealResult[]> {
+    if (!options.endpoints) return [await unsealServer(this.client, keys, options)];
+    const results: VaultUnsealResult[] = [];
+    // One after the other: with Raft storage a node joins the quorum of those that are open already.
+    for (const endpoint of options.endpoints) {
+      const client = await this.connect(endpoint);
+      try {
+        results.push(await unsealServer(client, keys, options));
+      } finally {
+        await client.close();
+      }
+    }
+    return results;
+  }
+}
+
+/** These endpoints exist in the root namespace only. */
+function withoutNamespace(options: VaultCallOptions | undefined): Omit<VaultCallOptions, 'namespace'> {
+  const { signal, timeoutMs } = options ?? {};
+  return callOptions({ signal, ...(timeoutMs !== undefined && { timeoutMs }) });
+}

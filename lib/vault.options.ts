@@ -1,0 +1,92 @@
+import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
+import type { Credential } from './auth/credential.js';
+import type { VaultAuth } from './auth/vault-auth.options.js';
+import type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
+import type { VaultSource } from './config/vault-source.js';
+
+/**
+ * What is read into `ConfigService` before any provider of the application is created.
+ * @publicApi
+ */
+export interface VaultConfigOptions {
+  /** Secrets to read, in ascending precedence: later ones win, key by key. */
+  readonly sources: readonly VaultSource[];
+}
+
+/**
+ * Limits of the boot.
+ * @publicApi
+ */
+export interface VaultBootOptions {
+  /** Deadline of everything that happens before the application starts, in milliseconds. Default: 30 000. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * What happens on `app.close()`.
+ * @publicApi
+ */
+export interface VaultShutdownOptions {
+  /** Revoke the token this module obtained, and with it every lease made with it. A token you supplied is never revoked. Default: `true`. */
+  readonly revoke?: boolean;
+  /** How long revoking may take, in milliseconds. Default: 2 000. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Unseals a sealed server at boot. For development machines and single nodes; production uses auto-unseal.
+ * @publicApi
+ */
+export interface VaultBootUnsealOptions {
+  /** Unseal keys; at least the threshold. */
+  readonly keys: readonly Credential[];
+  /** Servers to unseal, one after the other. Default: `endpoint`. */
+  readonly endpoints?: readonly string[];
+  /** Throw away keys of an unfinished attempt first. Default: `false`. */
+  readonly reset?: boolean;
+}
+
+/**
+ * Options of the module. What is left out comes from the environment: `BAO_…` first, then `VAULT_…`.
+ * @publicApi
+ */
+export interface VaultModuleOptions {
+  /** Scheme, host and port of the server. Default: `BAO_ADDR`, else `VAULT_ADDR`. */
+  readonly endpoint?: string;
+  /** Namespace of all calls. Default: `BAO_NAMESPACE`, else `VAULT_NAMESPACE`, else none. */
+  readonly namespace?: string;
+  /** How to log in. Default: the token in `BAO_TOKEN`, else `VAULT_TOKEN`. */
+  readonly auth?: VaultAuth;
+  /** Default: `VAULT_CACERT`, `VAULT_CLIENT_CERT`, `VAULT_CLIENT_KEY`, `VAULT_TLS_SERVER_NAME`, `VAULT_SKIP_VERIFY`, or `BAO_…`. */
+  readonly tls?: VaultTlsOptions;
+  readonly request?: VaultRequestOptions;
+  readonly boot?: VaultBootOptions;
+  readonly config?: VaultConfigOptions;
+  readonly shutdown?: VaultShutdownOptions;
+  readonly unseal?: VaultBootUnsealOptions;
+}
+
+/**
+ * A class that makes the options, for `useClass` and `useExisting`.
+ * @publicApi
+ */
+export interface VaultOptionsFactory {
+  createVaultOptions(): VaultModuleOptions | Promise<VaultModuleOptions>;
+}
+
+/**
+ * Options that depend on other providers. Exactly one of `useFactory`, `useClass`, `useExisting`.
+ *
+ * They are resolved before the application exists, in a context of their own: what is injected must come from
+ * `imports`. `ConfigService` is always there; it sees the environment and `.env`.
+ * @publicApi
+ */
+export interface VaultModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  readonly inject?: FactoryProvider['inject'];
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Nest types factory parameters so; nothing else lets users declare theirs
+  readonly useFactory?: (...args: any[]) => VaultModuleOptions | Promise<VaultModuleOptions>;
+  readonly useClass?: Type<VaultOptionsFactory>;
+  readonly useExisting?: Type<VaultOptionsFactory>;
+  /** Whether `VaultService` is there without importing `VaultModule`. Default: `true`. */
+  readonly isGlobal?: boolean;
+}

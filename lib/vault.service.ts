@@ -1,0 +1,85 @@
+import type NodeVault from 'node-vault';
+import type { VaultSession } from './auth/session.js';
+import type { JsonObject } from './client/response.js';
+import type { VaultClient } from './client/vault-client.js';
+import type { LoadedConfiguration, VaultValueOrigin } from './config/configuration.js';
+import type { VaultCallOptions } from './engines/engine.options.js';
+import { Kv1Engine } from './engines/kv1.engine.js';
+import { Kv2Engine } from './engines/kv2.engine.js';
+import type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.js';
+import { LogicalEngine } from './engines/logical.engine.js';
+import type { VaultSys } from './sys/vault-sys.js';
+
+/**
+ * Everything Vault offers to a running application, over the session the module opened at boot. Inject it anywhere.
+ *
+ * Every method rejects with a `VaultError` and nothing else.
+ * @publicApi
+ */
+export class VaultService {
+  readonly #client: VaultClient;
+  readonly #logical: LogicalEngine;
+  readonly #origins: LoadedConfiguration['origins'];
+
+  /** @internal */
+  constructor(
+    client: VaultClient,
+    /** Who the application is at the server. */
+    readonly session: VaultSession,
+    /** Health, seal status, unsealing. */
+    readonly sys: VaultSys,
+    { origins }: Pick<LoadedConfiguration, 'origins'>,
+  ) {
+    this.#client = client;
+    this.#logical = new LogicalEngine(client);
+    this.#origins = origins;
+  }
+
+  /** The KV v2 engine at a mount. @throws VaultInvalidPathError */
+  kv(mountPath = 'secret'): Kv2Engine {
+    return new Kv2Engine(this.#client, mountPath);
+  }
+
+  /** The KV v1 engine at a mount. @throws VaultInvalidPathError */
+  kv1(mountPath: string): Kv1Engine {
+    return new Kv1Engine(this.#client, mountPath);
+  }
+
+  /** Reads any path, written as after `bao read`. @throws VaultNotFoundError when nothing is there */
+  read<T = JsonObject>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+    return this.#logical.read<T>(path, options);
+  }
+
+  /** Writes to any path, and returns what the server answers. */
+  write<T = JsonObject>(path: string, data?: object, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+    return this.#logical.write<T>(path, data, options);
+  }
+
+  /** Lists the names below any path. Nothing there is an empty list. */
+  list(path: string, options?: VaultCallOptions): Promise<string[]> {
+    return this.#logical.list(path, options);
+  }
+
+  /** Deletes what is at any path. */
+  delete(path: string, options?: VaultCallOptions): Promise<void> {
+    return this.#logical.delete(path, options);
+  }
+
+  /** Where a configuration value came from; `undefined` when it is not from Vault. Never the value. */
+  explain(key: string): VaultValueOrigin | undefined {
+    return this.#origins.get(key);
+  }
+
+  /** Where every configuration value from Vault came from, in order of loading. */
+  origins(): VaultValueOrigin[] {
+    return [...this.#origins.values()];
+  }
+
+  /**
+   * The node-vault client over this session and transport, for what this class has no method for. It cannot change the
+   * session: logging in through it returns a token and changes nothing here.
+   */
+  get client(): NodeVault.client {
+    return this.#client.nodeVault;
+  }
+}
