@@ -49,7 +49,7 @@ const drawVault = (random, modules) => ({
 /** @returns a graph: modules in a tree (`parent`) with extra edges down (`also`) and back up (`back`, forwardRef). */
 export function drawGraph(seed, index, mode) {
   const random = randomFrom(seed, index);
-  const count = random.between(3, 16);
+  const count = random.chance(0.03) ? random.between(40, 80) : random.between(3, 16);
   const modules = Array.from({ length: count }, (_, id) => drawModule(random, id, count));
   for (const module of modules) {
     for (let up = module.parent; up; up = modules[up].parent) {
