@@ -1,6 +1,8 @@
 import * as http from 'node:http';
+import * as https from 'node:https';
 import * as net from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { createCertificates } from '../../lib/testing/index.js';
 import * as fault from '../support/fault-server.js';
 import type { FaultHandler, FaultServer, FaultServerOptions } from '../support/fault-server.js';
 
@@ -236,6 +238,48 @@ describe('fault server', () => {
     it('the absence of the real server as a broken connection', async () => {
       const server = await start(fault.forwardTo(`http://127.0.0.1:${await fault.freePort()}`));
       await expect(call(server)).rejects.toMatchObject({ code: 'ECONNRESET' });
+    });
+  });
+
+  describe('with TLS', () => {
+    const callTls = (server: FaultServer, ca: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const request = https.get(server.endpoint, { agent: false, ca }, (response) => {
+          response.on('error', reject).resume();
+          response.on('end', () => resolve(response.statusCode));
+        });
+        request.on('error', reject);
+      });
+
+    it('answers who trusts its certificate', async () => {
+      const tls = await createCertificates();
+      const server = await start(fault.answer(204), { tls });
+      expect(server.endpoint).toMatch(/^https:/);
+      await expect(callTls(server, tls.ca)).resolves.toBe(204);
+      await expect(callTls(server, (await createCertificates()).ca)).rejects.toThrow('certificate');
+    });
+
+    it.each<[string, FaultHandler]>([
+      ['resets', fault.reset()],
+      ['truncates', fault.truncated({ with: 'reset' })],
+    ])('%s', async (_name, handler) => {
+      const tls = await createCertificates();
+      await expect(callTls(await start(handler, { tls }), tls.ca)).rejects.toMatchObject({ code: 'ECONNRESET' });
+    });
+
+    it('forwards to a server behind TLS', async () => {
+      const tls = await createCertificates();
+      const real = await start(fault.json(200, { ok: true }), { tls });
+      const server = await start(fault.forwardTo(real.endpoint, { ca: tls.ca }));
+      expect((await call(server)).body.toString()).toBe('{"ok":true}');
+    });
+
+    it('is deaf to a handshake', async () => {
+      const server = await start('deaf', { tls: {} });
+      const failed = callTls(server, '').catch((error: NodeJS.ErrnoException) => error.code);
+      await server.until(() => server.connections === 1);
+      server.dropConnections();
+      await expect(failed).resolves.toBe('ECONNRESET');
     });
   });
 
