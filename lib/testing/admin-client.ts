@@ -2,6 +2,8 @@ import { Agent, request } from 'undici';
 import { redact, secretsOf } from '../errors/redact.js';
 import { VaultTestServerError } from './vault-test-server.error.js';
 
+const ANSWER_TIMEOUT_MS = 30_000;
+
 /**
  * Answer of a test server.
  * @publicApi
@@ -52,6 +54,8 @@ export class AdminClient {
   ) {
     const { ca, cert, key, rejectUnauthorized = true } = tls ?? {};
     this.agent = new Agent({
+      headersTimeout: ANSWER_TIMEOUT_MS,
+      bodyTimeout: ANSWER_TIMEOUT_MS,
       connect: { rejectUnauthorized, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
     });
   }
@@ -62,25 +66,14 @@ export class AdminClient {
     body: unknown,
     { token, namespace, throwOnError = true }: VaultServerRequestOptions,
   ): Promise<VaultServerResponse> {
-    const { statusCode, body: stream } = await request(`${this.endpoint}/v1/${path}`, {
-      dispatcher: this.agent,
-      method: method as 'GET',
-      headers: {
-        'content-type': 'application/json',
-        'x-vault-request': 'true',
-        ...(token && { 'x-vault-token': token }),
-        ...(namespace && { 'x-vault-namespace': namespace }),
-      },
-      body: body === undefined ? null : JSON.stringify(body),
-    });
-    const answer = parse(await stream.text());
+    const { statusCode, answer } = await this.#send(method, path, body, token, namespace);
     if (throwOnError && statusCode >= 400) {
       const errors = (answer as { errors?: unknown } | undefined)?.errors;
       const reason = Array.isArray(errors) && errors.length > 0 ? errors.join('; ') : 'no reason given';
+      const secrets = [...secretsOf(body), ...(token ? [token] : [])];
       throw new VaultTestServerError(
         'request',
-        `The test server answered ${method} ${path} with ${statusCode}: ` +
-          redact(reason, [...secretsOf(body), ...(token ? [token] : [])]),
+        `The test server answered ${method} ${path} with ${statusCode}: ${redact(reason, secrets)}`,
         { path, statusCode },
       );
     }
@@ -89,6 +82,37 @@ export class AdminClient {
 
   close(): Promise<void> {
     return this.agent.destroy();
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body: unknown,
+    token: string | undefined,
+    namespace: string | undefined,
+  ): Promise<{ statusCode: number; answer: unknown }> {
+    try {
+      const { statusCode, body: stream } = await request(`${this.endpoint}/v1/${path}`, {
+        dispatcher: this.agent,
+        method: method as 'GET',
+        headers: {
+          'content-type': 'application/json',
+          'x-vault-request': 'true',
+          ...(token && { 'x-vault-token': token }),
+          ...(namespace && { 'x-vault-namespace': namespace }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+      });
+      return { statusCode, answer: parse(await stream.text()) };
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw new VaultTestServerError(
+        'request',
+        `The test server at ${this.endpoint} gave no answer to ${method} ${path}: ${code ?? message}. ` +
+          'Its output() may tell more; after stop() it answers no more.',
+        { path },
+      );
+    }
   }
 }
 

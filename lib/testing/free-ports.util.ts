@@ -2,16 +2,19 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 
 /**
- * Asks the operating system for ports on 127.0.0.1 that nobody listens on. All are held until the last is known, so they differ.
- * Another process may take one before it is used: the caller retries.
- *
+ * Asks the operating system for two ports on 127.0.0.1 that nobody listens on. Another process may take one before it is used:
+ * the caller retries.
  * @internal
  */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listenAnywhere));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+export async function freePorts(): Promise<[number, number]> {
+  // Held at the same time, so that they differ.
+  const [one, other] = await Promise.all([listenAnywhere(), listenAnywhere()]);
+  return Promise.all([release(one), release(other)]);
+}
+
+function release(server: Server): Promise<number> {
+  const { port } = server.address() as AddressInfo;
+  return new Promise((resolve) => server.close(() => resolve(port)));
 }
 
 function listenAnywhere(): Promise<Server> {

@@ -3,25 +3,30 @@ import { join } from 'node:path';
 import type { ServerCertificates } from './certificates.js';
 import type { VaultServerStorage } from './vault-server.options.js';
 
+/** Name of the authority's certificate in the scratch directory. @internal */
+export const CA_FILE = 'ca.pem';
+
 /** @internal */
 export interface ServerConfigInput {
   scratchDir: string;
   dataDir: string;
   storage: VaultServerStorage;
-  listenHost: string;
+  /** Address to listen on. */
+  host: string;
   port: number;
   clusterPort: number;
   tls?: ServerCertificates | undefined;
-  extra?: Record<string, unknown> | undefined;
+  /** Further settings, which win over the generated ones. */
+  config?: Record<string, unknown> | undefined;
 }
 
 /**
  * Writes the configuration file of a server, and its certificates, into the scratch directory.
- * @returns path of the configuration file, and of the authority's certificate when there is one
+ * @returns path of the configuration file
  * @internal
  */
-export async function writeServerConfig(input: ServerConfigInput): Promise<{ file: string; caFile?: string }> {
-  const { scratchDir, dataDir, storage, listenHost, port, clusterPort, tls } = input;
+export async function writeServerConfig(input: ServerConfigInput): Promise<string> {
+  const { scratchDir, dataDir, storage, host, port, clusterPort, tls } = input;
   const write = async (name: string, content: string): Promise<string> => {
     const path = join(scratchDir, name);
     await writeFile(path, content, { mode: 0o600 });
@@ -30,8 +35,8 @@ export async function writeServerConfig(input: ServerConfigInput): Promise<{ fil
   if (storage !== 'dev') await mkdir(dataDir, { recursive: true, mode: 0o700 });
 
   const listener: Record<string, unknown> = {
-    address: `${listenHost}:${port}`,
-    cluster_address: `${listenHost}:${clusterPort}`,
+    address: `${host}:${port}`,
+    cluster_address: `${host}:${clusterPort}`,
   };
   if (tls === undefined) listener['tls_disable'] = true;
   else {
@@ -49,10 +54,10 @@ export async function writeServerConfig(input: ServerConfigInput): Promise<{ fil
     cluster_addr: `https://127.0.0.1:${clusterPort}`,
     // Vault refuses to start where locking memory is not permitted; OpenBao has no such lock and warns about the setting.
     disable_mlock: true,
-    ...input.extra,
+    ...input.config,
   };
-  const file = await write('config.json', JSON.stringify(config));
-  return { file, ...(tls?.ca !== undefined && { caFile: await write('ca.pem', tls.ca) }) };
+  if (tls?.ca !== undefined) await write(CA_FILE, tls.ca);
+  return write('config.json', JSON.stringify(config));
 }
 
 function storageStanza(storage: VaultServerStorage, dataDir: string): Record<string, unknown> {

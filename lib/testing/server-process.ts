@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { VaultAbortedError } from '../errors/vault-aborted.error.js';
-import type { VaultError } from '../errors/vault-error.js';
 import type { ServerOutput } from './server-output.js';
 import { VaultTestServerError } from './vault-test-server.error.js';
 import { WATCHDOG_SCRIPT } from './watchdog.constants.js';
@@ -10,25 +9,29 @@ import { WATCHDOG_SCRIPT } from './watchdog.constants.js';
 // Printed once all listeners are bound. Waiting for it, and not merely for an answer on the port, makes sure that the answer
 // comes from this server and not from another one that was faster to take the port.
 const STARTED = /==> (?:OpenBao|Vault) server started!/;
-const PORT_TAKEN = /address already in use/i;
+const PORT_TAKEN = /address already in use|port is already allocated/i;
+
+// A container goes away some time after its client was killed; waiting for the client means that the port is free afterwards.
+const CONTAINER_GRACE_MS = 10_000;
 
 /** @internal */
 export interface ServerCommand {
   /** The program and its arguments. */
   command: string[];
-  /** Removed by the watchdog when this process dies. */
+  /** Whether the program ends when its standard input does (a container client); that is how it is stopped then. */
+  endsWithInput: boolean;
+  /** Working directory; removed when this process dies. */
   scratchDir: string;
-  stdin?: 'pipe' | undefined;
-  env: Record<string, string>;
+  env: NodeJS.ProcessEnv;
   output: ServerOutput;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
 }
 
-/** How a start failed; `portTaken` tells the caller that other ports may work. */
-interface StartFailure {
+/** Why there is no server; `portTaken` tells that it may work on another port. @internal */
+export interface StartFailure {
+  error: VaultTestServerError;
   portTaken: boolean;
-  error: VaultError;
 }
 
 /**
@@ -36,109 +39,125 @@ interface StartFailure {
  * @internal
  */
 export class ServerProcess {
-  readonly pid: number;
+  /** Process id of the server; 0 until it is known. */
+  pid = 0;
   /** Settles when the server has ended and its output is complete. */
-  readonly closed: Promise<void>;
-  private ended = false;
+  readonly #closed: Promise<void>;
+  #ended = false;
 
-  private constructor(private readonly child: ChildProcess) {
-    this.pid = child.pid as number;
-    const lifeline = child.stdio[3] as Socket;
-    // The lifeline breaks when the watchdog is gone; whether the server is gone too is another event's news.
-    lifeline.on('error', () => undefined);
-    child.once('exit', () => lifeline.end('ended\n', () => lifeline.destroy()));
-    this.closed = new Promise((resolve) =>
-      child.once('close', () => {
-        this.ended = true;
-        resolve();
-      }),
+  private constructor(
+    private readonly watchdog: ChildProcess,
+    private readonly endsWithInput: boolean,
+  ) {
+    const [, stdout, stderr, lifeline] = watchdog.stdio as unknown as [unknown, Socket, Socket, Socket];
+    lifeline.setEncoding('utf8').once('data', (pid: string) => (this.pid = Number(pid)));
+    // A write to a watchdog that was killed fails; 'close' tells about its end.
+    for (const stream of [lifeline, watchdog.stdin]) stream?.on('error', () => undefined);
+    // Only the server holds the other ends of its output, so their end is its end.
+    void Promise.all([once(stdout, 'end'), once(stderr, 'end')]).then(
+      () => {
+        this.#ended = true;
+        lifeline.end('ended\n');
+      },
+      () => undefined,
     );
-  }
-
-  get running(): boolean {
-    return !this.ended;
+    this.#closed = new Promise((resolve) => {
+      watchdog.once('close', () => {
+        this.#ended = true;
+        resolve();
+      });
+    });
   }
 
   /**
    * Starts the server and waits until its listeners are bound.
-   * @returns the process, or why there is none; the server has ended then.
+   * @returns the process, or why there is none; whatever was started has ended then
    */
   static async start(server: ServerCommand): Promise<ServerProcess | StartFailure> {
-    const child = spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT, 'nestjs-vault', server.scratchDir, ...server.command], {
-      env: server.env,
-      cwd: server.scratchDir,
-      // A container client passes its standard input on: it is the lifeline of the watchdog inside the container.
-      stdio: [server.stdin ?? 'ignore', 'pipe', 'pipe', 'pipe'],
+    const { command, endsWithInput, scratchDir, env, output } = server;
+    const watchdog = spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT, 'nestjs-vault', scratchDir, ...command], {
+      env,
+      cwd: scratchDir,
+      stdio: [endsWithInput ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
       // Own process group: Ctrl-C in a terminal ends the application first, which may still want to revoke its token.
       detached: true,
     });
-    if (child.pid === undefined) {
-      const reason = await new Promise<Error>((resolve) => child.once('error', resolve));
+    if (watchdog.pid === undefined) {
+      const [reason] = (await once(watchdog, 'error')) as [Error];
       return { portTaken: false, error: new VaultTestServerError('start', `Cannot run /bin/sh: ${reason.message}`) };
     }
-    const running = new ServerProcess(child);
-    const failure = await running.waitUntilStarted(server);
-    if (failure === undefined) return running;
-    await running.stop(0);
-    if (server.signal?.aborted === true) {
-      return { portTaken: false, error: new VaultAbortedError('The start of the test server was aborted.') };
-    }
-    const output = server.output.tail();
+    const started = new ServerProcess(watchdog, endsWithInput);
+    const failure = await started.#waitUntilStarted(server);
+    if (failure === undefined) return started;
+
+    await started.stop(0);
     return {
-      portTaken: PORT_TAKEN.test(output),
+      portTaken: PORT_TAKEN.test(output.tail()),
       error: new VaultTestServerError(
         'start',
-        `The server ${failure}. It was started as: ${server.command.join(' ')}\n` +
-          `Its last output:\n${output === '' ? '(none)' : output}`,
+        `The server ${failure}. It was started as: ${command.join(' ')}\nIts last output:\n${output.tail() || '(none)'}`,
       ),
     };
   }
 
-  /** Ends the server: at once when `graceMs` is 0, else politely first. Resolves when it is gone. */
+  /** Ends the server: at once when `graceMs` is 0, else politely first. Resolves when it is gone; may be called again. */
   async stop(graceMs: number): Promise<void> {
-    if (this.ended) return;
-    this.holdProcess(true);
-    this.child.kill(graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), graceMs);
-    await this.closed;
+    this.#holdThisProcess(true);
+    let patienceMs = graceMs;
+    if (this.endsWithInput) {
+      this.watchdog.stdin?.end();
+      patienceMs = CONTAINER_GRACE_MS;
+    } else this.#kill(graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
+    const timer = setTimeout(() => this.#kill('SIGKILL'), patienceMs);
+    await this.#closed;
     clearTimeout(timer);
   }
 
-  private async waitUntilStarted({ output, timeoutMs, signal }: ServerCommand): Promise<string | undefined> {
-    const { child } = this;
-    let cleanUp = (): void => undefined;
-    const outcome = await new Promise<string | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(`did not start within ${timeoutMs} ms`), timeoutMs);
-      const aborted = (): void => resolve('was aborted');
-      const closed = (code: number | null, killedBy: string | null): void =>
-        resolve(`ended with ${killedBy ?? `exit code ${code}`} instead of starting`);
-      const receive = (chunk: string): void => {
-        output.append(chunk);
-        if (STARTED.test(output.tail())) resolve(undefined);
-      };
-      child.stdout?.setEncoding('utf8').on('data', receive);
-      child.stderr?.setEncoding('utf8').on('data', receive);
-      child.once('close', closed);
-      signal?.addEventListener('abort', aborted, { once: true });
-      if (signal?.aborted === true) aborted();
-      cleanUp = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', aborted);
-        child.off('close', closed);
-        for (const stream of [child.stdout, child.stderr]) {
-          stream?.off('data', receive).on('data', (chunk: string) => output.append(chunk));
+  /** The pid is the server's as long as the watchdog has not collected it, so no other process can be hit. */
+  #kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.#ended) return;
+    // Before the pid is known, breaking the lifeline has the same effect.
+    if (this.pid === 0) (this.watchdog.stdio[3] as Socket).destroy();
+    else {
+      try {
+        process.kill(this.pid, signal);
+      } catch (error) {
+        // Gone already, and somebody else has collected it.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
+  }
+
+  async #waitUntilStarted({ output, timeoutMs, signal }: ServerCommand): Promise<string | undefined> {
+    const { watchdog } = this;
+    const settled = new AbortController();
+    try {
+      return await new Promise<string | undefined>((resolve) => {
+        for (const stream of [watchdog.stdout, watchdog.stderr]) {
+          let recent = '';
+          stream?.setEncoding('utf8').on('data', (chunk: string) => {
+            output.append(chunk);
+            if (settled.signal.aborted) return;
+            // The line may come in two pieces.
+            if (STARTED.test(recent + chunk)) resolve(undefined);
+            recent = chunk.slice(-100);
+          });
         }
-      };
-    });
-    cleanUp();
-    this.holdProcess(false);
-    return outcome;
+        const timer = setTimeout(() => resolve(`was not ready within ${timeoutMs} ms`), timeoutMs);
+        settled.signal.addEventListener('abort', () => clearTimeout(timer));
+        watchdog.once('close', (code) => resolve(`ended with exit code ${code} instead of starting`));
+        signal?.addEventListener('abort', () => resolve('was aborted'), { signal: settled.signal });
+        if (signal?.aborted === true) resolve('was aborted');
+      });
+    } finally {
+      settled.abort();
+      this.#holdThisProcess(false);
+    }
   }
 
   /** Whether this process waits for the server's end before it ends itself. */
-  private holdProcess(hold: boolean): void {
-    const handles = [this.child, ...(this.child.stdio as (Socket | null)[])];
-    for (const handle of handles) {
+  #holdThisProcess(hold: boolean): void {
+    for (const handle of [this.watchdog, ...(this.watchdog.stdio as (Socket | null)[])]) {
       if (hold) handle?.ref();
       else handle?.unref();
     }

