@@ -38,7 +38,7 @@ interface StressRun {
 async function stress(major: string, format: string, mode: string, env: NodeJS.ProcessEnv): Promise<StressRun> {
   const seed = process.env['STRESS_SEED'] ?? String(Date.now() % 1_000_000);
   const flags = ['--mode', mode, '--format', format, '--graphs', String(GRAPHS), '--seed', seed];
-  const child = spawn(process.execPath, ['../stress.mjs', ...flags], {
+  const child = spawn(process.execPath, ['--expose-gc', '../stress.mjs', ...flags], {
     cwd: `${MATRIX}/nest${major}`,
     env: { ...process.env, NODE_OPTIONS: '', ...env },
   });

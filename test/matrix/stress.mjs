@@ -1,6 +1,6 @@
 // Boot-order stress: boots random module graphs and counts the consumers that did not see their configuration when they
 // were constructed. Run inside one of the workspaces beside this file:
-//   node ../stress.mjs --mode vault|plain --format esm|cjs [--graphs 300] [--seed 1] [--only 17] [--shrink]
+//   node --expose-gc ../stress.mjs --mode vault|plain --format esm|cjs [--graphs 300] [--seed 1] [--only 17] [--shrink]
 // The last line of stdout is the result as JSON.
 import { parseArgs } from 'node:util';
 import { buildGraph, Recorder } from './stress/build.mjs';
@@ -95,7 +95,7 @@ while (indices.length > 0) {
   }
 }
 
-const reboots = mode === 'vault' && flags.only === undefined ? await runReboots(kit) : { cases: 0, errors: [] };
+const reboots = mode === 'vault' && flags.only === undefined ? await runReboots(kit, random) : { cases: 0, errors: [] };
 errors.push(...reboots.errors.map(({ name, error }) => `booted again ${name}: ${describe(error)}`));
 
 if (SECRET_STRINGS.some((secret) => JSON.stringify(process.env).includes(secret))) {

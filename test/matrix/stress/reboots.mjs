@@ -3,6 +3,7 @@ import { deepStrictEqual as same, rejects } from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { injectable, moduleOf } from './consumers.mjs';
+import { pause } from './random.mjs';
 import * as admin from './vault-admin.mjs';
 
 /** An application whose `Reader` keeps what it read in its constructor, in a module that imports plain ConfigModule. */
@@ -28,6 +29,22 @@ function application(kit, auth, path, providers = []) {
     },
   };
 }
+
+/** A promise in `imports` that is made when it is awaited, as applications have them after a failed attempt. */
+const later = (make) =>
+  new (class extends Promise {
+    static get [Symbol.species]() {
+      return Promise;
+    }
+
+    constructor() {
+      super(() => {});
+    }
+
+    then(...handlers) {
+      return make().then(...handlers);
+    }
+  })();
 
 const broken = (kit, flag) => [
   {
@@ -107,6 +124,19 @@ const cases = {
     await last.close();
   },
 
+  async 'after another import failed'(kit, auth, path) {
+    const { AppModule, saw, alive } = application(kit, auth, path);
+    const Failing = moduleOf(kit, 'Failing', {
+      imports: [AppModule, later(() => Promise.reject(new Error('no module')))],
+    });
+    await admin.write(path, { AGAIN: 'before' });
+    await rejects(kit.boot(Failing), /no module/);
+    await admin.write(path, { AGAIN: 'after' });
+    const app = await kit.boot(AppModule);
+    same([saw(app), await alive(app)], ['after', 'after']);
+    await app.close();
+  },
+
   async 'beside one whose other provider fails'(kit, auth, path) {
     const { AppModule, saw, alive } = application(kit, auth, path);
     const Failing = moduleOf(kit, 'Failing', { imports: [AppModule], providers: broken(kit, { broken: true }) });
@@ -129,6 +159,73 @@ const cases = {
     const app = await kit.boot(AppModule);
     same(saw(app), 'there now');
     await app.close();
+  },
+
+  /** Both are scanned at once; one has come and gone before the other has created its first provider. */
+  async 'beside larger ones that come later'(kit, auth, path) {
+    const { AppModule, saw, alive } = application(kit, auth, path);
+    await admin.write(path, { AGAIN: 'larger' });
+    const brief = async () => {
+      const app = await kit.boot(AppModule);
+      const value = saw(app);
+      await app.close();
+      return value;
+    };
+    const large = async (size, delay) => {
+      const many = Array.from({ length: size }, (_, at) => moduleOf(kit, `Many${at}`));
+      const app = await kit.boot(
+        moduleOf(kit, 'Large', { imports: [AppModule, ...many, later(() => pause(delay).then(() => many[0]))] }),
+      );
+      const values = [saw(app), await alive(app)];
+      await app.close();
+      return values;
+    };
+    for (const size of [1, 30, 300]) {
+      const boots = [brief(), large(size, 0), large(size, -20), large(size, 5), large(size, 20)];
+      const results = await Promise.allSettled(boots);
+      const pair = ['larger', 'larger'];
+      same(
+        results.map(({ value, reason }) => value ?? reason.message),
+        ['larger', pair, pair, pair, pair],
+      );
+    }
+  },
+
+  async 'at random times, some failing'(kit, auth, path, random) {
+    const { AppModule, saw, alive } = application(kit, auth, path);
+    await admin.write(path, { AGAIN: 'random' });
+    const life = async ({ start, size, fails, lasts }) => {
+      await pause(start);
+      const many = Array.from({ length: size }, (_, at) => moduleOf(kit, `Many${at}`));
+      const providers = fails ? broken(kit, { broken: true }) : [];
+      const Outer = moduleOf(kit, 'Outer', { imports: [...many, AppModule], providers });
+      if (fails) return rejects(kit.boot(Outer), /broken on purpose/);
+      const app = await kit.boot(Outer);
+      same([saw(app), await alive(app)], ['random', 'random']);
+      await pause(lasts);
+      same(await alive(app), 'random');
+      await app.close();
+    };
+    const draw = () => ({
+      start: random.between(-9, 60),
+      size: random.pick([0, 1, 5, 40]),
+      fails: random.chance(0.2),
+      lasts: random.between(-9, 30),
+    });
+    const results = await Promise.allSettled(Array.from({ length: 60 }, () => life(draw())));
+    const reasons = results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason);
+    if (reasons.length > 0) throw new AggregateError(reasons, `${reasons.length} of 60: ${reasons[0].stack}`);
+  },
+
+  async 'and dropped, while a provider works on'(kit, auth, path) {
+    const { AppModule } = application(kit, auth, path);
+    await admin.write(path, { AGAIN: 'dropped' });
+    const vault = await (async () => (await kit.boot(AppModule)).get(kit.VaultService, { strict: false }))();
+    for (let round = 0; round < 5; round += 1) {
+      globalThis.gc();
+      await pause(10);
+    }
+    same((await vault.kv('secret').read(path)).data.AGAIN, 'dropped');
   },
 
   async 'inside another application'(kit, auth, path) {
@@ -160,13 +257,13 @@ const cases = {
 };
 
 /** @returns the number of cases run and what went wrong in them. */
-export async function runReboots(kit) {
+export async function runReboots(kit, random) {
   const auth = await admin.createAppRole();
   const errors = [];
   for (const [index, [name, run]] of Object.entries(cases).entries()) {
     // A path per case, format and process: several harnesses may share the server.
     const path = `again/${process.pid}-${index}`;
-    await run(kit, auth, path).catch((error) => errors.push({ name, error }));
+    await run(kit, auth, path, random).catch((error) => errors.push({ name, error }));
   }
   return { cases: Object.keys(cases).length, errors };
 }
