@@ -1,55 +1,323 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Injectable, Module } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Inject, Injectable, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
-import { NestFactory } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import type { VaultModuleOptions, VaultOptionsFactory } from '../../lib/index.js';
 import { VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
+import { bootApplication } from '../support/boot-application.js';
+
+const SECRET = { SMTP_PASSWORD: 'hunter2', nested: { port: 25 } };
 
 let server: VaultServer;
+const open: INestApplicationContext[] = [];
 
 beforeAll(async () => {
   server = await startVaultServer();
-  await server.seed({ 'secret/my-app': { SMTP_PASSWORD: 'hunter2', nested: { port: 25 } } });
+  await server.seed({ 'secret/my-app': SECRET });
+  await server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
+  await server.request('PUT', 'sys/policies/acl/app', { policy: 'path "secret/*" { capabilities = ["read"] }' });
+  await server.request('POST', 'auth/userpass/users/app', { password: 'pw-of-app', token_policies: ['app'] });
 });
 afterAll(() => server.stop());
+beforeEach(() => {
+  for (const name of ['VAULT_ADDR', 'VAULT_TOKEN', 'BAO_ADDR', 'BAO_TOKEN']) delete process.env[name];
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((app) => app.close()));
+  await server.seed({ 'secret/my-app': SECRET });
+});
 
-describe('forRootAsync', () => {
-  it('has every secret in ConfigService when a constructor runs', async () => {
+function options(more: VaultModuleOptions = {}): VaultModuleOptions {
+  return {
+    endpoint: server.endpoint,
+    auth: { method: 'userpass', username: 'app', password: 'pw-of-app' },
+    config: { sources: ['my-app'] },
+    ...more,
+  };
+}
+
+async function start(...args: Parameters<typeof bootApplication>): Promise<INestApplicationContext> {
+  const app = await bootApplication(...args);
+  open.push(app);
+  return app;
+}
+
+/** Tokens of the userpass mount that the server still knows. */
+async function liveTokens(): Promise<string[]> {
+  const { body } = await server.request('GET', 'auth/token/accessors?list=true');
+  const { keys } = (body as { data: { keys: string[] } }).data;
+  const looked = await Promise.all(
+    keys.map((accessor) => server.request('POST', 'auth/token/lookup-accessor', { accessor })),
+  );
+  return looked
+    .map((answer) => (answer.body as { data: { path: string; accessor: string } }).data)
+    .filter((data) => data.path.startsWith('auth/userpass'))
+    .map((data) => data.accessor);
+}
+
+@Injectable()
+class Mailer {
+  readonly password: string | undefined;
+  constructor(config: ConfigService) {
+    this.password = config.get<string>('SMTP_PASSWORD');
+  }
+}
+
+describe('where the options come from', () => {
+  it('forRoot without options takes everything from the environment', async () => {
+    process.env['VAULT_ADDR'] = server.endpoint;
+    process.env['VAULT_TOKEN'] = server.rootToken;
+    @Module({ imports: [VaultModule.forRoot()] })
+    class AppModule {}
+    const app = await start(AppModule);
+    expect((await app.get(VaultService).kv().read('my-app')).data).toEqual(SECRET);
+  });
+
+  it('useFactory injects ConfigService, which sees the environment, without imports', async () => {
+    process.env['VAULT_ADDR'] = server.endpoint;
+    @Module({
+      imports: [
+        VaultModule.forRootAsync({
+          inject: [ConfigService],
+          useFactory: (env: ConfigService) => options({ endpoint: env.getOrThrow<string>('VAULT_ADDR') }),
+        }),
+      ],
+      providers: [Mailer],
+    })
+    class AppModule {}
+    expect((await start(AppModule)).get(Mailer).password).toBe('hunter2');
+  });
+
+  it('useFactory injects a provider of an imported module', async () => {
     @Injectable()
-    class Mailer {
-      readonly password: string;
-      constructor(config: ConfigService) {
-        this.password = config.getOrThrow('SMTP_PASSWORD');
+    class Directory {
+      endpoint(): string {
+        return server.endpoint;
       }
     }
-    @Module({ imports: [ConfigModule], providers: [Mailer] })
-    class MailModule {}
+    @Module({ providers: [Directory], exports: [Directory] })
+    class DirectoryModule {}
     @Module({
       imports: [
         ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }),
-        MailModule,
         VaultModule.forRootAsync({
-          inject: [ConfigService],
-          useFactory: () => ({
-            endpoint: server.endpoint,
-            auth: { method: 'token', token: server.rootToken },
-            config: { sources: ['my-app'] },
-          }),
+          imports: [DirectoryModule],
+          inject: [Directory, ConfigService],
+          useFactory: (directory: Directory) => options({ endpoint: directory.endpoint() }),
+        }),
+      ],
+      providers: [Mailer],
+    })
+    class AppModule {}
+    expect((await start(AppModule)).get(Mailer).password).toBe('hunter2');
+  });
+
+  it.each(['useClass', 'useExisting'] as const)('%s makes the options in a class', async (kind) => {
+    @Injectable()
+    class Options implements VaultOptionsFactory {
+      constructor(@Inject(ConfigService) readonly config: ConfigService) {}
+      createVaultOptions(): VaultModuleOptions {
+        if (!(this.config instanceof ConfigService)) throw new Error('no ConfigService');
+        return options();
+      }
+    }
+    @Module({ imports: [ConfigModule], providers: [Options], exports: [Options] })
+    class OptionsModule {}
+    @Module({
+      imports: [
+        kind === 'useClass'
+          ? VaultModule.forRootAsync({ useClass: Options })
+          : VaultModule.forRootAsync({ useExisting: Options, imports: [OptionsModule] }),
+      ],
+      providers: [Mailer],
+    })
+    class AppModule {}
+    expect((await start(AppModule)).get(Mailer).password).toBe('hunter2');
+  });
+
+  it('names the cure when a dependency of the factory is not imported', async () => {
+    class Elsewhere {}
+    @Module({ imports: [VaultModule.forRootAsync({ inject: [Elsewhere], useFactory: () => options() })] })
+    class AppModule {}
+    await expect(bootApplication(AppModule)).rejects.toMatchObject({
+      code: 'VAULT_INVALID_OPTION',
+      message: expect.stringContaining('forRootAsync({ imports: [...] })') as unknown,
+    });
+  });
+
+  it.each([
+    ['none of them', {}],
+    ['two of them', { useFactory: () => ({}), useClass: Mailer }],
+    ['a useFactory that is no function', { useFactory: 7 }],
+  ])('refuses %s', async (_, asyncOptions) => {
+    @Module({ imports: [VaultModule.forRootAsync(asyncOptions as never)] })
+    class AppModule {}
+    await expect(bootApplication(AppModule)).rejects.toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+  });
+});
+
+describe('who sees it', () => {
+  it('isGlobal: false keeps VaultService to those who import the module', async () => {
+    @Module({
+      providers: [
+        {
+          provide: 'vault',
+          useFactory: (vault?: VaultService) => vault,
+          inject: [{ token: VaultService, optional: true }],
+        },
+      ],
+    })
+    class Stranger {}
+    const vault = VaultModule.forRootAsync({ useFactory: () => options(), isGlobal: false });
+    @Module({ imports: [vault, Stranger] })
+    class AppModule {}
+    const app = await start(AppModule);
+    expect(app.select(Stranger).get('vault')).toBeUndefined();
+    expect(app.get(VaultService)).toBeInstanceOf(VaultService);
+  });
+
+  it('puts nothing into process.env', async () => {
+    @Module({
+      imports: [
+        ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }),
+        VaultModule.forRootAsync({ useFactory: () => options() }),
+      ],
+    })
+    class AppModule {}
+    await start(AppModule);
+    expect(JSON.stringify(process.env)).not.toContain('hunter2');
+  });
+
+  it('explains where a value came from, and never shows it', async () => {
+    @Module({
+      imports: [
+        VaultModule.forRootAsync({
+          useFactory: () => options({ config: { sources: ['my-app', { secretPath: 'my-app', as: 'mail' }] } }),
         }),
       ],
     })
     class AppModule {}
-    const app = await NestFactory.createApplicationContext(AppModule, {
-      abortOnError: false,
-      logger: ['error', 'warn', 'log'],
-    });
-    expect(app.get(Mailer).password).toBe('hunter2');
-    expect(app.get(ConfigService).get('nested.port')).toBe(25);
+    const app = await start(AppModule);
     const vault = app.get(VaultService);
-    expect((await vault.kv().read('my-app')).data).toEqual({ SMTP_PASSWORD: 'hunter2', nested: { port: 25 } });
-    await app.close();
-    await expect(vault.kv().read('my-app')).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
+    expect(vault.explain('mail.SMTP_PASSWORD')).toMatchObject({
+      mountPath: 'secret',
+      secretPath: 'my-app',
+      version: expect.any(Number) as unknown,
+    });
+    expect(JSON.stringify(vault.origins())).not.toContain('hunter2');
+    expect(vault.explain('PATH')).toBeUndefined();
+    expect(app.get(ConfigService).get('mail.nested.port')).toBe(25);
+  });
+});
+
+describe('the same AppModule, booted again', () => {
+  @Module({ imports: [VaultModule.forRootAsync({ useFactory: () => options() })], providers: [Mailer] })
+  class AppModule {}
+
+  it('after a close: with a new session and the values of then', async () => {
+    const first = await start(AppModule);
+    const before = await liveTokens();
+    expect(before).toEqual([first.get(VaultService).session.accessor]);
+    await first.close();
+    expect(await liveTokens()).toEqual([]);
+    await expect(first.get(VaultService).kv().read('my-app')).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
+
+    await server.seed({ 'secret/my-app': { SMTP_PASSWORD: 'changed' } });
+    const second = await start(AppModule);
+    expect(second.get(Mailer).password).toBe('changed');
+    expect(await liveTokens()).toEqual([second.get(VaultService).session.accessor]);
+  });
+
+  it('while the first is running: each has its own session and outlives the other', async () => {
+    const first = await start(AppModule);
+    await server.seed({ 'secret/my-app': { SMTP_PASSWORD: 'changed' } });
+    const second = await start(AppModule);
+    expect(second.get(Mailer).password).toBe('changed');
+    await first.close();
+    expect((await second.get(VaultService).kv().read('my-app')).data).toEqual({ SMTP_PASSWORD: 'changed' });
+  });
+
+  it('twice at once: shares one login, and the session lasts until the last has closed', async () => {
+    const [first, second] = await Promise.all([start(AppModule), start(AppModule)]);
+    expect(first.get(Mailer).password).toBe('hunter2');
+    expect(second.get(Mailer).password).toBe('hunter2');
+    expect(await liveTokens()).toHaveLength(1);
+    await first.close();
+    expect((await second.get(VaultService).kv().read('my-app')).data).toEqual(SECRET);
+    await second.close();
+    expect(await liveTokens()).toEqual([]);
+  });
+
+  it('twice at once, one changing its configuration: the other does not notice', async () => {
+    const [first, second] = await Promise.all([start(AppModule), start(AppModule)]);
+    first.get(ConfigService).set(['nested', 'port'] as never, 26);
+    expect(second.get(ConfigService).get('nested.port')).toBe(25);
+  });
+
+  it('after a boot that failed on a secret', async () => {
+    await server.request('DELETE', 'secret/metadata/my-app');
+    await expect(bootApplication(AppModule)).rejects.toMatchObject({ code: 'VAULT_CONFIGURATION' });
+    expect(await liveTokens()).toEqual([]);
+    await server.seed({ 'secret/my-app': SECRET });
+    expect((await start(AppModule)).get(Mailer).password).toBe('hunter2');
+  });
+
+  it('after a boot that failed in another provider: reads afresh, as the secret may have been the reason', async () => {
+    let broken = true;
+    @Module({
+      imports: [AppModule],
+      providers: [
+        {
+          provide: 'database',
+          useFactory: (mailer: ConfigService) => {
+            if (broken) throw new Error('connection refused');
+            return mailer.get<string>('SMTP_PASSWORD');
+          },
+          inject: [ConfigService],
+        },
+      ],
+    })
+    class Root {}
+    await expect(bootApplication(Root)).rejects.toThrow('connection refused');
+    broken = false;
+    await server.seed({ 'secret/my-app': { SMTP_PASSWORD: 'rotated' } });
+    expect((await start(Root)).get('database')).toBe('rotated');
+  });
+
+  it('in a TestingModule, and with VaultService replaced', async () => {
+    const fake = { kv: () => 'fake' };
+    const testing = await Test.createTestingModule({ imports: [AppModule] })
+      .overrideProvider(VaultService)
+      .useValue(fake)
+      .compile();
+    open.push(testing);
+    expect(testing.get(VaultService)).toBe(fake);
+    expect(testing.get(Mailer).password).toBe('hunter2');
+  });
+});
+
+describe('two modules in one application', () => {
+  it('keep apart', async () => {
+    await server.seed({ 'other/my-app': { OTHER: 'value' } });
+    @Module({
+      imports: [
+        VaultModule.forRootAsync({ useFactory: () => options() }),
+        VaultModule.forRootAsync({
+          isGlobal: false,
+          useFactory: () =>
+            options({
+              auth: { method: 'token', token: server.rootToken },
+              config: { sources: [{ secretPath: 'my-app', mountPath: 'other' }] },
+            }),
+        }),
+      ],
+    })
+    class AppModule {}
+    const config = (await start(AppModule)).get(ConfigService);
+    expect([config.get('SMTP_PASSWORD'), config.get('OTHER')]).toEqual(['hunter2', 'value']);
   });
 });
