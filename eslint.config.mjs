@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'node_modules', '**/node_modules', '.cache', 'test/consumers/*/**'] },
+  { ignores: ['**/dist', 'coverage', 'node_modules', '**/node_modules', '.cache', 'test/consumers/*/**'] },
   js.configs.recommended,
   {
     files: ['lib/**/*.ts', 'test/**/*.ts', 'sample-app/**/*.ts'],
