@@ -18,7 +18,6 @@ class VaultLifecycle implements OnApplicationShutdown {
 
   constructor(release: () => Promise<void>) {
     this.#release = release;
-    abandoned.register(this, release);
   }
 
   // The last of Nest's hooks: everything that still needs Vault to shut down has done so.
@@ -26,9 +25,6 @@ class VaultLifecycle implements OnApplicationShutdown {
     return this.#release();
   }
 }
-
-/** An application whose boot failed in some other provider is never closed; it is noticed when it is collected. */
-const abandoned = new FinalizationRegistry<() => Promise<void>>((release) => void release());
 
 /** Holds the providers, once the configuration has been read. @internal */
 @Module({})
@@ -63,7 +59,11 @@ function createModule(options: () => Promise<VaultModuleOptions>, isGlobal: bool
   return {
     module: VaultModule,
     global: isGlobal,
-    imports: [new LazyPromise(() => memo.load().then(() => core))],
+    // Read afresh at every scan, which is how the memo tells scans apart.
+    get imports() {
+      const load = memo.scan();
+      return [new LazyPromise(() => load().then(() => core))];
+    },
     providers: [{ provide: `${id}:module`, useValue: id }],
     exports: [VaultCoreModule],
   };

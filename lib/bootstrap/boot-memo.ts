@@ -2,9 +2,12 @@ import { VaultClosedError } from '../errors/index.js';
 import type { VaultRuntime } from './vault-runtime.js';
 
 /** One load, with the number of applications that live on it. */
-interface Attempt {
+interface Load {
   readonly runtime: Promise<VaultRuntime>;
+  readonly order: number;
   ready: VaultRuntime | undefined;
+  /** How many loads had become ready once this one had. */
+  readyAge: number;
   taken: boolean;
   users: number;
 }
@@ -12,22 +15,36 @@ interface Attempt {
 /**
  * Decides which boot gets which load, for one `forRoot` call.
  *
- * One application asks several times while it is scanned, and several applications may be scanned at once; they cannot
- * be told apart, so all of them share the load under way or just finished. An application then takes it when its
- * providers are created, which is always after its own scan. Whoever asks after that is a later boot, and gets a fresh
- * load: never the closed session of an application before it, nor the values of a boot that failed further on.
+ * Nest asks several times within one scan, and several applications may be scanned at once. A scan that began before a
+ * load was ready shares it, as long as no application has taken it; applications take a load when their providers are
+ * created, which is always after their own scan. Every other scan gets a fresh load: never the closed session of an
+ * application before it, nor the values of a boot that failed somewhere else.
  * @internal
  */
 export class BootMemo {
-  #newest: Attempt | undefined;
-  #ready: Attempt | undefined;
+  readonly #start: () => Promise<VaultRuntime>;
+  #newest: Load | undefined;
+  #ready: Load | undefined;
+  /** Counts loads that have become ready; what a scan remembers of the moment it began. */
+  #age = 0;
+  #begun = 0;
 
-  constructor(private readonly start: () => Promise<VaultRuntime>) {}
+  constructor(start: () => Promise<VaultRuntime>) {
+    this.#start = start;
+  }
 
-  /** Called during a scan: resolves once there is something to take. */
-  async load(): Promise<void> {
-    if (!this.#newest || this.#newest.taken) this.#newest = this.#begin();
-    await this.#newest.runtime;
+  /**
+   * Called when a scan comes upon the module.
+   *
+   * @returns the function that resolves once there is something for this scan's application to take
+   */
+  scan(): () => Promise<void> {
+    const began = this.#age;
+    return async () => {
+      const newest = this.#newest;
+      const fresh = newest && !newest.taken && began < newest.readyAge;
+      await (fresh ? newest : this.#begin()).runtime;
+    };
   }
 
   /**
@@ -36,48 +53,56 @@ export class BootMemo {
    * @returns the runtime, and the function that lets go of it: the last one to do so closes it
    */
   take(): { readonly runtime: VaultRuntime; readonly release: () => Promise<void> } {
-    const attempt = this.#ready;
-    if (!attempt?.ready) {
+    const load = this.#ready;
+    if (!load?.ready) {
       throw new VaultClosedError(
         'The Vault session was closed by another application that uses the same module while this one was booting. Boot again.',
       );
     }
-    const runtime = attempt.ready;
-    attempt.taken = true;
-    attempt.users += 1;
+    load.taken = true;
+    load.users += 1;
     let released = false;
     return {
-      runtime,
+      runtime: load.ready,
       release: async () => {
         if (released) return;
         released = true;
-        attempt.users -= 1;
-        if (attempt.users === 0) await this.#discard(attempt);
+        load.users -= 1;
+        if (load.users === 0) await this.#discard(load);
       },
     };
   }
 
-  #begin(): Attempt {
-    const attempt: Attempt = { runtime: this.start(), ready: undefined, taken: false, users: 0 };
-    attempt.runtime.then(
+  #begin(): Load {
+    const load: Load = {
+      runtime: this.#start(),
+      order: ++this.#begun,
+      ready: undefined,
+      readyAge: Infinity,
+      taken: false,
+      users: 0,
+    };
+    this.#newest = load;
+    load.runtime.then(
       (runtime) => {
-        attempt.ready = runtime;
-        const previous = this.#ready;
-        this.#ready = attempt;
-        // Loaded for a boot that never came as far as taking it.
-        if (previous && previous.users === 0) void previous.ready?.close();
+        load.ready = runtime;
+        load.readyAge = ++this.#age;
+        // Of two loads nobody has taken, the one begun later has the newer values; the other is not needed any more.
+        const outdated = this.#ready && this.#ready.order > load.order ? load : this.#ready;
+        if (outdated !== load) this.#ready = load;
+        if (outdated && !outdated.taken) void outdated.ready?.close();
       },
       () => {
         // A failure is never remembered.
-        if (this.#newest === attempt) this.#newest = undefined;
+        if (this.#newest === load) this.#newest = undefined;
       },
     );
-    return attempt;
+    return load;
   }
 
-  async #discard(attempt: Attempt): Promise<void> {
-    if (this.#newest === attempt) this.#newest = undefined;
-    if (this.#ready === attempt) this.#ready = undefined;
-    await attempt.ready?.close();
+  async #discard(load: Load): Promise<void> {
+    if (this.#newest === load) this.#newest = undefined;
+    if (this.#ready === load) this.#ready = undefined;
+    await load.ready?.close();
   }
 }

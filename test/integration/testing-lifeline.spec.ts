@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const root = process.cwd();
+const loader = join(root, 'test/support/typescript-loader.mjs');
+const library = pathToFileURL(join(root, 'lib/testing/index.ts')).href;
+
+const parents: ChildProcess[] = [];
+afterEach(() => {
+  for (const parent of parents.splice(0)) parent.kill('SIGKILL');
+});
+
+interface Started {
+  parent: ChildProcess;
+  /** Of the server. */
+  pid: number;
+  watchdog: number;
+  port: number;
+  scratchDir: string;
+}
+
+/** Runs a process of its own that starts a server, and then `afterwards`. */
+async function startInAnotherProcess(afterwards: string): Promise<Started> {
+  const program = `
+    import { startVaultServer } from ${JSON.stringify(library)};
+    const server = await startVaultServer({ storage: 'file' });
+    console.log(JSON.stringify({ pid: server.pid, port: server.port, dataDir: server.dataDir }));
+    ${afterwards}
+  `;
+  const parent = run(program);
+  const [line] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string];
+  const { pid, port, dataDir } = JSON.parse(line) as { pid: number; port: number; dataDir: string };
+  const watchdog = Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }));
+  return { parent, pid, watchdog, port, scratchDir: join(dataDir, '..') };
+}
+
+function run(program: string): ChildProcessByStdio<null, Readable, null> {
+  const args = ['--import', pathToFileURL(loader).href, '--input-type=module', '--eval', program];
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const parent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+  parents.push(parent);
+  return parent;
+}
+
+/** Whether a process runs; one that has ended and waits for being collected does not. */
+function runs(pid: number): boolean {
+  try {
+    const state = execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+    return state !== '' && !state.startsWith('Z');
+  } catch {
+    return false;
+  }
+}
+
+async function until(what: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!what()) {
+    if (Date.now() > deadline) throw new Error('It did not come to that in 20 s.');
+    await delay(20);
+  }
+}
+
+async function expectNothingLeft({ pid, watchdog, scratchDir }: Started): Promise<void> {
+  await until(() => !runs(pid) && !runs(watchdog));
+  expect(existsSync(scratchDir)).toBe(false);
+}
+
+describe('a test server whose starter is gone', () => {
+  it('is there while its starter is', async () => {
+    const started = await startInAnotherProcess('setInterval(() => {}, 1000);');
+    expect(runs(started.pid)).toBe(true);
+    expect(runs(started.watchdog)).toBe(true);
+    expect(existsSync(started.scratchDir)).toBe(true);
+  });
+
+  it.each([
+    ['was killed', 'setInterval(() => {}, 1000);', 'SIGKILL'],
+    ['was interrupted', 'setInterval(() => {}, 1000);', 'SIGINT'],
+    ['was told to end', 'setInterval(() => {}, 1000);', 'SIGTERM'],
+    ['has nothing more to do', '', undefined],
+    ['calls process.exit()', 'process.exit(0);', undefined],
+  ] as const)('ends with its files when the starter %s', async (_, afterwards, signal) => {
+    const started = await startInAnotherProcess(afterwards);
+    if (signal !== undefined) started.parent.kill(signal);
+    if (started.parent.exitCode === null && started.parent.signalCode === null) await once(started.parent, 'exit');
+    await expectNothingLeft(started);
+  });
+
+  it('ends when the starter is killed in the moment in which it starts it', async () => {
+    const script = pathToFileURL(join(root, 'lib/testing/watchdog.constants.ts')).href;
+    const program = `
+      import { spawn } from 'node:child_process';
+      import { WATCHDOG_SCRIPT } from ${JSON.stringify(script)};
+      const options = { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], detached: true };
+      spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT, 'test', '/nonexistent', 'sh', '-c', 'echo $$; exec sleep 600'], options);
+      process.kill(process.pid, 'SIGKILL');
+    `;
+    const parent = run(program);
+    let text = '';
+    // The output ends when the last process that has it open ends: the "sleep", were it not killed.
+    for await (const chunk of parent.stdout.setEncoding('utf8')) text += chunk as string;
+    if (text !== '') await until(() => !runs(Number(text)));
+    await until(() => parent.exitCode !== null || parent.signalCode !== null);
+    expect(parent.signalCode).toBe('SIGKILL');
+  });
+});
