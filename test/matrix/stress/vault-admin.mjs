@@ -19,6 +19,18 @@ export const remove = (path) => call('DELETE', `secret/metadata/${path}`);
 /** How many tokens are alive. */
 export const tokens = async () => (await call('GET', 'auth/token/accessors?list=true')).keys.length;
 
+/**
+ * How many tokens are alive once they are as many as expected, or after a while: a server under load may still be busy
+ * with a revocation whose client has stopped waiting.
+ */
+export async function settledTokens(expected, limitMs = 10_000) {
+  const end = Date.now() + limitMs;
+  for (;;) {
+    const count = await tokens();
+    if (count === expected || Date.now() > end) return count;
+  }
+}
+
 /** @returns the `auth` option of a role that may read the KV store: every login makes a token of its own. */
 export async function createAppRole() {
   const mounts = await call('GET', 'sys/auth');
