@@ -79,6 +79,12 @@ function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
     throw new VaultInvalidPathError('The node-vault client may not be pointed at another address or API version.');
   const [path = '', search] = split(options.uri.slice(prefix.length), '?');
   checkEncodedPath(path);
+  // A "?" in a name would cut it short and start a query; node-vault's own queries come with GET only.
+  if (search !== undefined && (options.method !== 'GET' || /[\s#]/.test(search))) {
+    throw new VaultInvalidPathError(
+      'The path of this node-vault call contains "?" or "#", which have a meaning of their own in an address.',
+    );
+  }
   const query: Record<string, string> = Object.fromEntries(new URLSearchParams(search));
   // Node's HTTP parser and some proxies refuse the LIST verb; Vault takes GET with list=true everywhere.
   const list = options.method === 'LIST';

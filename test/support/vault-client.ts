@@ -1,0 +1,12 @@
+import { VaultClient } from '../../lib/client/vault-client.js';
+import type { TransportOptions } from '../../lib/client/transport.options.js';
+
+/** A client as the module makes it, without a login: every call carries this token. */
+export function createClient(
+  endpoint: string,
+  token: string | undefined = 'session-token',
+  options: Partial<TransportOptions> = {},
+): Promise<VaultClient> {
+  const defaults = { endpoint, tls: {}, timeoutMs: 5_000, connectTimeoutMs: 2_000, maxConnections: 4 };
+  return VaultClient.create({ ...defaults, ...options }, () => token);
+}
