@@ -1,0 +1,173 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { VaultAuth, VaultModuleOptions } from '../../lib/index.js';
+import type { VaultServer } from '../../lib/testing/index.js';
+import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
+import { canary, findLeaks, track } from '../support/canary.js';
+import * as fault from '../support/fault-server.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const url = (path: string): string => pathToFileURL(join(root, path)).href;
+const closing: (() => Promise<unknown>)[] = [];
+/** Boots that succeed: one for each way to log in. */
+const LOGINS = 5;
+const secret = {
+  secret_id: canary('body-secret-id'),
+  password: canary('value-text'),
+  nested: { list: [canary('value-nested')] },
+  text: 'text',
+};
+
+let server: VaultServer;
+let folder: string;
+let boots: VaultModuleOptions[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'canary-spec-'));
+  server = await startVaultServer({ rootToken: canary('root-token') });
+  closing.push(() => server.stop());
+  await server.seed({ 'secret/canary/app': secret });
+  for (const type of ['userpass', 'approle']) await server.request('POST', `sys/auth/${type}`, { type });
+  await server.request('PUT', 'sys/policies/acl/app', {
+    policy:
+      'path "secret/data/canary/app" { capabilities = ["read"] }\npath "secret/data/canary/written" { capabilities = ["create", "update", "patch", "read"] }',
+  });
+  const password = canary('password');
+  await server.request('POST', 'auth/userpass/users/app', { password, token_policies: ['app'] });
+  await server.request('POST', 'auth/approle/role/app', { token_policies: ['app'] });
+  const { role_id: roleId } = (
+    (await server.request('GET', 'auth/approle/role/app/role-id')).body as { data: { role_id: string } }
+  ).data;
+  const secretId = canary('secret-id');
+  await server.request('POST', 'auth/approle/role/app/custom-secret-id', { secret_id: secretId });
+  const token = canary('token').replaceAll('.', '-');
+  await server.request('POST', 'auth/token/create', { id: token, policies: ['app'] });
+  const bootstrap = canary('bootstrap-token');
+  await server.request('POST', 'auth/token/create', { id: bootstrap, policies: ['root'] });
+  const wrap = async (path: string): Promise<string> => {
+    const headers = { 'x-vault-token': server.rootToken, 'x-vault-wrap-ttl': '300' };
+    const answer = await fetch(`${server.endpoint}/v1/${path}`, { method: 'POST', headers, body: '{}' });
+    return track('wrapping-token', ((await answer.json()) as { wrap_info: { token: string } }).wrap_info.token);
+  };
+
+  const echo = await fault.startFaultServer((request, response) => {
+    const body = JSON.stringify({ errors: [JSON.stringify(request.headers), request.body, `with ${request.body}`] });
+    response.writeHead(400, { 'content-type': 'application/json' }).end(body);
+  });
+  const page = await fault.startFaultServer(fault.html());
+  const quiet = await fault.startFaultServer(fault.silent());
+  const certificates = await createCertificates({ client: true });
+  const secure = await fault.startFaultServer(fault.html(), {
+    tls: { cert: certificates.cert, key: certificates.key },
+  });
+  for (const one of [echo, page, quiet, secure]) closing.push(() => one.close());
+  const sealed = await startVaultServer({ storage: 'file', seal: { shares: 2, threshold: 2 } });
+  closing.push(() => sealed.stop());
+  await sealed.seal();
+  const keys = sealed.unsealKeys.map((key, index) => track(`unseal-key-${index}`, key));
+  track('root-token-of-sealed', sealed.rootToken);
+
+  const logins: VaultAuth[] = [
+    { method: 'token', token },
+    { method: 'userpass', username: 'app', password },
+    { method: 'approle', roleId, secretId },
+    { method: 'approle', roleId, secretId: { wrapped: await wrap('auth/approle/role/app/secret-id') } },
+    { method: 'approle', secretId: { token: bootstrap, roleName: 'app' } },
+  ];
+  const refused: VaultAuth[] = [
+    { method: 'token', token: canary('unknown-token') },
+    { method: 'token', token: `${canary('token-with-space')} x` },
+    { method: 'userpass', username: 'app', password: canary('wrong-password') },
+    { method: 'userpass', username: 'app', mountPath: 'nowhere', password: canary('password-of-nowhere') },
+    { method: 'approle', roleId, secretId: canary('wrong-secret-id') },
+    { method: 'approle', roleId, secretId: { wrapped: await wrap('auth/token/create') } },
+    { method: 'approle', secretId: { token: canary('wrong-bootstrap-token'), roleName: 'app' } },
+  ];
+  const config = { sources: ['canary/app', { secretPath: 'canary/app', as: 'again' }] };
+  const at = (endpoint: string, more: VaultModuleOptions = {}): VaultModuleOptions[] =>
+    [...logins, ...refused]
+      .slice(0, 6)
+      .map((auth) => ({ endpoint, auth, config, request: { timeoutMs: 100 }, ...more }));
+  const { ca, key, cert } = {
+    ca: certificates.ca,
+    ...(certificates.client as { key: string; cert: string }),
+  };
+  const tls = { key, cert, ca, passphrase: canary('passphrase') };
+  track('client-key', key.split('\n')[1] as string);
+  boots = [
+    ...logins.map((auth) => ({ endpoint: server.endpoint, auth, config })),
+    ...refused.map((auth) => ({ endpoint: server.endpoint, auth, config })),
+    {
+      endpoint: server.endpoint,
+      auth: { method: 'token', token },
+      config: { sources: ['canary/denied', 'canary/app'] },
+    },
+    ...[echo, page, quiet].flatMap(({ endpoint }) => at(endpoint)),
+    ...at(`http://127.0.0.1:${await fault.freePort()}`),
+    { endpoint: secure.endpoint, auth: { method: 'token', token } },
+    { endpoint: secure.endpoint, auth: { method: 'token', token }, tls },
+    { endpoint: sealed.endpoint, auth: { method: 'token', token } },
+    {
+      endpoint: sealed.endpoint,
+      auth: { method: 'token', token: sealed.rootToken },
+      unseal: { keys: keys.slice(0, 1) },
+    },
+    { endpoint: sealed.endpoint, auth: { method: 'token', token: sealed.rootToken }, unseal: { keys, reset: true } },
+    {
+      endpoint: server.endpoint,
+      auth: { method: 'token', token: { secret: canary('token-in-the-wrong-place') } as never },
+    },
+    { endpoint: `https://user:${canary('password-in-address')}@vault:8200` },
+  ];
+}, 60_000);
+
+afterAll(async () => {
+  for (const close of closing.reverse()) await close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs the program on these boots; resolves with all it printed. */
+async function run(input: object): Promise<string> {
+  const args = [
+    '--import',
+    url('test/support/typescript-loader.mjs'),
+    '--input-type=module',
+    '--eval',
+    `await import(${JSON.stringify(url('test/support/canary-program.ts'))})`,
+  ];
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: process.env['HOME'],
+    DEBUG: '*',
+    NODE_DEBUG: 'undici',
+    DEBUG_DEPTH: '20',
+  };
+  const child = spawn(process.execPath, args, { cwd: folder, env });
+  child.stdin.end(JSON.stringify(input));
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return out + err;
+}
+
+describe('no marked secret', () => {
+  it('appears in anything that is printed, thrown, inspected or left in the environment', async () => {
+    const output = await run({ boots, secret });
+    // It did what it was meant to do: logins and refusals, on every kind of server.
+    expect(output.match(/^BOOTED$/gm)).toHaveLength(LOGINS);
+    expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - LOGINS);
+    expect(new Set(output.match(/^FAILED VAULT_\w+$/gm)).size).toBeGreaterThanOrEqual(8);
+    expect(output).toContain('ENVIRONMENT UNCHANGED');
+    expect(findLeaks(output)).toEqual([]);
+    expect(await readdir(folder)).toEqual([]);
+  }, 120_000);
+
+  it('would go unnoticed', async () => {
+    expect(findLeaks(await run({ boots: [], secret, leak: secret.password })).map(({ name }) => name)).toEqual([
+      'value-text',
+    ]);
+  });
+});

@@ -1,0 +1,84 @@
+// Run as a process of its own by the canary test: does everything that succeeds and everything that fails with marked
+// secrets, and prints every error, service and application object in every way somebody might log it. What it prints
+// must hold none of them.
+import 'reflect-metadata';
+import { text } from 'node:stream/consumers';
+import { inspect } from 'node:util';
+import { ConfigModule } from '@nestjs/config';
+import { NestFactory } from '@nestjs/core';
+import type { VaultModuleOptions } from 'nestjs-vault';
+import { VaultModule, VaultService } from 'nestjs-vault';
+import { renderError, snapshotProcess } from './canary.js';
+
+interface Input {
+  readonly leak?: string;
+  readonly boots: readonly VaultModuleOptions[];
+  readonly secret: Record<string, unknown>;
+}
+
+const input = JSON.parse(await text(process.stdin)) as Input;
+const before = JSON.stringify(process.env);
+
+function show(title: string, value: unknown): void {
+  console.log(title, value instanceof Error ? renderError(value) : '');
+  console.error(value);
+  console.log(inspect(value, { depth: Infinity, showHidden: true, getters: true }));
+  try {
+    console.log(JSON.stringify(value));
+  } catch {
+    console.log('circular');
+  }
+}
+
+async function use(vault: VaultService): Promise<void> {
+  const kv = vault.kv();
+  await kv.write('canary/written', input.secret);
+  await kv.patch('canary/written', input.secret);
+  await kv.read('canary/written');
+  for (const fails of [
+    () => kv.write('canary/written', input.secret, { cas: 99 }),
+    () => kv.write('canary/denied', input.secret),
+    () => vault.write('sys/seal', input.secret),
+    () => vault.read('canary/../sys'),
+    () => kv.read('canary/absent'),
+    () => vault.client.write('auth/approle/login', input.secret),
+    () => vault.client.userpassLogin({ username: 'x', ...input.secret }),
+    () => kv.read('canary/written', { timeoutMs: 0.001 }),
+    () => kv.read('canary/written', { signal: AbortSignal.abort(input.secret) }),
+  ]) {
+    await fails().then(
+      () => undefined,
+      (error: unknown) => show('call', error),
+    );
+  }
+  show('service', vault);
+  show('session', vault.session);
+  show('client', vault.client);
+  show('engine', kv);
+  show('origins', vault.origins());
+}
+
+for (const options of input.boots) {
+  try {
+    const app = await NestFactory.createApplicationContext(
+      { module: class AppModule {}, imports: [ConfigModule.forRoot({ isGlobal: true }), VaultModule.forRoot(options)] },
+      { abortOnError: false, logger: ['verbose', 'debug', 'log', 'warn', 'error', 'fatal'] },
+    );
+    const vault = app.get(VaultService);
+    await use(vault);
+    await app.close();
+    await vault
+      .kv()
+      .read('x')
+      .catch((error: unknown) => show('closed', error));
+    await vault.session.relogin().catch((error: unknown) => show('closed', error));
+    show('service after close', vault);
+    console.log('BOOTED');
+  } catch (error) {
+    show('boot', error);
+    console.log('FAILED', (error as { code?: string }).code);
+  }
+}
+console.log(snapshotProcess());
+if (input.leak !== undefined) console.log('control', input.leak);
+console.log(before === JSON.stringify(process.env) ? 'ENVIRONMENT UNCHANGED' : 'ENVIRONMENT CHANGED');
