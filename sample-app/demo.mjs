@@ -1,102 +1,129 @@
-// The demo: a real OpenBao with secrets, a least-privilege policy and an AppRole, and the sample service started with
-// nothing but the role id and a secret id. --once ends it after a first look at the page (for tests).
+// The demo: a real OpenBao with secrets, a policy for exactly these secrets, and an AppRole; then the sample service,
+// started with a role id, a secret id and the server's address. --once ends it after a first look at the page.
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { startVaultServer } from 'nestjs-vault/testing';
 
-const folder = fileURLToPath(new URL('.', import.meta.url));
-const once = process.argv.includes('--once');
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const SECRETS = {
   'secret/sample-app': { SIGNING_KEY: randomBytes(32).toString('base64') },
   'secret/shared/smtp': {
-    host: 'smtp.example.com',
+    host: 'smtp.mail-provider.example',
     port: 587,
-    user: 'sample-app',
+    user: 'orders@shop.example',
     password: randomBytes(18).toString('base64'),
   },
   'secret/sample-app/features': { checkout: { express: true, maxItems: 40 }, regions: ['eu', 'us'] },
 };
+const STOP_GRACE_MS = 5_000;
+// The service ends with this process, however that ends: then its standard input ends too.
+const LIFELINE =
+  'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid,"SIGTERM")).resume().unref()';
 
+const folder = fileURLToPath(new URL('.', import.meta.url));
 let server;
 let service;
 let stopping;
 
-async function stop(code) {
+function stop(code) {
   stopping ??= (async () => {
     if (service && service.exitCode === null && service.signalCode === null) {
-      const ended = new Promise((resolve) => service.once('exit', resolve));
+      const ended = once(service, 'exit');
       service.kill('SIGTERM');
+      const timer = setTimeout(() => service.kill('SIGKILL'), STOP_GRACE_MS);
       await ended;
+      clearTimeout(timer);
     }
+    // After the service, which gives its token back to the server.
     await server?.stop();
     process.exit(code);
   })();
-  await stopping;
+  return stopping;
 }
-process.on('SIGINT', () => void stop(0));
-process.on('SIGTERM', () => void stop(0));
 
+/** Whatever fails once everything is being stopped fails because of that. */
+async function fail(error) {
+  if (stopping) return;
+  console.error(error instanceof Error ? error.message : error);
+  await stop(1);
+}
+
+function port() {
+  const value = process.env.PORT ?? '0';
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) throw new Error('PORT must be a number from 0 to 65535.');
+  return value;
+}
+
+function compile() {
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: folder, stdio: 'inherit' });
+  if (status !== 0) throw new Error('The sample application does not compile.');
+}
+
+/** Sets the server up, and returns what the service needs to log in. */
 async function prepare() {
-  server = await startVaultServer();
   await server.seed(SECRETS);
-  const paths = Object.keys(SECRETS).map((path) => path.replace('/', '/data/'));
-  await server.request('PUT', 'sys/policies/acl/sample-app', {
-    policy: paths.map((path) => `path "${path}" { capabilities = ["read"] }`).join('\n'),
-  });
+  const rules = Object.keys(SECRETS).map((path) => `path "${path.replace('/', '/data/')}" { capabilities = ["read"] }`);
+  await server.request('PUT', 'sys/policies/acl/sample-app', { policy: rules.join('\n') });
   await server.request('POST', 'sys/auth/approle', { type: 'approle' });
   await server.request('POST', 'auth/approle/role/sample-app', { token_policies: ['sample-app'], token_ttl: '1h' });
   const role = await server.request('GET', 'auth/approle/role/sample-app/role-id');
   const secret = await server.request('POST', 'auth/approle/role/sample-app/secret-id', {});
-  return { roleId: role.body.data.role_id, secretId: secret.body.data.secret_id };
+  return { ROLE_ID: role.body.data.role_id, SECRET_ID: secret.body.data.secret_id };
 }
 
-/** Starts the service; it ends with its parent, because its standard input does. Resolves with its address. */
-function startService({ roleId, secretId }) {
-  const env = {
-    PATH: process.env.PATH,
-    VAULT_ADDR: server.endpoint,
-    ROLE_ID: roleId,
-    SECRET_ID: secretId,
-    PORT: process.env.PORT ?? '0',
-  };
-  const program = `process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume(); await import(${JSON.stringify(new URL('dist/main.js', import.meta.url).href)});`;
-  service = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+/** Starts the service, with this environment and nothing else, and resolves with its address. */
+function startService(env) {
+  service = spawn(process.execPath, ['--import', LIFELINE, 'dist/main.js'], {
     cwd: folder,
-    env,
+    env: process.stdout.isTTY ? env : { ...env, NO_COLOR: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  return new Promise((resolve, reject) => {
-    service.once('exit', (code) => reject(new Error(`The service ended with code ${code}.`)));
+  return new Promise((resolve) => {
+    service.once('error', fail);
+    service.once('exit', (code, signal) =>
+      fail(new Error(`The service has ended with ${signal ?? `code ${code}`}; its output says why.`)),
+    );
     let output = '';
-    service.stdout.on('data', (chunk) => {
+    service.stdout.setEncoding('utf8').on('data', (chunk) => {
       process.stdout.write(chunk);
       output += chunk;
-      const address = /Listening on (http:\/\/\S+)/.exec(output);
+      const address = /Listening on (http:\S+)/.exec(output);
       if (address) resolve(address[1]);
     });
   });
 }
 
+/** Looks whether the service answers, and whether it has its signing key. */
+async function check(address) {
+  const ask = async (path) => {
+    const answer = await fetch(`${address}${path}`);
+    if (!answer.ok) throw new Error(`${path} answers with status ${answer.status}.`);
+    return answer;
+  };
+  await ask('/');
+  const { signature } = await (await ask('/sign?text=hello')).json();
+  const { valid } = await (await ask(`/verify?text=hello&signature=${signature}`)).json();
+  if (!valid) throw new Error('The service does not know its own signature.');
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stop(0));
 try {
-  const built = spawnSync(process.execPath, [tsc, '-p', `${folder}tsconfig.json`], { stdio: 'inherit' });
-  if (built.status !== 0) throw new Error('The sample application does not compile.');
-  console.log('Starting OpenBao (the first time it is fetched, which takes a moment) …');
+  const PORT = port();
+  compile();
+  console.log('Starting OpenBao; the first time it is fetched, which takes a moment …');
+  server = await startVaultServer();
   const credentials = await prepare();
-  const address = await startService(credentials);
-  service.removeAllListeners('exit');
-  service.once('exit', () => void stop(1));
-  const page = await fetch(address);
-  if (!page.ok) throw new Error(`The page answers ${page.status}.`);
-  console.log(
-    `\n  The page:  ${address}\n  Try:       curl '${address}/sign?text=hello'\n  Ctrl-C stops everything.\n`,
-  );
-  if (once) await stop(0);
+  const address = await startService({ VAULT_ADDR: server.endpoint, ...credentials, PORT });
+  await check(address);
+  console.log(`
+  The page:  ${address}
+  Try:       curl '${address}/sign?text=hello'
+  Stop:      Ctrl-C
+`);
+  if (process.argv.includes('--once')) await stop(0);
 } catch (error) {
-  if (!stopping) {
-    console.error(error instanceof Error ? error.message : error);
-    await stop(1);
-  }
+  await fail(error);
 }

@@ -1,29 +1,31 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { VaultService } from 'nestjs-vault';
+import type { MaskedValue } from './masked-value.js';
+import { maskValue } from './masked-value.js';
 
-/** One configuration key as the page shows it. */
+/** One configuration key, and where its value came from. */
 export interface ReportedKey {
   readonly key: string;
-  readonly path: string;
+  readonly value: MaskedValue;
+  readonly mountPath: string;
+  readonly secretPath: string;
   readonly version: number;
   readonly loadedAt: string;
-  /** Type and dots; nothing that depends on the value. */
-  readonly value: string;
 }
 
 /** What the page shows. */
 export interface Report {
+  readonly keys: readonly ReportedKey[];
   readonly session: {
     readonly state: string;
     readonly accessor: string | undefined;
     readonly policies: readonly string[];
     readonly expiresAt: string | undefined;
   };
-  readonly keys: readonly ReportedKey[];
 }
 
-/** Tells which configuration came from where. The only class here that knows there is a Vault. */
+/** Tells which configuration came from where. The only provider here that knows there is a Vault. */
 @Injectable()
 export class ConfigurationReport {
   constructor(
@@ -34,19 +36,15 @@ export class ConfigurationReport {
   create(): Report {
     const { state, accessor, policies, expiresAt } = this.vault.session;
     return {
-      session: { state, accessor, policies, expiresAt: expiresAt?.toISOString() },
       keys: this.vault.origins().map(({ key, mountPath, secretPath, version, loadedAt }) => ({
         key,
-        path: `${mountPath}/${secretPath}`,
+        value: maskValue(this.config.get(key)),
+        mountPath,
+        secretPath,
         version,
         loadedAt: loadedAt.toISOString(),
-        value: `•••••• (${kind(this.config.get(key))})`,
       })),
+      session: { state, accessor, policies, expiresAt: expiresAt?.toISOString() },
     };
   }
-}
-
-function kind(value: unknown): string {
-  if (Array.isArray(value)) return 'list';
-  return value === null ? 'null' : typeof value;
 }

@@ -1,29 +1,33 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 
-/** What a mail transport is configured with. */
+const SMTPS_PORT = 465;
+
+/** What a mail library would be given. */
 export interface MailTransport {
   readonly host: string;
   readonly port: number;
+  readonly secure: boolean;
   readonly auth: { readonly user: string; readonly pass: string };
 }
 
-/** Holds the transport a mail library would be given. Knows nothing of Vault. */
+/** Prepares the transport of outgoing mail; the sample sends none. Knows nothing of Vault. */
 @Injectable()
 export class Mailer {
   readonly #transport: MailTransport;
 
   constructor(config: ConfigService) {
+    const port = config.getOrThrow<number>('smtp.port');
     this.#transport = {
       host: config.getOrThrow<string>('smtp.host'),
-      port: config.getOrThrow<number>('smtp.port'),
+      port,
+      secure: port === SMTPS_PORT,
       auth: { user: config.getOrThrow<string>('smtp.user'), pass: config.getOrThrow<string>('smtp.password') },
     };
   }
 
-  /** Where mail would go, without the password. */
+  /** How mail would be sent, without saying where to, or as whom. */
   describe(): string {
-    const { host, port, auth } = this.#transport;
-    return `${auth.user} at ${host}:${port}`;
+    return this.#transport.secure ? 'ready, over TLS from the start' : 'ready, upgrades to TLS with STARTTLS';
   }
 }

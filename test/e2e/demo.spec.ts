@@ -1,108 +1,214 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { findLeaks, forgetCanaries, track } from '../support/canary.js';
 
-const READY = /The page: +(\S+)/;
-let demo: ChildProcess | undefined;
+// The demo compiles the sample application and starts a server.
+const PATIENCE_MS = 90_000;
 
-afterEach(() => void demo?.kill('SIGKILL'));
+const demos: ChildProcess[] = [];
+afterEach(() => {
+  for (const demo of demos.splice(0)) demo.kill('SIGKILL');
+  forgetCanaries();
+});
 
-/** Starts the demo and waits until it names its page. */
-async function startDemo(): Promise<{ process: ChildProcess; address: string; output: () => string }> {
-  const child = spawn(process.execPath, ['sample-app/demo.mjs'], {
-    env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1' },
+interface Demo {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  readonly output: () => string;
+}
+
+function launch(env: NodeJS.ProcessEnv = {}, ...args: string[]): Demo {
+  const child = spawn(process.execPath, ['sample-app/demo.mjs', ...args], {
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  demo = child;
+  demos.push(child);
   let output = '';
-  const address = await new Promise<string>((resolve, reject) => {
-    const read = (chunk: Buffer): void => {
-      output += chunk.toString();
-      const found = READY.exec(output)?.[1];
-      if (found) resolve(found);
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.once('exit', (code) => reject(new Error(`The demo ended with ${code}: ${output}`)));
-  });
-  return { process: child, address, output: () => output };
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+  return { process: child, pid: child.pid as number, output: () => output };
+}
+
+/** Starts the demo and waits until it has printed the last of what it has to say. */
+async function start(env?: NodeJS.ProcessEnv): Promise<Demo & { address: string }> {
+  const demo = launch(env);
+  await until(() => /Ctrl-C/.test(demo.output()) || demo.process.exitCode !== null);
+  const address = /The page: +(\S+)/.exec(demo.output())?.[1];
+  if (address === undefined) throw new Error(`The demo did not start: ${demo.output()}`);
+  return { ...demo, address };
+}
+
+async function until(what: () => boolean): Promise<void> {
+  while (!what()) await delay(20);
+}
+
+function ps(...args: string[]): string {
+  return execFileSync('ps', args, { encoding: 'utf8' });
 }
 
 /** Every process below one, by pid. */
 function descendants(pid: number): number[] {
-  const rows = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
+  const rows = ps('-eo', 'pid=,ppid=')
     .trim()
     .split('\n')
-    .map((row) => row.trim().split(/\s+/).map(Number) as [number, number]);
-  const below = (parent: number): number[] =>
-    rows.filter(([, ppid]) => ppid === parent).flatMap(([child]) => [child, ...below(child)]);
+    .map((row) => row.trim().split(/\s+/).map(Number));
+  const below = (parent: number | undefined): number[] =>
+    rows.filter(([, ppid]) => ppid === parent).flatMap(([child]) => [child as number, ...below(child)]);
   return below(pid);
 }
 
-function environmentOf(pid: number): string {
-  return execFileSync('ps', ['eww', '-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+/** Whether any of these runs; one that has ended and waits for being collected does not. */
+function anyRuns(pids: number[]): boolean {
+  return ps('-eo', 'pid=,stat=')
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/))
+    .some(([pid, state]) => pids.includes(Number(pid)) && !state?.startsWith('Z'));
 }
 
-/** The value of one variable in `ps eww` output. */
-function variable(environment: string, name: string): string | undefined {
-  return new RegExp(`(?:^|\\s)${name}=(\\S*)`).exec(environment)?.[1];
+/** What the service below a demo was started with. */
+function environmentOfService(demo: Demo): Map<string, string> {
+  const lines = descendants(demo.pid).map((pid) => ps('eww', '-o', 'args=', '-p', String(pid)));
+  const line = lines.find((text) => text.includes('dist/main.js')) ?? '';
+  return new Map([...line.matchAll(/(?<=\s)([A-Z_]+)=(\S*)/g)].map(([, name = '', value = '']) => [name, value]));
 }
 
-async function gone(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+async function getJson<T>(url: string, init?: RequestInit): Promise<T> {
+  return (await (await fetch(url, init)).json()) as T;
 }
 
-describe('npm run demo', () => {
-  it('shows where every key came from, uses the secrets, and shows none of them', async () => {
-    const { process: child, address, output } = await startDemo();
-    const page = await (await fetch(address)).text();
-    const json = (await (await fetch(`${address}/config.json`)).json()) as {
-      keys: { key: string; path: string; version: number }[];
-      session: { policies: string[] };
-    };
-    expect(json.keys.map(({ key, path, version }) => `${key} ${path} ${version}`)).toEqual([
-      'SIGNING_KEY secret/sample-app 1',
-      ...['host', 'password', 'port', 'user'].map((key) => `smtp.${key} secret/shared/smtp 1`),
-      'features.checkout secret/sample-app/features 1',
-      'features.regions secret/sample-app/features 1',
-    ]);
-    for (const { key, path } of json.keys) {
-      expect(page).toContain(`<code>${key}</code>`);
-      expect(page).toContain(`<code>${path}</code>`);
-    }
-    expect(json.session.policies).toEqual(['default', 'sample-app']);
-    const signed = (await (await fetch(`${address}/sign?text=hello`)).json()) as { signature: string };
-    expect(signed.signature).toMatch(/^[\w-]{43}$/);
-    expect((await fetch(`${address}/sign`)).status).toBe(400);
-    expect(await (await fetch(`${address}/checkout?region=eu`)).json()).toEqual({ express: true });
+/** Every text in a value that is long enough to be told from other text. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return value.length < 8 ? [] : [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
 
-    // The service got a role id and a secret id, and nothing it shows or prints contains the latter.
-    const service = descendants(child.pid as number).find((pid) => environmentOf(pid).includes('SECRET_ID='));
-    const environment = environmentOf(service as number);
-    const secretId = variable(environment, 'SECRET_ID') as string;
-    expect(secretId).toMatch(/^[0-9a-f-]{36}$/);
-    expect(environment).not.toContain('VAULT_TOKEN');
-    for (const text of [page, JSON.stringify(json), output()]) expect(text).not.toContain(secretId);
-  }, 90_000);
+interface Shown {
+  keys: { key: string; mountPath: string; secretPath: string; version: number; loadedAt: string }[];
+  session: { state: string; accessor: string; policies: string[]; expiresAt: string };
+}
 
-  it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'leaves no process behind after %s',
-    async (signal) => {
-      const { process: child } = await startDemo();
-      const pids = descendants(child.pid as number);
-      expect(pids.length).toBeGreaterThanOrEqual(2);
-      child.removeAllListeners('exit');
-      child.kill(signal);
-      await once(child, 'exit');
-      await Promise.all(pids.map(gone));
+describe('the demo', () => {
+  it(
+    'starts a service that knows three things, uses its secrets, and tells where they came from but not what they are',
+    async () => {
+      const demo = await start();
+      const { address } = demo;
+
+      const environment = environmentOfService(demo);
+      expect([...environment.keys()].filter((name) => !name.startsWith('__')).sort()).toEqual([
+        'NO_COLOR',
+        'PORT',
+        'ROLE_ID',
+        'SECRET_ID',
+        'VAULT_ADDR',
+      ]);
+
+      // With what the service has, read what it may read.
+      const vault = `${environment.get('VAULT_ADDR')}/v1`;
+      const { auth } = await getJson<{ auth: { client_token: string } }>(`${vault}/auth/approle/login`, {
+        method: 'POST',
+        body: JSON.stringify({ role_id: environment.get('ROLE_ID'), secret_id: environment.get('SECRET_ID') }),
+      });
+      const read = (path: string): Promise<Response> =>
+        fetch(`${vault}/${path}`, { headers: { 'X-Vault-Token': auth.client_token } });
+      const secrets = new Map<string, Record<string, unknown>>();
+      for (const path of ['sample-app', 'shared/smtp', 'sample-app/features']) {
+        const answer = (await (await read(`secret/data/${path}`)).json()) as {
+          data: { data: Record<string, unknown> };
+        };
+        secrets.set(path, answer.data.data);
+      }
+      expect((await read('secret/data/another')).status).toBe(403);
+      expect((await read('secret/metadata/sample-app')).status).toBe(403);
+
+      const page = await (await fetch(address)).text();
+      const json = await getJson<Shown>(`${address}/config.json`);
+      expect(json.keys.map(({ key, mountPath, secretPath }) => `${key} ${mountPath}/${secretPath}`).sort()).toEqual(
+        [
+          'SIGNING_KEY secret/sample-app',
+          ...Object.keys(secrets.get('shared/smtp') ?? {}).map((key) => `smtp.${key} secret/shared/smtp`),
+          'features.checkout secret/sample-app/features',
+          'features.regions secret/sample-app/features',
+        ].sort(),
+      );
+      const rows = page.split('<tr>').map((row) => row.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' '));
+      for (const { key, mountPath, secretPath, version, loadedAt } of json.keys) {
+        expect(version).toBe(1);
+        const row = rows.find((text) => text.includes(` ${key} `));
+        expect(row).toContain(` ${mountPath}/ ${secretPath} ${version} ••••••`);
+        expect(row).toContain(loadedAt.slice(0, 19).replace('T', ' '));
+      }
+      expect(json.session).toMatchObject({ state: 'active', policies: ['default', 'sample-app'] });
+      for (const fact of [json.session.accessor, ...json.session.policies]) expect(page).toContain(fact);
+
+      // The signing key is the one in the server.
+      const { signature } = await getJson<{ signature: string }>(`${address}/sign?text=hello`);
+      const key = secrets.get('sample-app')?.['SIGNING_KEY'] as string;
+      expect(signature).toBe(createHmac('sha256', key).update('hello').digest('base64url'));
+      expect(await getJson(`${address}/verify?text=hello&signature=${signature}`)).toEqual({ valid: true });
+      expect(await getJson(`${address}/verify?text=hullo&signature=${signature}`)).toEqual({ valid: false });
+      expect(await getJson(`${address}/checkout?region=eu`)).toEqual({ express: true });
+      expect(await getJson(`${address}/checkout?region=nowhere`)).toEqual({ express: false });
+
+      const clumsy = await fetch(`${address}/sign`);
+      const lost = await fetch(`${address}/no-such-page`);
+      expect([clumsy.status, lost.status]).toEqual([400, 404]);
+
+      [...secrets.values()].flatMap(textsIn).forEach((text, index) => track(`value-${index}`, text));
+      track('secret-id', environment.get('SECRET_ID') as string);
+      expect(findLeaks(`${key} ${environment.get('SECRET_ID')}`)).toHaveLength(2);
+      const errors = (await clumsy.text()) + (await lost.text());
+      const everything = [page, JSON.stringify(json), demo.output(), errors].join('\n');
+      expect(findLeaks(everything)).toEqual([]);
+      expect(everything).not.toMatch(/\b(?:s|b|hvs|hvb)\.[\w-]{20}/);
+      expect(errors).not.toMatch(/node_modules|file:|\.js/);
+
+      // SIGTERM, as a supervisor sends it.
+      const pids = descendants(demo.pid);
+      expect(anyRuns(pids)).toBe(true);
+      demo.process.kill('SIGTERM');
+      expect(await once(demo.process, 'exit')).toEqual([0, null]);
+      expect(anyRuns(pids)).toBe(false);
     },
-    90_000,
+    PATIENCE_MS,
+  );
+
+  it(
+    'leaves nothing behind when it is killed',
+    async () => {
+      const demo = await start();
+      const pids = descendants(demo.pid);
+      expect(anyRuns(pids)).toBe(true);
+      demo.process.kill('SIGKILL');
+      await until(() => !anyRuns(pids));
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'listens on PORT, looks whether everything works, and with --once ends by itself',
+    async () => {
+      const probe = createServer().listen(0, '127.0.0.1');
+      await once(probe, 'listening');
+      const PORT = String((probe.address() as AddressInfo).port);
+
+      const refused = launch({ PORT }, '--once');
+      expect(await once(refused.process, 'close')).toEqual([1, null]);
+      expect(refused.output()).toMatch(/EADDRINUSE.*\n.*The service has ended with code 1/);
+
+      probe.close();
+      await once(probe, 'close');
+      const welcome = launch({ PORT }, '--once');
+      expect(await once(welcome.process, 'close')).toEqual([0, null]);
+      expect(welcome.output()).toContain(`curl 'http://127.0.0.1:${PORT}/sign?text=hello'`);
+    },
+    PATIENCE_MS,
   );
 });
