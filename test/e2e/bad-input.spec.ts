@@ -185,7 +185,6 @@ describe('servers', () => {
 
 describe('afterwards', () => {
   it('the process ends by itself, after a failed boot and after a closed application', async () => {
-    await promisify(execFile)(process.execPath, ['scripts/build.mjs']);
     const program = `
       import 'reflect-metadata';
       import { NestFactory } from '@nestjs/core';
