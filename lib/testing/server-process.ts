@@ -11,6 +11,10 @@ import { WATCHDOG_SCRIPT } from './watchdog.constants.js';
 const STARTED = /==> (?:OpenBao|Vault) server started!/;
 const PORT_TAKEN = /address already in use|port is already allocated/i;
 
+const NO_FILE_STORAGE = /unknown storage type file/i;
+const FILE_STORAGE_ADVICE =
+  '\nOpenBao 2.7 and later have no storage "file": use storage "raft", or ask for version "2.6.2".';
+
 // A container goes away some time after its client was killed; waiting for the client means that the port is free afterwards.
 const CONTAINER_GRACE_MS = 10_000;
 
@@ -95,7 +99,8 @@ export class ServerProcess {
       portTaken: PORT_TAKEN.test(output.tail()),
       error: new VaultTestServerError(
         'start',
-        `The server ${failure}. It was started as: ${command.join(' ')}\nIts last output:\n${output.tail() || '(none)'}`,
+        `The server ${failure}. It was started as: ${command.join(' ')}\nIts last output:\n${output.tail() || '(none)'}` +
+          (NO_FILE_STORAGE.test(output.tail()) ? FILE_STORAGE_ADVICE : ''),
       ),
     };
   }

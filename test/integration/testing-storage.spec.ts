@@ -8,7 +8,8 @@ import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js
 
 const cleanUp: (() => Promise<unknown>)[] = [];
 async function start(options: VaultServerOptions): Promise<VaultServer> {
-  const server = await startVaultServer(options);
+  // OpenBao 2.7 has no storage "file" any more.
+  const server = await startVaultServer(options.storage === 'file' ? { ...options, version: '2.6.2' } : options);
   cleanUp.unshift(() => server.stop());
   return server;
 }
