@@ -8,6 +8,8 @@ interface Load {
   ready: VaultRuntime | undefined;
   /** How many loads had become ready once this one had. */
   readyAge: number;
+  /** Scans that have asked once and will ask again under another promise. */
+  owed: number;
   taken: boolean;
   users: number;
 }
@@ -40,11 +42,28 @@ export class BootMemo {
    */
   scan(): () => Promise<void> {
     const began = this.#age;
+    let mine: Load | undefined;
     return async () => {
-      const newest = this.#newest;
-      const fresh = newest && !newest.taken && began < newest.readyAge;
-      await (fresh ? newest : this.#begin()).runtime;
+      mine = this.#loadFor(mine, began);
+      await mine.runtime;
     };
+  }
+
+  /** Nest reads `imports` twice at the start of a scan, once before a load is ready and once after: the second is owed. */
+  #loadFor(mine: Load | undefined, began: number): Load {
+    const newest = this.#newest;
+    if (newest && !newest.taken) {
+      if (mine === newest) return newest;
+      if (mine === undefined && began < newest.readyAge) {
+        newest.owed += 1;
+        return newest;
+      }
+      if (mine === undefined && newest.owed > 0) {
+        newest.owed -= 1;
+        return newest;
+      }
+    }
+    return this.#begin();
   }
 
   /**
@@ -79,6 +98,7 @@ export class BootMemo {
       order: ++this.#begun,
       ready: undefined,
       readyAge: Infinity,
+      owed: 1,
       taken: false,
       users: 0,
     };

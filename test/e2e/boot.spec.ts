@@ -310,6 +310,22 @@ describe('the same AppModule, booted again', () => {
   });
 });
 
+describe('one boot', () => {
+  it('loads once, two at once share it, and a later one loads again', async () => {
+    let loads = 0;
+    const useFactory = () => {
+      loads += 1;
+      return options();
+    };
+    @Module({ imports: [VaultModule.forRootAsync({ useFactory })] })
+    class AppModule {}
+    await start(AppModule);
+    expect(loads).toBe(1);
+    await Promise.all([start(AppModule), start(AppModule)]);
+    expect(loads).toBe(2);
+  });
+});
+
 describe('two modules in one application', () => {
   it('keep apart', async () => {
     await server.seed({ 'other/my-app': { OTHER: 'value' } });
