@@ -14,8 +14,8 @@ import * as fault from '../support/fault-server.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const url = (path: string): string => pathToFileURL(join(root, path)).href;
 const closing: (() => Promise<unknown>)[] = [];
-/** Boots that succeed: one for each way to log in. */
-const LOGINS = 5;
+/** Boots that succeed: one for each way to log in, and the sealed server that is unsealed. */
+const LOGINS = 6;
 const secret = {
   secret_id: canary('body-secret-id'),
   password: canary('value-text'),
