@@ -23,6 +23,12 @@ export class AppRoleLogin implements LoginMethod {
   constructor(options: AppRoleAuth) {
     this.#options = options;
     this.#mountPath = encodeMount(options.mountPath ?? 'approle', 'auth.mountPath');
+    if (options.roleId === undefined && !isPulled(options.secretId)) {
+      throw new VaultInvalidOptionError(
+        '"auth.roleId" is missing. Give the role id that "bao read auth/approle/role/<name>/role-id" prints.',
+      );
+    }
+    if (isPulled(options.secretId)) encodeSegment(options.secretId.roleName, 'auth.secretId.roleName');
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
@@ -42,11 +48,9 @@ export class AppRoleLogin implements LoginMethod {
 
   #roleId(client: VaultClient, signal: AbortSignal | undefined): Promise<string> {
     const { roleId, secretId } = this.#options;
-    if (roleId !== undefined) return resolveCredential(roleId, 'auth.roleId');
-    if (isPulled(secretId)) return this.#pull(client, secretId, 'GET', 'role-id', 'role_id', signal);
-    throw new VaultInvalidOptionError(
-      '"auth.roleId" is missing. Give the role id that "bao read auth/approle/role/<name>/role-id" prints.',
-    );
+    return roleId === undefined
+      ? this.#pull(client, secretId as PulledSecretId, 'GET', 'role-id', 'role_id', signal)
+      : resolveCredential(roleId, 'auth.roleId');
   }
 
   async #secretId(client: VaultClient, signal: AbortSignal | undefined): Promise<string | undefined> {

@@ -4,7 +4,8 @@ import { redact } from '../errors/redact.js';
 
 /**
  * Where a credential comes from: the value itself, an environment variable, a file, or a function. It is asked again at
- * every login, so that what the platform rotates is picked up; white space around it is cut off.
+ * every login, so that what the platform rotates is picked up. White space around it is cut off; of a password only line
+ * breaks at its end.
  * @publicApi
  */
 export type Credential =
@@ -12,26 +13,45 @@ export type Credential =
 
 const LONGEST_FILE = 64 * 1024;
 
+/** What is no part of a password: the line break with which editors and `echo` end a file. @internal */
+export const LINE_BREAKS_AT_END = /[\r\n]+$/;
+
 /**
  * Fetches a credential.
  *
  * @param option the option it was given in, such as `auth.password`; named in errors
+ * @param padding what is cut off
  * @throws VaultAuthenticationError when there is none; the message names the source, never the value
  * @internal
  */
-export async function resolveCredential(credential: Credential, option: string): Promise<string> {
+export async function resolveCredential(
+  credential: Credential,
+  option: string,
+  padding = /^\s+|\s+$/g,
+): Promise<string> {
   const value = await fetchCredential(credential, option);
   if (typeof value !== 'string' || value.trim() === '') {
     throw new VaultAuthenticationError(`"${option}" is empty: ${describeCredential(credential)} holds nothing.`);
   }
-  return value.trim();
+  return value.replace(padding, '');
 }
 
-/** Names the source of a credential without its value. @internal */
+/**
+ * Names the source of a credential without its value. A name that does not look like one of a variable or a file is not
+ * repeated: it may be the credential itself, put in the wrong place.
+ * @internal
+ */
 export function describeCredential(credential: Credential): string {
   if (typeof credential === 'string') return 'the value given in the options';
   if (typeof credential === 'function') return 'the function given in the options';
-  return 'env' in credential ? `environment variable ${credential.env}` : `file ${JSON.stringify(credential.file)}`;
+  if ('env' in credential) {
+    const { env } = credential;
+    return /^[A-Z_][A-Z0-9_]*$/.test(env)
+      ? `environment variable ${env}`
+      : 'the environment variable named in the options';
+  }
+  const { file } = credential;
+  return /^(\.{0,2}[\\/]|[A-Z]:[\\/])/i.test(file) ? `file ${JSON.stringify(file)}` : 'the file named in the options';
 }
 
 async function fetchCredential(credential: Credential, option: string): Promise<string> {
@@ -49,7 +69,7 @@ async function fetchCredential(credential: Credential, option: string): Promise<
     const value = process.env[credential.env];
     if (value !== undefined) return value;
     throw new VaultAuthenticationError(
-      `"${option}": environment variable ${credential.env} is not set. Set it, or give "${option}" in the options.`,
+      `"${option}": ${describeCredential(credential)} is not set. Set it, or give "${option}" in the options.`,
     );
   }
   let content: Buffer;
@@ -57,14 +77,13 @@ async function fetchCredential(credential: Credential, option: string): Promise<
     content = await readFile(credential.file);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new VaultAuthenticationError(
-      `"${option}": cannot read file ${JSON.stringify(credential.file)} (${reason}).`,
-      { reason },
-    );
+    throw new VaultAuthenticationError(`"${option}": cannot read ${describeCredential(credential)} (${reason}).`, {
+      reason,
+    });
   }
   if (content.length > LONGEST_FILE) {
     throw new VaultAuthenticationError(
-      `"${option}": file ${JSON.stringify(credential.file)} is larger than ${LONGEST_FILE} bytes; it is not a credential.`,
+      `"${option}": ${describeCredential(credential)} is larger than ${LONGEST_FILE} bytes; it is not a credential.`,
     );
   }
   return content.toString('utf8');

@@ -10,6 +10,8 @@ export interface Login {
   readonly renewable: boolean;
   /** `service` or `batch`. */
   readonly tokenType: string;
+  /** Namespace the token was issued in; `undefined` for the client's own. */
+  readonly namespace: string | undefined;
   /** True when this module obtained the token and so may revoke it. */
   readonly owned: boolean;
 }

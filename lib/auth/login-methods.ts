@@ -18,7 +18,10 @@ export function createLoginMethod(auth: VaultAuth): LoginMethod {
     ? (METHODS[auth.method] as (auth: VaultAuth) => LoginMethod)
     : undefined;
   if (create) return create(auth);
+  // Repeated only when it looks like the name of a method, and not like a token in the wrong place.
+  const { method } = auth as { readonly method?: unknown };
+  const shown = typeof method === 'string' && /^[a-z-]{1,20}$/.test(method) ? JSON.stringify(method) : 'not one';
   throw new VaultInvalidOptionError(
-    `"auth.method" is ${JSON.stringify(auth.method)}. Known methods: ${Object.keys(METHODS).join(', ')}.`,
+    `"auth.method" is ${method === undefined ? 'missing' : shown}. Known methods: ${Object.keys(METHODS).join(', ')}.`,
   );
 }

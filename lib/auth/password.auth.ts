@@ -1,6 +1,7 @@
 import { encodeMount, encodeSegment } from '../client/path.js';
 import type { VaultClient } from '../client/vault-client.js';
-import { resolveCredential } from './credential.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
+import { LINE_BREAKS_AT_END, resolveCredential } from './credential.js';
 import type { Login, LoginMethod } from './login-method.js';
 import { submitLogin } from './submit-login.js';
 import type { LdapAuth, UserpassAuth } from './vault-auth.options.js';
@@ -18,6 +19,11 @@ export class PasswordLogin implements LoginMethod {
   constructor(options: UserpassAuth | LdapAuth) {
     this.#options = options;
     this.method = options.method;
+    // Types say so too; but the defaults of `ldap` would be a riddle to somebody who has never heard of it.
+    for (const name of ['username', 'password'] as const) {
+      if (options.method === 'userpass' && options[name] === undefined)
+        throw new VaultInvalidOptionError(`"auth.${name}" is missing; the method "userpass" needs it.`);
+    }
     this.#mountPath = encodeMount(options.mountPath ?? options.method, 'auth.mountPath');
   }
 
@@ -25,7 +31,7 @@ export class PasswordLogin implements LoginMethod {
     const { username, password, namespace } = this.#options;
     const [name, secret] = await Promise.all([
       resolveCredential(username ?? { env: 'LDAP_USERNAME' }, 'auth.username'),
-      resolveCredential(password ?? { env: 'LDAP_PASSWORD' }, 'auth.password'),
+      resolveCredential(password ?? { env: 'LDAP_PASSWORD' }, 'auth.password', LINE_BREAKS_AT_END),
     ]);
     return submitLogin(client, {
       method: this.method,

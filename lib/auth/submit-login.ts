@@ -41,14 +41,14 @@ export async function submitLogin(client: VaultClient, login: LoginRequest): Pro
       signal: login.signal,
       ...(login.namespace !== undefined && { namespace: login.namespace }),
     });
-    return readLogin(body, operation, path);
+    return readLogin(body, operation, path, login.namespace);
   } catch (error) {
     throw refused(error, login, operation);
   }
 }
 
-/** The token in a login answer. @internal */
-export function readLogin(body: unknown, operation: string, path: string): Login {
+/** The token in a login answer. */
+function readLogin(body: unknown, operation: string, path: string, namespace: string | undefined): Login {
   const auth = (body as { auth?: Record<string, unknown> | null } | undefined)?.auth;
   const token = auth?.['client_token'];
   if (!auth || typeof token !== 'string' || token === '') {
@@ -65,6 +65,7 @@ export function readLogin(body: unknown, operation: string, path: string): Login
     leaseDuration: typeof leaseDuration === 'number' ? leaseDuration : 0,
     renewable: renewable === true,
     tokenType: typeof tokenType === 'string' ? tokenType : 'service',
+    namespace,
     owned: true,
   };
 }
@@ -76,15 +77,20 @@ function refused(error: unknown, login: LoginRequest, operation: string): unknow
     error instanceof VaultNotFoundError ||
     error instanceof VaultAuthenticationError;
   if (!said || error.statusCode === undefined) return error;
+  // What the server said, without the advice for ordinary paths behind it.
+  const reason = error.message.replace(/(status \d+\)?\.).*$/s, '$1');
   // A missing auth mount answers just like a denied one, so both possibilities are named.
-  const mount =
-    error.statusCode === 403 || error.statusCode === 404
-      ? ` Check that an auth method of type "${login.method}" is enabled at "${login.mountPath}" (option "auth.mountPath"; "bao auth list" shows them), and the namespace.`
-      : '';
-  const reason = error.message.split(' If the token is still valid')[0] ?? error.message;
+  const mount = error.statusCode === 403 || error.statusCode === 404 ? ` ${adviceOnMount(login)}` : '';
   return new VaultAuthenticationError(`${reason} ${login.advice}${mount}`, {
     ...error,
     operation,
     statusCode: error.statusCode,
   });
+}
+
+function adviceOnMount({ method, mountPath }: LoginRequest): string {
+  const typed = mountPath.startsWith('auth/')
+    ? `"auth/" is added by the module: write mountPath ${JSON.stringify(mountPath.slice('auth/'.length))}. `
+    : '';
+  return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "bao auth list" shows them), and the namespace.`;
 }

@@ -1,5 +1,10 @@
 import type { VaultClient } from '../client/vault-client.js';
-import { VaultAuthenticationError, VaultBadResponseError, VaultPermissionError } from '../errors/index.js';
+import {
+  VaultAuthenticationError,
+  VaultBadResponseError,
+  VaultNotFoundError,
+  VaultPermissionError,
+} from '../errors/index.js';
 import type { Credential } from './credential.js';
 import { describeCredential, resolveCredential } from './credential.js';
 import type { Login, LoginMethod } from './login-method.js';
@@ -28,11 +33,12 @@ export class TokenLogin implements LoginMethod {
     const { ttl, accessor, policies, renewable, type } = data;
     return {
       token,
-      accessor: typeof accessor === 'string' ? accessor : undefined,
+      accessor: typeof accessor === 'string' && accessor !== '' ? accessor : undefined,
       policies: Array.isArray(policies) ? policies.map(String) : [],
       leaseDuration: typeof ttl === 'number' ? ttl : 0,
       renewable: renewable === true,
       tokenType: typeof type === 'string' ? type : 'service',
+      namespace: this.#options.namespace,
       owned: false,
     };
   }
@@ -59,6 +65,7 @@ export class TokenLogin implements LoginMethod {
       if (typeof data === 'object' && data !== null) return data as Record<string, unknown>;
       throw new VaultBadResponseError(`Cannot ${operation}: the answer has no data.`, { operation, path });
     } catch (error) {
+      if (error instanceof VaultNotFoundError) throw namespaceMissing(error, operation);
       if (!(error instanceof VaultPermissionError)) throw error;
       throw new VaultAuthenticationError(
         error.policyDenied
@@ -71,8 +78,19 @@ export class TokenLogin implements LoginMethod {
   }
 }
 
+/** Every Vault has this path; what is absent can only be the namespace. */
+function namespaceMissing(error: VaultNotFoundError, operation: string): VaultAuthenticationError {
+  const name = error.namespace === undefined ? 'The namespace' : `The namespace ${JSON.stringify(error.namespace)}`;
+  return new VaultAuthenticationError(
+    `Cannot ${operation}: the server answered 404. ${name} does not exist there; check "namespace" (VAULT_NAMESPACE) and "auth.namespace".`,
+    { ...error },
+  );
+}
+
 function defaultToken(): Credential {
-  for (const name of ['BAO_TOKEN', 'VAULT_TOKEN']) if (process.env[name]) return { env: name };
+  // As with all variables: BAO_TOKEN counts when it is set at all, and an empty one counts as no token.
+  const name = process.env['BAO_TOKEN'] === undefined ? 'VAULT_TOKEN' : 'BAO_TOKEN';
+  if (process.env[name]) return { env: name };
   throw new VaultAuthenticationError(
     'No way to log in is configured. Set "auth" in the options of VaultModule (for example { method: "approle", … }), or the environment variable VAULT_TOKEN or BAO_TOKEN.',
   );

@@ -24,7 +24,7 @@ const logger = new Logger('VaultModule');
 export async function boot(options: VaultModuleOptions): Promise<VaultRuntime> {
   const resolved = await resolveOptions(options);
   warnOfWeakTransport(resolved);
-  const session = new VaultSession(resolved.login);
+  const session = new VaultSession(resolved.login, resolved.shutdown);
   const token = () => VaultSession.tokenOf(session);
   const client = await VaultClient.create(resolved.transport, token);
   const sys = new VaultSys(client, (endpoint) => VaultClient.create({ ...resolved.transport, endpoint }, token));
@@ -33,15 +33,9 @@ export async function boot(options: VaultModuleOptions): Promise<VaultRuntime> {
       load(resolved, session, client, sys, signal),
     );
     report(configuration, client, session);
-    return new VaultRuntime(
-      new VaultService(client, session, sys, configuration),
-      configuration,
-      session,
-      client,
-      resolved.shutdown,
-    );
+    return new VaultRuntime(new VaultService(client, session, sys, configuration), configuration, session, client);
   } catch (error) {
-    await session.close(resolved.shutdown.timeoutMs, resolved.shutdown.revoke);
+    await session.close();
     await client.close();
     throw error;
   }

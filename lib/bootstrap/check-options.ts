@@ -8,13 +8,19 @@ type Check = Shape | ((value: unknown) => string | undefined);
 export const is =
   (type: 'string' | 'boolean' | 'object') =>
   (value: unknown): string | undefined =>
-    typeof value === type && value !== null ? undefined : `a ${type}`;
+    typeof value === type && value !== null ? undefined : `${type === 'object' ? 'an' : 'a'} ${type}`;
 
 /** Milliseconds or a count: finite, above zero, and within what a timer can hold. @internal */
 export const positive = (value: unknown): string | undefined =>
   typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= 2 ** 31 - 1
     ? undefined
     : 'a number above 0 (and below 2 147 483 648)';
+
+/** What goes into an HTTP header as it is. @internal */
+export const headerText = (value: unknown): string | undefined =>
+  typeof value === 'string' && /^[\x20-\x7e]*$/.test(value)
+    ? undefined
+    : 'a string of printable ASCII characters, without line breaks';
 
 /** @internal */
 export const anything = (): undefined => undefined;

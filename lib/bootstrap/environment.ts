@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { VaultTlsOptions } from '../client/transport.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { checkTls } from './check-tls.js';
 
 /**
  * A variable of Vault's environment: `BAO_<name>` if it is set at all, else `VAULT_<name>`; empty counts as not set.
@@ -26,7 +27,7 @@ export async function resolveTls(options: VaultTlsOptions = {}): Promise<VaultTl
   }
   const serverName = options.serverName ?? variable('TLS_SERVER_NAME');
   const rejectUnauthorized = options.rejectUnauthorized ?? !flag('SKIP_VERIFY');
-  return {
+  const tls: VaultTlsOptions = {
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
@@ -34,6 +35,8 @@ export async function resolveTls(options: VaultTlsOptions = {}): Promise<VaultTl
     ...(serverName !== undefined && { serverName }),
     rejectUnauthorized,
   };
+  checkTls(tls);
+  return tls;
 }
 
 async function pemFile(name: string): Promise<Buffer | undefined> {
@@ -43,8 +46,12 @@ async function pemFile(name: string): Promise<Buffer | undefined> {
     return await readFile(file);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    // The name is not repeated when it is what belongs into the file: that may be a private key.
+    const shown = file.includes('-----BEGIN')
+      ? 'it holds PEM text instead of the name of a file'
+      : JSON.stringify(file);
     throw new VaultInvalidOptionError(
-      `VAULT_${name} (or BAO_${name}) names a file that cannot be read: ${JSON.stringify(file)} (${reason}).`,
+      `VAULT_${name} (or BAO_${name}) names a file that cannot be read: ${shown} (${reason}).`,
       { reason },
     );
   }

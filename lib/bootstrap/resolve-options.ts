@@ -7,7 +7,7 @@ import { resolveSource } from '../config/vault-source.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
 import type { Shape } from './check-options.js';
-import { anything, checkOptions, is, positive } from './check-options.js';
+import { anything, checkOptions, headerText, is, positive } from './check-options.js';
 import { resolveTls, variable } from './environment.js';
 
 /** Options checked and complete. @internal */
@@ -37,27 +37,27 @@ const secretId = (value: unknown) => {
 };
 
 const AUTH_SHAPES: Readonly<Record<VaultAuth['method'], Shape>> = {
-  token: { method: anything, namespace: is('string'), token: credential },
+  token: { method: anything, namespace: headerText, token: credential },
   userpass: {
     method: anything,
-    namespace: is('string'),
+    namespace: headerText,
     mountPath: is('string'),
     username: credential,
     password: credential,
   },
   ldap: {
     method: anything,
-    namespace: is('string'),
+    namespace: headerText,
     mountPath: is('string'),
     username: credential,
     password: credential,
   },
-  approle: { method: anything, namespace: is('string'), mountPath: is('string'), roleId: credential, secretId },
+  approle: { method: anything, namespace: headerText, mountPath: is('string'), roleId: credential, secretId },
 };
 
 const SHAPE: Shape = {
   endpoint: is('string'),
-  namespace: is('string'),
+  namespace: headerText,
   auth: is('object'),
   tls: {
     ca: (value) => (Array.isArray(value) ? value.map(pem).find((expected) => expected !== undefined) : pem(value)),
@@ -94,7 +94,7 @@ export async function resolveOptions(options: VaultModuleOptions): Promise<Resol
   if (Object.hasOwn(AUTH_SHAPES, auth.method)) checkOptions(auth, AUTH_SHAPES[auth.method], 'auth');
   const login = createLoginMethod(auth);
   const { request = {}, shutdown = {}, unseal } = options;
-  const namespace = options.namespace ?? variable('NAMESPACE');
+  const namespace = options.namespace ?? namespaceOfEnvironment();
   return {
     transport: {
       endpoint: resolveEndpoint(options.endpoint),
@@ -115,6 +115,13 @@ export async function resolveOptions(options: VaultModuleOptions): Promise<Resol
       }),
     },
   };
+}
+
+function namespaceOfEnvironment(): string | undefined {
+  const value = variable('NAMESPACE');
+  const expected = value === undefined ? undefined : headerText(value);
+  if (expected === undefined) return value;
+  throw new VaultInvalidOptionError(`VAULT_NAMESPACE (or BAO_NAMESPACE) must be ${expected}.`);
 }
 
 function resolveEndpoint(given: string | undefined): string {
@@ -142,7 +149,7 @@ export function checkEndpoint(value: string, what: string): string {
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
     throw new VaultInvalidOptionError(
-      `${what} has something behind the port (${JSON.stringify(url.pathname)}). The API path is added by the module. ${example}`,
+      `${what} has a path, query or fragment behind the port. The API path is added by the module. ${example}`,
     );
   }
   return url.origin;

@@ -2,7 +2,6 @@ import type { VaultSession } from '../auth/session.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import type { VaultService } from '../vault.service.js';
-import type { ResolvedOptions } from './resolve-options.js';
 
 /**
  * What one boot has made: a session, the configuration read with it, and the service over both.
@@ -16,12 +15,11 @@ export class VaultRuntime {
     readonly configuration: LoadedConfiguration,
     private readonly session: VaultSession,
     private readonly client: VaultClient,
-    private readonly shutdown: ResolvedOptions['shutdown'],
   ) {}
 
   /** Gives the token back and closes every connection. Never throws. */
   close(): Promise<void> {
-    this.#closing ??= this.session.close(this.shutdown.timeoutMs, this.shutdown.revoke).then(() => this.client.close());
+    this.#closing ??= this.session.close().then(() => this.client.close());
     return this.#closing;
   }
 }

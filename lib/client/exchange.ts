@@ -64,6 +64,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[]>): void {
     this.#status = status;
+    // Starts over after an interim answer such as 103.
+    this.#headers = {};
     for (const name in headers) {
       const value = headers[name];
       if (value !== undefined) this.#headers[name] = Array.isArray(value) ? value.join(', ') : value;

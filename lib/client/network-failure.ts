@@ -2,7 +2,9 @@ import type { VaultError, VaultErrorDetails } from '../errors/index.js';
 import {
   VaultAbortedError,
   VaultBadResponseError,
+  VaultClosedError,
   VaultConnectionError,
+  VaultInvalidOptionError,
   VaultTimeoutError,
   VaultTlsError,
 } from '../errors/index.js';
@@ -35,6 +37,9 @@ const UNKNOWN_AUTHORITY = [
 const UNKNOWN_AUTHORITY_FIX =
   'The certificate is signed by an authority this machine does not know. Give its certificate in "tls.ca" (VAULT_CACERT names the file).';
 
+const CLIENT_CERTIFICATE_FIX =
+  'If the server asks for a client certificate, set "tls.cert" and "tls.key" (VAULT_CLIENT_CERT, VAULT_CLIENT_KEY).';
+
 const CONNECTION_FIX: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Nothing listens there. Check "endpoint" (VAULT_ADDR) and that the server is running.',
   ENOTFOUND: 'The host name is not known. Check "endpoint" (VAULT_ADDR) and DNS.',
@@ -42,6 +47,12 @@ const CONNECTION_FIX: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'The host cannot be reached. Check the network and firewalls between this machine and the server.',
   ENETUNREACH: 'The network cannot be reached. Check the network of this machine.',
 };
+const BROKEN = 'If this repeats, look at the log of the server and of any proxy before it.';
+/** undici's own codes, which mean something to nobody else. */
+const CLOSED_BY_SERVER = 'UND_ERR_SOCKET';
+const INVALID_HEADER = 'UND_ERR_INVALID_ARG';
+const CLOSED_BY_US = ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'];
+const NOT_HTTP = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$|^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/;
 
 /** The typed error for a failure below HTTP. The original is not kept: it would carry request headers. @internal */
 export function networkFailure(failure: unknown, call: CallContext): VaultError {
@@ -63,7 +74,20 @@ export function networkFailure(failure: unknown, call: CallContext): VaultError 
     }
   }
   const reason = codeOf(failure);
+  if (CLOSED_BY_US.includes(reason)) return closedFailure(call);
+  if (reason === INVALID_HEADER) {
+    return new VaultInvalidOptionError(
+      `Cannot ${call.operation}: the token, the namespace or another header of the call holds a character that cannot be sent, such as a line break.`,
+      call,
+    );
+  }
   const details = { ...call, reason };
+  if (NOT_HTTP.test(reason)) {
+    return new VaultBadResponseError(
+      `${where}: what answers there does not speak HTTP as Vault does (${reason}). Check "endpoint" (VAULT_ADDR).${otherScheme(call)}`,
+      details,
+    );
+  }
   if (reason === 'UND_ERR_CONNECT_TIMEOUT' || reason === 'ETIMEDOUT') {
     return new VaultTimeoutError(
       `${where}: no connection within ${call.connectTimeoutMs} ms. Check "endpoint" (VAULT_ADDR) and firewalls in between.`,
@@ -72,23 +96,39 @@ export function networkFailure(failure: unknown, call: CallContext): VaultError 
   }
   const tlsFix = tlsAdvice(reason);
   if (tlsFix) return new VaultTlsError(`${where}: TLS failed (${reason}). ${tlsFix}`, details);
-  const fix =
-    CONNECTION_FIX[reason] ??
-    'The connection broke. If this repeats, look at the log of the server and of any proxy before it.';
+  if (reason === CLOSED_BY_SERVER) {
+    return new VaultConnectionError(
+      `${where}: the connection was closed before the answer was complete.${otherScheme(call)} ${BROKEN}`,
+      details,
+    );
+  }
+  const fix = CONNECTION_FIX[reason] ?? `The connection broke. ${BROKEN}`;
   return new VaultConnectionError(`${where}: ${reason}. ${fix}`, details);
+}
+
+/** The error for a call of an application that has been closed. @internal */
+export function closedFailure(call: CallContext): VaultClosedError {
+  return new VaultClosedError(`Cannot ${call.operation}: the Vault session of this application is closed.`, call);
+}
+
+/** What a server does to the wrong protocol, and to a missing client certificate, looks like any other broken connection. */
+function otherScheme({ endpoint }: CallContext): string {
+  return endpoint.startsWith('https:')
+    ? ` ${CLIENT_CERTIFICATE_FIX}`
+    : ' If the server speaks TLS, write "https://" in "endpoint".';
 }
 
 function tlsAdvice(reason: string): string | undefined {
   if (UNKNOWN_AUTHORITY.includes(reason)) return UNKNOWN_AUTHORITY_FIX;
   if (TLS_FIX[reason]) return TLS_FIX[reason];
   if (/ALERT|CERT|^ERR_(SSL|TLS|OSSL)|^EPROTO$/.test(reason)) {
-    return 'If the server asks for a client certificate, set "tls.cert" and "tls.key" (VAULT_CLIENT_CERT, VAULT_CLIENT_KEY); else compare the TLS settings of both sides.';
+    return `${CLIENT_CERTIFICATE_FIX} Else compare the TLS settings of both sides.`;
   }
   return undefined;
 }
 
 function codeOf(failure: unknown): string {
-  const { code, errors } = failure as { code?: unknown; errors?: readonly { code?: unknown }[] };
-  const found = code ?? errors?.[0]?.code;
+  const { code, errors, name } = failure as { code?: unknown; errors?: readonly { code?: unknown }[]; name?: unknown };
+  const found = code ?? errors?.[0]?.code ?? (name === 'HTTPParserError' ? 'HPE_INVALID' : undefined);
   return typeof found === 'string' && found !== '' ? found : 'connection failed';
 }

@@ -1,6 +1,7 @@
 import type NodeVault from 'node-vault';
 import { VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
 import { checkEncodedPath } from './path.js';
+import type { JsonObject } from './response.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
 /** What node-vault hands to a transport, as far as it is used here. */
@@ -25,8 +26,28 @@ interface NodeVaultAnswer {
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
 const TIMERS = ['startTokenRenewal', 'startLeaseRenewal'] as const;
-const LOGIN = /^auth\/.+\/login(\/|$)/;
+/** A login, and not a role or user that happens to be called so. */
+const LOGIN = /^auth\/.+(?<!\/(?:roles?|users?|groups?|certs))\/login(?:\/|$)/;
 const HEALTH = 'sys/health';
+/** What node-vault itself adds to a call, and what of a caller's `requestOptions` has an effect here. */
+const KNOWN_OPTIONS: readonly string[] = [
+  ...['path', 'method', 'uri', 'json', 'headers'],
+  ...['timeout', 'timeoutMs', 'signal', 'namespace'],
+];
+/** Headers the transport sets itself, or that describe one hop. */
+const OWN_HEADERS: readonly string[] = [
+  ...['x-vault-token', 'x-vault-namespace', 'x-vault-wrap-ttl', 'x-vault-request'],
+  ...[
+    'accept',
+    'accept-encoding',
+    'content-type',
+    'content-length',
+    'host',
+    'connection',
+    'transfer-encoding',
+    'expect',
+  ],
+];
 
 /**
  * A node-vault client over our own transport, through the seam node-vault has for that (`request-promise`).
@@ -64,6 +85,9 @@ export async function createNodeVault(
   fix(client, 'token', undefined);
   fix(client, 'namespace', undefined);
   fix(client, 'pathPrefix', '');
+  // Its own update() drops the headers of the call.
+  client.update = (path: string, data: unknown, requestOptions?: object) =>
+    client.request({ ...requestOptions, path: `/${path}`, method: 'PATCH', json: data });
   for (const name of TIMERS) {
     fix(client, name, () => {
       throw new VaultInvalidOptionError(
@@ -75,32 +99,43 @@ export async function createNodeVault(
 }
 
 function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
+  const unknown = Object.keys(options).find((name) => !KNOWN_OPTIONS.includes(name));
+  if (unknown !== undefined) {
+    throw new VaultInvalidOptionError(
+      `${JSON.stringify(unknown)} has no effect on a call of this node-vault client. It takes headers, timeoutMs, signal and namespace; ` +
+        'query parameters belong into the path, TLS settings into the options of VaultModule.',
+    );
+  }
   if (!options.uri.startsWith(prefix))
     throw new VaultInvalidPathError('The node-vault client may not be pointed at another address or API version.');
   const [path = '', search] = split(options.uri.slice(prefix.length), '?');
   checkEncodedPath(path);
+  const verb = options.method.toUpperCase();
   // A "?" in a name would cut it short and start a query; node-vault's own queries come with GET only.
-  if (search !== undefined && (options.method !== 'GET' || /[\s#]/.test(search))) {
+  if (search !== undefined && (verb !== 'GET' || /[\s#]/.test(search))) {
     throw new VaultInvalidPathError(
       'The path of this node-vault call contains "?" or "#", which have a meaning of their own in an address.',
     );
   }
   const query: Record<string, string> = Object.fromEntries(new URLSearchParams(search));
   // Node's HTTP parser and some proxies refuse the LIST verb; Vault takes GET with list=true everywhere.
-  const list = options.method === 'LIST';
+  const list = verb === 'LIST';
   if (list) query['list'] = 'true';
-  const method = list ? 'GET' : METHODS.find((known) => known === options.method);
+  const method = list ? 'GET' : METHODS.find((known) => known === verb);
   if (!method) throw new VaultInvalidOptionError('The HTTP method of this node-vault call is not one Vault knows.');
 
-  const namespace = options.namespace ?? header(options.headers, 'x-vault-namespace');
-  const token = header(options.headers, 'x-vault-token') ?? (LOGIN.test(path) ? null : undefined);
-  const wrapTtl = header(options.headers, 'x-vault-wrap-ttl');
+  const given = lowerCase(options.headers);
+  const headers = Object.fromEntries(Object.entries(given).filter(([name]) => !OWN_HEADERS.includes(name)));
+  const namespace = options.namespace ?? given['x-vault-namespace'];
+  const token = given['x-vault-token'] ?? (LOGIN.test(path) ? null : undefined);
+  const wrapTtl = given['x-vault-wrap-ttl'];
   const timeoutMs = options.timeoutMs ?? options.timeout;
-  const body = bodyOf(options.json);
+  const body = bodyOf(options);
   return {
     method,
     path,
     query,
+    headers,
     accept: path === HEALTH ? [429, 472, 473, 501, 503] : [],
     ...(token !== undefined && { token }),
     ...(namespace !== undefined && { namespace }),
@@ -111,17 +146,23 @@ function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
   };
 }
 
-/** node-vault's commands without a schema send their whole argument object, `requestOptions` with its headers included. */
-function bodyOf(json: unknown): unknown {
-  if (typeof json !== 'object' || json === null) return undefined;
-  const body: Record<string, unknown> = { ...json };
-  delete body['requestOptions'];
-  return body;
+/**
+ * node-vault's commands without a schema send their whole argument object, `requestOptions` with its headers included.
+ * They are told from data with a key of that name by being the options of this very call.
+ */
+function bodyOf(options: NodeVaultOptions): unknown {
+  const { json } = options;
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return json === true ? undefined : json;
+  const { requestOptions, ...body } = json as Record<string, unknown>;
+  const ofThisCall =
+    typeof requestOptions === 'object' &&
+    requestOptions !== null &&
+    Object.entries(requestOptions).every(([name, value]) => (options as unknown as JsonObject)[name] === value);
+  return ofThisCall ? body : json;
 }
 
-function header(headers: NodeVaultOptions['headers'], name: string): string | undefined {
-  const found = Object.entries(headers ?? {}).find(([key]) => key.toLowerCase() === name);
-  return found?.[1];
+function lowerCase(headers: NodeVaultOptions['headers']): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 function split(text: string, separator: string): [string, string | undefined] {

@@ -1,10 +1,12 @@
 import { VaultInvalidPathError } from '../errors/index.js';
 
 const CONTROL = /\p{Cc}/u;
+/** Longer than any storage of Vault takes, and short enough for an error message. */
+const LONGEST = 4096;
 
 /**
  * One path segment, percent-encoded. Refused before any request exists: empty, `.`, `..`, a slash, control characters,
- * lone surrogates. Vault decodes `%2F` before it routes, so an encoded slash would be a separator after all.
+ * lone surrogates, endless length. Vault decodes `%2F` before it routes, so an encoded slash would be a separator after all.
  *
  * @param what how the value is called in the error message: `roleName`, `username`
  * @throws VaultInvalidPathError
@@ -37,7 +39,12 @@ export function encodePath(value: string, what: string): string {
 
 /** A mount path: like `encodePath`, and one trailing slash is forgiven because Vault prints mounts that way. @internal */
 export function encodeMount(value: string, what = 'mountPath'): string {
-  return encodePath(typeof value === 'string' && value.length > 1 ? value.replace(/\/$/, '') : value, what);
+  return encodePath(withoutTrailingSlash(value), what);
+}
+
+/** A path to list, as Vault prints folders: with a slash at the end, or without. @internal */
+export function withoutTrailingSlash(value: string): string {
+  return typeof value === 'string' ? value.replace(/\/$/, '') : value;
 }
 
 /**
@@ -65,6 +72,9 @@ export function checkEncodedPath(path: string): void {
 }
 
 function encode(segment: string, whole: string, what: string): string {
+  if (whole.length > LONGEST) {
+    throw new VaultInvalidPathError(`${what} ${quote(whole)} is longer than ${LONGEST} characters.`);
+  }
   if (segment === '') {
     throw new VaultInvalidPathError(
       `${what} ${quote(whole)} has an empty segment (a double or trailing slash). Remove it.`,

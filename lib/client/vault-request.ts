@@ -8,6 +8,8 @@ export interface VaultRequest {
   readonly path: string;
   /** Query parameters. */
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Further headers, such as a trace id; those this module sets itself win. Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** JSON body. */
   readonly body?: unknown;
   /** Token to use instead of the session's; `null` sends none. */

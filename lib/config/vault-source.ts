@@ -1,5 +1,7 @@
-import { VaultInvalidOptionError } from '../errors/index.js';
+import type { Shape } from '../bootstrap/check-options.js';
+import { checkOptions, headerText, is } from '../bootstrap/check-options.js';
 import { encodeMount, encodePath } from '../client/path.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
 
 /**
  * One secret whose keys become configuration.
@@ -34,49 +36,31 @@ export interface ResolvedSource extends VaultSourceOptions {
   readonly optional: boolean;
 }
 
-const FIELDS: Readonly<Record<keyof VaultSourceOptions, string>> = {
-  secretPath: 'string',
-  mountPath: 'string',
-  version: 'number',
-  as: 'string',
-  keys: 'object',
-  optional: 'boolean',
-  namespace: 'string',
-};
+const SHAPE = {
+  secretPath: is('string'),
+  mountPath: is('string'),
+  version: (value) => (Number.isInteger(value) && (value as number) > 0 ? undefined : 'a whole number from 1'),
+  as: is('string'),
+  keys: (value) =>
+    Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && key !== '')
+      ? undefined
+      : 'a list of key names, not an empty one',
+  optional: is('boolean'),
+  namespace: headerText,
+} satisfies Record<keyof VaultSourceOptions, Shape[string]>;
 
 /** @throws VaultInvalidOptionError, VaultInvalidPathError naming the entry @internal */
 export function resolveSource(source: VaultSource, option: string): ResolvedSource {
   if (source === '' || source === null || (typeof source !== 'string' && typeof source !== 'object')) {
     throw new VaultInvalidOptionError(
-      `"${option}" is empty. Give a path such as "my-app", or { secretPath: "my-app" }.`,
+      `"${option}" is ${source === '' ? 'empty' : 'not a source'}. Give a path such as "my-app", or { secretPath: "my-app" }.`,
     );
   }
   const given: VaultSourceOptions = typeof source === 'string' ? { secretPath: source } : source;
-  for (const [field, value] of Object.entries(given)) {
-    const type = Object.hasOwn(FIELDS, field) ? FIELDS[field as keyof VaultSourceOptions] : undefined;
-    if (!type)
-      throw new VaultInvalidOptionError(
-        `"${option}.${field}" is not an option. Known: ${Object.keys(FIELDS).join(', ')}.`,
-      );
-    if (value !== undefined && typeof value !== type)
-      throw new VaultInvalidOptionError(`"${option}.${field}" must be a ${type}.`);
-  }
+  checkOptions(given, SHAPE, option);
   encodePath(given.secretPath, `"${option}.secretPath"`);
   if (given.mountPath !== undefined) encodeMount(given.mountPath, `"${option}.mountPath"`);
   if (given.as !== undefined) checkKey(given.as, `"${option}.as"`);
-  if (given.version !== undefined && !(Number.isInteger(given.version) && given.version > 0)) {
-    throw new VaultInvalidOptionError(`"${option}.version" must be a whole number from 1.`);
-  }
-  if (
-    given.keys !== undefined &&
-    !(
-      Array.isArray(given.keys) &&
-      given.keys.length > 0 &&
-      given.keys.every((key) => typeof key === 'string' && key !== '')
-    )
-  ) {
-    throw new VaultInvalidOptionError(`"${option}.keys" must be a list of key names, not an empty one.`);
-  }
   return { ...given, mountPath: (given.mountPath ?? 'secret').replace(/\/$/, ''), optional: given.optional ?? false };
 }
 

@@ -1,12 +1,12 @@
-import { encodeMount, encodePath } from '../client/path.js';
+import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
 import type { JsonObject } from '../client/response.js';
 import { dataOf } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
-import { VaultNotFoundError } from '../errors/index.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { parseKeys } from './kv2.parse.js';
+import { listKeys } from './listing.js';
+import { secretData } from './secret-data.js';
 
 /**
  * A KV version 1 engine: secrets without versions.
@@ -33,18 +33,12 @@ export class Kv1Engine {
 
   /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */
   async list(secretPath = '', options?: VaultCallOptions): Promise<string[]> {
-    const call = { ...this.#call('GET', secretPath.replace(/\/$/, ''), options, 'list', true), query: { list: true } };
-    try {
-      return parseKeys(await this.client.request(call), call);
-    } catch (error) {
-      if (error instanceof VaultNotFoundError) return [];
-      throw error;
-    }
+    return listKeys(this.client, this.#call('GET', withoutTrailingSlash(secretPath), options, 'list', true));
   }
 
   /** Replaces a secret. */
   async write(secretPath: string, data: object, options?: VaultCallOptions): Promise<void> {
-    await this.client.request({ ...this.#call('POST', secretPath, options, 'write'), body: data });
+    await this.client.request({ ...this.#call('POST', secretPath, options, 'write'), body: secretData(data) });
   }
 
   /** Removes a secret. */

@@ -1,13 +1,15 @@
-import { encodeMount, encodePath } from '../client/path.js';
+import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
 import type { JsonObject } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
-import { VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
+import { isVaultError, VaultInvalidOptionError } from '../errors/index.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { parseKeys, parseMetadata, parseSecret, parseWritten } from './kv2.parse.js';
+import { parseMetadata, parseSecret, parseWritten } from './kv2.parse.js';
 import type { Kv2Metadata, Kv2Secret, Kv2Version } from './kv2.types.js';
+import { listKeys } from './listing.js';
 import { mergePatch } from './merge-patch.js';
+import { secretData } from './secret-data.js';
 
 /**
  * Options of a write.
@@ -63,24 +65,17 @@ export class Kv2Engine {
 
   /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */
   async list(secretPath = '', options?: VaultCallOptions): Promise<string[]> {
-    const folder = secretPath.replace(/\/$/, '');
-    const call = {
-      ...this.#call('GET', 'metadata', folder, options, 'list', true),
-      query: { list: true },
-    };
-    try {
-      return parseKeys(await this.client.request(call), call);
-    } catch (error) {
-      if (error instanceof VaultNotFoundError) return [];
-      throw error;
-    }
+    return listKeys(
+      this.client,
+      this.#call('GET', 'metadata', withoutTrailingSlash(secretPath), options, 'list', true),
+    );
   }
 
   /** Writes a new version; earlier ones stay. */
   async write(secretPath: string, data: object, options: Kv2WriteOptions = {}): Promise<Kv2Version> {
     const call = {
       ...this.#call('POST', 'data', secretPath, options, 'write'),
-      body: { data, options: casOf(options) },
+      body: { data: secretData(data), options: casOf(options) },
     };
     return parseWritten(await this.client.request(call), call);
   }
@@ -95,13 +90,17 @@ export class Kv2Engine {
   async patch(secretPath: string, data: object, options: Kv2WriteOptions = {}): Promise<Kv2Version> {
     const call = {
       ...this.#call('PATCH', 'data', secretPath, options, 'patch'),
-      body: { data, options: casOf(options) },
-      accept: [405],
+      body: { data: secretData(data), options: casOf(options) },
     };
-    const response = await this.client.request(call);
-    if (response.status !== 405) return parseWritten(response, call);
+    try {
+      return parseWritten(await this.client.request(call), call);
+    } catch (error) {
+      if (!isVaultError(error) || error.statusCode !== 405) throw error;
+    }
     const current = await this.read(secretPath, callOptions(options));
-    const merged = mergePatch(current.data, data as JsonObject);
+    // As it would have gone over the wire: without keys that are undefined, with dates as text.
+    const sent = JSON.parse(JSON.stringify(data)) as JsonObject;
+    const merged = mergePatch(current.data, sent);
     return this.write(secretPath, merged, { ...callOptions(options), cas: options.cas ?? current.version });
   }
 
@@ -164,7 +163,8 @@ export class Kv2Engine {
     versions: readonly number[],
     options: VaultCallOptions | undefined,
   ): Promise<void> {
-    if (versions.length === 0) throw new VaultInvalidOptionError(`Name the versions to ${part}; the list is empty.`);
+    if (!Array.isArray(versions) || versions.length === 0)
+      throw new VaultInvalidOptionError(`Name the versions to ${part} in a list that is not empty.`);
     versions.forEach(checkVersion);
     await this.client.request({
       ...this.#call('POST', part, secretPath, options, `${part} versions of`),

@@ -1,12 +1,11 @@
-import { encodePath } from '../client/path.js';
+import { encodePath, withoutTrailingSlash } from '../client/path.js';
 import type { JsonObject } from '../client/response.js';
 import { isJsonObject } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
-import { VaultNotFoundError } from '../errors/index.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { parseKeys } from './kv2.parse.js';
+import { listKeys } from './listing.js';
 
 /**
  * What Vault answers on any path.
@@ -53,13 +52,7 @@ export class LogicalEngine {
   }
 
   async list(path: string, options?: VaultCallOptions): Promise<string[]> {
-    const call = { ...this.#call('GET', path.replace(/\/$/, ''), 'list', options), query: { list: true } };
-    try {
-      return parseKeys(await this.client.request(call), call);
-    } catch (error) {
-      if (error instanceof VaultNotFoundError) return [];
-      throw error;
-    }
+    return listKeys(this.client, this.#call('GET', withoutTrailingSlash(path), 'list', options));
   }
 
   async delete(path: string, options?: VaultCallOptions): Promise<void> {

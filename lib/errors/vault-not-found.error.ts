@@ -1,9 +1,21 @@
+import type { VaultErrorDetails } from './vault-error.js';
 import { VaultError } from './vault-error.js';
 
 /**
- * Nothing is stored at the path, or no engine is mounted there (Vault answers 404 to both).
+ * Nothing is stored at the path, or no engine is mounted there (Vault answers 404 to both; `nothingStored` tells them
+ * apart).
  * @publicApi
  */
 export class VaultNotFoundError extends VaultError {
   readonly code = 'VAULT_NOT_FOUND';
+  /**
+   * True when the server knows the path and has nothing there; false when it gives another reason, such as no engine at
+   * this mount path, an engine of another version, or an unknown namespace.
+   */
+  readonly nothingStored: boolean;
+
+  constructor(message: string, details: VaultErrorDetails & { readonly nothingStored?: boolean } = {}) {
+    super(message, details);
+    this.nothingStored = details.nothingStored ?? true;
+  }
 }

@@ -1,6 +1,11 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
-import { VaultInvalidOptionError, VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
+import {
+  VaultInvalidOptionError,
+  VaultNotInitializedError,
+  VaultRequestError,
+  VaultSealedError,
+} from '../errors/index.js';
 import type { VaultSealStatus } from './seal-status.js';
 import { parseSealStatus } from './seal-status.js';
 
@@ -11,7 +16,7 @@ import { parseSealStatus } from './seal-status.js';
 export interface VaultUnsealProgress {
   readonly endpoint: string;
   readonly sealed: boolean;
-  /** Keys accepted so far. */
+  /** Keys accepted so far; all that are needed once the server is open. */
   readonly progress: number;
   /** Keys needed. */
   readonly threshold: number;
@@ -47,14 +52,20 @@ export async function unsealServer(
   { reset = false, onProgress, signal }: VaultUnsealOptions,
 ): Promise<VaultUnsealResult> {
   const { endpoint } = client;
-  if (keys.length === 0 || keys.some((key) => typeof key !== 'string' || key.trim() === '')) {
+  if (!isKeyList(keys)) {
     throw new VaultInvalidOptionError('Unsealing takes a list of keys, none of them empty.');
   }
   const ask = async (
     call: Pick<VaultRequest, 'method' | 'path' | 'operation'> & { body?: object },
   ): Promise<VaultSealStatus> =>
     parseSealStatus(await client.request({ ...call, token: null, namespace: '', signal }), call);
-  const report = ({ sealed, progress, threshold }: VaultSealStatus) => ({ endpoint, sealed, progress, threshold });
+  // The server counts from 0 again once it is open.
+  const report = ({ sealed, progress, threshold }: VaultSealStatus) => ({
+    endpoint,
+    sealed,
+    progress: sealed ? progress : threshold,
+    threshold,
+  });
 
   let status = await ask({ method: 'GET', path: 'sys/seal-status', operation: 'read the seal status' });
   if (!status.initialized) {
@@ -74,7 +85,11 @@ export async function unsealServer(
 
   for (const [index, key] of keys.entries()) {
     const operation = `submit unseal key ${index + 1} of ${keys.length}`;
-    status = await ask({ method: 'PUT', path: 'sys/unseal', operation, body: { key: key.trim() } });
+    try {
+      status = await ask({ method: 'PUT', path: 'sys/unseal', operation, body: { key: key.trim() } });
+    } catch (error) {
+      throw error instanceof VaultRequestError ? refused(error) : error;
+    }
     onProgress?.(report(status));
     if (!status.sealed) return { ...report(status), outcome: 'unsealed' };
   }
@@ -82,5 +97,17 @@ export async function unsealServer(
     `${endpoint} is still sealed after ${keys.length} key(s): ${status.progress} of ${status.threshold} are in. ` +
       'A key given twice counts once. Give more keys; if a wrong key may be among those already in, start over with "reset: true".',
     { endpoint, operation: 'unseal' },
+  );
+}
+
+function isKeyList(keys: unknown): keys is readonly string[] {
+  return Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string' && key.trim() !== '');
+}
+
+/** With enough keys in, the server tries them together: the key it refuses need not be the wrong one. */
+function refused(error: VaultRequestError): VaultRequestError {
+  return new VaultRequestError(
+    `${error.message} One of the keys given so far is wrong or belongs to another server: check them, and start over with "reset: true".`,
+    { ...error },
   );
 }

@@ -1,6 +1,7 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultCallOptions } from '../engines/engine.options.js';
 import { callOptions } from '../engines/engine.options.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
 import type { VaultHealth } from './health.js';
 import { HEALTH_CODES, parseHealth } from './health.js';
 import type { VaultSealStatus } from './seal-status.js';
@@ -60,6 +61,7 @@ export class VaultSys {
    */
   async unseal(keys: readonly string[], options: VaultUnsealOptions = {}): Promise<VaultUnsealResult[]> {
     if (!options.endpoints) return [await unsealServer(this.client, keys, options)];
+    if (options.endpoints.length === 0) throw new VaultInvalidOptionError('"endpoints" names no server to unseal.');
     const results: VaultUnsealResult[] = [];
     // One after the other: with Raft storage a node joins the quorum of those that are open already.
     for (const endpoint of options.endpoints) {

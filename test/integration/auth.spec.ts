@@ -45,13 +45,13 @@ afterAll(async () => {
 });
 
 async function session(auth: VaultAuth, endpoint = front.endpoint): Promise<VaultSession> {
-  const made = new VaultSession(createLoginMethod(auth));
+  const made = new VaultSession(createLoginMethod(auth), { revoke: true, timeoutMs: 1000 });
   const client = await VaultClient.create(
     { endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 4 },
     () => VaultSession.tokenOf(made),
   );
   closing.push(async () => {
-    await made.close(1000, true);
+    await made.close();
     await client.close();
   });
   await made.open(client);
@@ -146,7 +146,7 @@ describe('token', () => {
   it('is never revoked', async () => {
     const made = await session({ method: 'token', token: await newToken() });
     const { accessor } = made;
-    await made.close(1000, true);
+    await made.close();
     expect(await alive(accessor)).toBe(true);
   });
 });
@@ -292,7 +292,7 @@ describe('the session', () => {
     const second = made.accessor;
     expect(await alive(first)).toBe(false);
     expect(await alive(second)).toBe(true);
-    await made.close(1000, true);
+    await made.close();
     expect(await alive(second)).toBe(false);
     await expect(made.relogin()).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
   });
@@ -300,7 +300,7 @@ describe('the session', () => {
   it('closes without a server, within its limit', async () => {
     const made = await session(userpass);
     front.answerWith(silent());
-    await made.close(100, true);
+    await made.close();
     expect(made.state).toBe('closed');
   });
 
@@ -309,7 +309,7 @@ describe('the session', () => {
     front.answerWith(
       forwardTo(server.endpoint, {
         intercept: async (request, _response, forward) => {
-          if (request.url.includes('/login/')) await made.close(1000, true);
+          if (request.url.includes('/login/')) await made.close();
           await forward();
         },
       }),

@@ -47,19 +47,18 @@ async function constructLate(app, late) {
 /** @returns what the consumers of one graph saw, after its application has been closed again. */
 async function run(graph) {
   const recorder = new Recorder({ ...EXPECTED, ...SECOND_SECRETS });
+  const problem = (what) => ({ recorder, error: `graph ${graph.index}: ${what}` });
   try {
-    const { Root, late } = buildGraph(kit, graph, recorder);
+    const { Root, late, logins } = buildGraph(kit, graph, recorder);
     const app = await kit.boot(Root, graph.idAlgorithm);
     await constructLate(app, late);
     await app.close();
+    if (logins.seen !== logins.expected) return problem(`${logins.seen} logins instead of ${logins.expected}`);
   } catch (error) {
-    return { recorder, error: `graph ${graph.index}: ${describe(error)}` };
+    return problem(describe(error));
   }
   const silent = recorder.silent;
-  return {
-    recorder,
-    error: silent.length > 0 ? `graph ${graph.index}: never constructed: ${silent.join(', ')}` : null,
-  };
+  return silent.length > 0 ? problem(`never constructed: ${silent.join(', ')}`) : { recorder, error: null };
 }
 
 /** Cuts a failing graph down for as long as it keeps failing. */

@@ -193,7 +193,7 @@ describe('ends', () => {
     const started = server;
     await started.until(() => started.requests.length === 1);
     await client.close();
-    expect(await pending).toMatchObject({ code: 'VAULT_CONNECTION' });
+    expect(await pending).toMatchObject({ code: 'VAULT_CLOSED' });
     await expect(client.request({ method: 'GET', path: 'x' })).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
   });
 

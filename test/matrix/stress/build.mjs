@@ -134,11 +134,18 @@ function moduleType(kit, { id, config, consumesInConstructor }, recorder) {
   return injected(kit, `Module${id}`, [kit.ConfigService], see);
 }
 
-/** @returns `{ Root, late }`: the application's module class, and what is asked for after the boot. */
+/** @returns the application's module class, what is asked for after the boot, and how often Vault was logged in to. */
 export function buildGraph(kit, graph, recorder) {
   const types = new Map(graph.modules.map((module) => [module.id, moduleType(kit, module, recorder)]));
   const references = new Map();
   const late = [];
+  const logins = { expected: 0, seen: 0 };
+  // The token is asked for once per login, and a boot logs in once per VaultModule: secret ids may be good for one use.
+  const counted = (options) => {
+    logins.expected += 1;
+    const token = () => ((logins.seen += 1), options.auth.token);
+    return { ...options, auth: { ...options.auth, token } };
+  };
   const vaultIsGlobal = graph.vault !== null && (graph.vault.style === 'forRoot' || graph.vault.isGlobal);
   // Children first: a dynamic module's metadata holds the references of the modules it imports.
   for (const module of [...graph.modules].reverse()) {
@@ -153,13 +160,15 @@ export function buildGraph(kit, graph, recorder) {
     imports.push(...accessTo(kit, module), ...all('imports'));
     imports.push(...module.back.map((up) => kit.forwardRef(() => types.get(up))));
     if (graph.config.at === module.id) placed(imports, graph.config, configEntry(kit, graph));
-    if (graph.vault?.at === module.id) placed(imports, graph.vault, vaultEntry(kit, graph.vault, kit.vaultOptions));
-    if (graph.second?.at === module.id) placed(imports, graph.second, vaultEntry(kit, graph.second, kit.secondOptions));
+    if (graph.vault?.at === module.id)
+      placed(imports, graph.vault, vaultEntry(kit, graph.vault, counted(kit.vaultOptions)));
+    if (graph.second?.at === module.id)
+      placed(imports, graph.second, vaultEntry(kit, graph.second, counted(kit.secondOptions)));
     const metadata = { imports, providers: all('providers'), controllers: all('controllers'), exports: all('exports') };
     late.push(...all('late'));
     references.set(module.id, define(kit, module, types.get(module.id), metadata));
   }
-  return { Root: types.get(0), late };
+  return { Root: types.get(0), late, logins };
 }
 
 function define(kit, module, type, metadata) {

@@ -86,6 +86,32 @@ const cases = {
     same(await admin.settledTokens(before), before, 'sessions outlived their applications');
   },
 
+  async 'once per secret id good for one login'(kit, auth, path) {
+    await admin.write(path, { AGAIN: 'single use' });
+    const arrangements = {
+      direct: (AppModule) => AppModule,
+      shared: (AppModule) => {
+        const features = [1, 2, 3].map((at) => moduleOf(kit, `Feature${at}`, { imports: [AppModule] }));
+        return moduleOf(kit, 'Sharing', { imports: features });
+      },
+      'beside a slow import': (AppModule) => {
+        const slow = later(() => pause(5).then(() => moduleOf(kit, 'Slow')));
+        const host = { module: moduleOf(kit, 'Host'), imports: [slow, AppModule] };
+        return moduleOf(kit, 'Waiting', { imports: [host] });
+      },
+    };
+    for (const [name, arrange] of Object.entries(arrangements)) {
+      const secretId = await admin.createSecretId(1);
+      const { AppModule, vault, saw } = application(kit, { ...auth, secretId }, path);
+      const Root = arrange(name === 'direct' ? AppModule : moduleOf(kit, 'Both', { imports: [AppModule, vault] }));
+      const app = await kit.boot(Root).catch((error) => {
+        throw new Error(`${name}: ${error.message}`);
+      });
+      same(saw(app), 'single use');
+      await app.close();
+    }
+  },
+
   async 'while the first one runs'(kit, auth, path) {
     const { AppModule, saw, alive } = application(kit, auth, path);
     await admin.write(path, { AGAIN: 'running' });

@@ -38,6 +38,11 @@ export async function createAppRole() {
   await call('POST', 'sys/policies/acl/stress', { policy: 'path "secret/*" { capabilities = ["read"] }' });
   await call('POST', 'auth/approle/role/stress', { token_policies: ['stress'], token_ttl: '1h' });
   const { role_id: roleId } = await call('GET', 'auth/approle/role/stress/role-id');
-  const { secret_id: secretId } = await call('POST', 'auth/approle/role/stress/secret-id', {});
-  return { method: 'approle', roleId, secretId };
+  return { method: 'approle', roleId, secretId: await createSecretId() };
+}
+
+/** @param uses how many logins it is good for; 0 = any number */
+export async function createSecretId(uses = 0) {
+  const { secret_id: secretId } = await call('POST', 'auth/approle/role/stress/secret-id', { num_uses: uses });
+  return secretId;
 }

@@ -1,0 +1,87 @@
+import { VaultInvalidOptionError } from '../errors/index.js';
+import { secretsOf } from '../errors/redact.js';
+import type { CallContext } from './network-failure.js';
+import type { VaultRequest } from './vault-request.js';
+
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** What of a request goes over the wire. @internal */
+export interface PreparedRequest {
+  readonly method: VaultRequest['method'];
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body as JSON text. */
+  readonly body: string | undefined;
+}
+
+/**
+ * Checks what callers bring to a single call, and writes it out.
+ *
+ * @throws VaultInvalidOptionError naming what cannot be used, before any request exists
+ * @internal
+ */
+export function prepareRequest(request: VaultRequest, token: string | undefined, call: CallContext): PreparedRequest {
+  const refuse = (why: string): VaultInvalidOptionError =>
+    new VaultInvalidOptionError(`Cannot ${call.operation}: ${why}`, call);
+  const { timeoutMs } = call;
+  // A timer takes 0, NaN, and more than it can hold for "at once".
+  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)) {
+    throw refuse(`"timeoutMs" is ${String(timeoutMs)}; it takes a number above 0 and below 2 147 483 648.`);
+  }
+  // By its method: an AbortSignal of another realm is no instance of ours.
+  if (
+    request.signal !== undefined &&
+    typeof (request.signal as Partial<AbortSignal>)?.addEventListener !== 'function'
+  ) {
+    throw refuse('"signal" is not an AbortSignal.');
+  }
+  let path: string;
+  try {
+    path = `/v1/${request.path}${queryString(request.query)}`;
+  } catch {
+    throw refuse('a query parameter is not valid Unicode.');
+  }
+  let body: string | undefined;
+  try {
+    body = request.body === undefined ? undefined : JSON.stringify(request.body);
+  } catch {
+    // The reason is not repeated: it quotes keys of the data.
+    throw refuse('the data cannot be written as JSON. It refers to itself, holds a BigInt, or its toJSON() fails.');
+  }
+  return { method: request.method, path, headers: headersOf(request, token, call.namespace), body };
+}
+
+/** Everything secret that went over the wire, so that no error repeats what a server echoes. @internal */
+export function secretsSent({ headers, body }: PreparedRequest): string[] {
+  // From the text, because an object may hold one thing and write another.
+  const found = secretsOf(body === undefined ? undefined : JSON.parse(body));
+  const token = headers['x-vault-token'];
+  return token === undefined ? found : [token, ...found];
+}
+
+function headersOf(
+  request: VaultRequest,
+  token: string | undefined,
+  namespace: string | undefined,
+): Record<string, string> {
+  const headers: Record<string, string> = { ...request.headers };
+  headers['x-vault-request'] = 'true';
+  headers['accept'] = 'application/json';
+  if (token) headers['x-vault-token'] = token;
+  if (namespace) headers['x-vault-namespace'] = namespace;
+  if (request.wrapTtl !== undefined) headers['x-vault-wrap-ttl'] = String(request.wrapTtl);
+  if (request.body !== undefined) {
+    headers['content-type'] = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  }
+  return headers;
+}
+
+function queryString(query: VaultRequest['query']): string {
+  if (!query) return '';
+  const parts: string[] = [];
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined) parts.push(`${encodeURIComponent(key)}=${encodeURIComponent(value)}`);
+  }
+  return parts.length > 0 ? `?${parts.join('&')}` : '';
+}

@@ -1,0 +1,115 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createLoginMethod } from '../../lib/auth/login-methods.js';
+import { VaultSession } from '../../lib/auth/session.js';
+import type { VaultAuth } from '../../lib/auth/vault-auth.options.js';
+import { VaultClient } from '../../lib/client/vault-client.js';
+import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js';
+import { startVaultServer } from '../../lib/testing/index.js';
+import type { FaultServer, RecordedRequest } from './fault-server.js';
+import { forwardTo, startFaultServer } from './fault-server.js';
+
+export interface SessionOptions {
+  readonly namespace?: string;
+  readonly revoke?: boolean;
+  readonly shutdownMs?: number;
+}
+
+/** A real server, a front before it that records requests, and sessions that log in through the front. */
+export class AuthBench {
+  readonly #opened: (() => Promise<void>)[] = [];
+
+  private constructor(
+    readonly server: VaultServer,
+    readonly front: FaultServer,
+  ) {}
+
+  static async start(options: VaultServerOptions = {}): Promise<AuthBench> {
+    const server = await startVaultServer(options);
+    return new AuthBench(server, await startFaultServer(forwardTo(server.endpoint)));
+  }
+
+  /** Logs in as the module does at boot. */
+  async open(auth: VaultAuth, options: SessionOptions = {}): Promise<VaultSession> {
+    const { namespace, revoke = true, shutdownMs = 5_000 } = options;
+    const session = new VaultSession(createLoginMethod(auth), { revoke, timeoutMs: shutdownMs });
+    const client = await VaultClient.create(
+      {
+        endpoint: this.front.endpoint,
+        namespace,
+        tls: {},
+        timeoutMs: 20_000,
+        connectTimeoutMs: 5_000,
+        maxConnections: 8,
+      },
+      () => VaultSession.tokenOf(session),
+    );
+    this.#opened.push(async () => {
+      await session.close();
+      await client.close();
+    });
+    await session.open(client);
+    return session;
+  }
+
+  /** Closes all sessions and lets everything through again. */
+  async reset(): Promise<void> {
+    this.front.answerWith(forwardTo(this.server.endpoint));
+    for (const close of this.#opened.splice(0)) await close();
+    this.front.requests.length = 0;
+  }
+
+  async stop(): Promise<void> {
+    await this.reset();
+    await this.front.close();
+    await this.server.stop();
+  }
+
+  /** Requests to paths with this end that went through the front since the last reset. */
+  sent(end: string): RecordedRequest[] {
+    return this.front.requests.filter(({ url }) => url.endsWith(end));
+  }
+
+  /** The `data` or `auth` of an answer to the root token. */
+  async ask<T = Record<string, string>>(method: string, path: string, body?: object, namespace?: string): Promise<T> {
+    const answer = await this.server.request(method, path, body, namespace === undefined ? {} : { namespace });
+    const { data, auth } = (answer.body ?? {}) as { data?: T; auth?: T };
+    return (auth ?? data) as T;
+  }
+
+  async token(more: object = {}, namespace?: string): Promise<string> {
+    return (await this.ask('POST', 'auth/token/create', more, namespace))['client_token'] as string;
+  }
+
+  /** A wrapping token around the answer of a POST. */
+  async wrap(path: string, options: { ttl?: string; namespace?: string } = {}): Promise<string> {
+    const { ttl = '300s', namespace } = options;
+    const headers = {
+      'x-vault-token': this.server.rootToken,
+      'x-vault-wrap-ttl': ttl,
+      ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
+    };
+    const answer = await fetch(`${this.server.endpoint}/v1/${path}`, { method: 'POST', headers, body: '{}' });
+    return ((await answer.json()) as { wrap_info: { token: string } }).wrap_info.token;
+  }
+
+  /** Status of a call without the root token. */
+  async status(method: string, path: string, body?: object, token = ''): Promise<number> {
+    return (await this.server.request(method, path, body, { token, throwOnError: false })).status;
+  }
+
+  /** Asks the server until it answers so: what takes time there, such as a token that expires. */
+  async until(status: number, method: string, path: string, body?: object, token = ''): Promise<void> {
+    while ((await this.status(method, path, body, token)) !== status) await delay(50);
+  }
+
+  async alive(accessor: string | undefined, namespace?: string): Promise<boolean> {
+    const options = { throwOnError: false, ...(namespace !== undefined && { namespace }) };
+    const { status } = await this.server.request('POST', 'auth/token/lookup-accessor', { accessor }, options);
+    return status === 200;
+  }
+
+  /** Accessors of all tokens the server knows. */
+  async accessors(): Promise<string[]> {
+    return (await this.ask<{ keys: string[] }>('GET', 'auth/token/accessors?list=true')).keys.sort();
+  }
+}
