@@ -10,7 +10,9 @@ export type {
   WrappedSecretId,
 } from './auth/vault-auth.options.js';
 export type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
+export type { VaultConfigOptions } from './config/config.options.js';
 export type { VaultValueOrigin } from './config/configuration.js';
+export type { SchemaOutput, StandardIssue, StandardResult, StandardSchema } from './config/standard-schema.js';
 export type { VaultSource, VaultSourceOptions } from './config/vault-source.js';
 export type { VaultCallOptions } from './engines/engine.options.js';
 export type { Kv1Engine } from './engines/kv1.engine.js';
@@ -49,7 +51,6 @@ export { VaultModule } from './vault.module.js';
 export type {
   VaultBootOptions,
   VaultBootUnsealOptions,
-  VaultConfigOptions,
   VaultModuleAsyncOptions,
   VaultModuleOptions,
   VaultOptionsFactory,

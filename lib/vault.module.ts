@@ -6,6 +6,7 @@ import { boot } from './bootstrap/boot.js';
 import { BootMemo } from './bootstrap/boot-memo.js';
 import { LazyPromise } from './bootstrap/lazy-promise.js';
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
+import { valuesOf } from './config/configuration.js';
 import { VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions } from './vault.options.js';
 import { VaultService } from './vault.service.js';
@@ -79,7 +80,7 @@ function coreModule(memo: BootMemo, id: string, isGlobal: boolean): DynamicModul
   const configuration = Object.assign(
     () => {
       const take = memo.take();
-      const values = structuredClone(take.runtime.configuration.values);
+      const values = valuesOf(take.runtime.configuration.entries);
       taken.set(values, take);
       return values;
     },

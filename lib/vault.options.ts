@@ -2,16 +2,7 @@ import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Credential } from './auth/credential.js';
 import type { VaultAuth } from './auth/vault-auth.options.js';
 import type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
-import type { VaultSource } from './config/vault-source.js';
-
-/**
- * What is read into `ConfigService` before any provider of the application is created.
- * @publicApi
- */
-export interface VaultConfigOptions {
-  /** Secrets to read, in ascending precedence: later ones win, key by key. */
-  readonly sources: readonly VaultSource[];
-}
+import type { VaultConfigOptions } from './config/config.options.js';
 
 /**
  * Limits of the boot.

@@ -19,7 +19,7 @@ import type { VaultSys } from './sys/vault-sys.js';
 export class VaultService {
   readonly #client: VaultClient;
   readonly #logical: LogicalEngine;
-  readonly #origins: LoadedConfiguration['origins'];
+  readonly #entries: LoadedConfiguration['entries'];
 
   /** @internal */
   constructor(
@@ -28,11 +28,11 @@ export class VaultService {
     readonly session: VaultSession,
     /** Health, seal status, unsealing. */
     readonly sys: VaultSys,
-    { origins }: Pick<LoadedConfiguration, 'origins'>,
+    { entries }: Pick<LoadedConfiguration, 'entries'>,
   ) {
     this.#client = client;
     this.#logical = new LogicalEngine(client);
-    this.#origins = origins;
+    this.#entries = entries;
   }
 
   /** The KV v2 engine at a mount. @throws VaultInvalidPathError */
@@ -67,12 +67,12 @@ export class VaultService {
 
   /** Where a configuration value came from; `undefined` when it is not from Vault. Never the value. */
   explain(key: string): VaultValueOrigin | undefined {
-    return this.#origins.get(key);
+    return this.origins().find((origin) => origin.key === key);
   }
 
   /** Where every configuration value from Vault came from, in order of loading. */
   origins(): VaultValueOrigin[] {
-    return [...this.#origins.values()];
+    return [...this.#entries.values()].map(({ origin }) => origin);
   }
 
   /**

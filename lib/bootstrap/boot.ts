@@ -3,7 +3,7 @@ import { resolveCredential } from '../auth/credential.js';
 import { VaultSession } from '../auth/session.js';
 import { VaultClient } from '../client/vault-client.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
-import { loadConfiguration } from '../config/load-configuration.js';
+import { ConfigurationLoader } from '../config/configuration-loader.js';
 import { VaultAbortedError, VaultNotInitializedError, VaultSealedError, VaultTimeoutError } from '../errors/index.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
@@ -42,7 +42,7 @@ export async function boot(options: VaultModuleOptions): Promise<VaultRuntime> {
 }
 
 async function load(
-  { unseal, sources }: ResolvedOptions,
+  { unseal, config }: ResolvedOptions,
   session: VaultSession,
   client: VaultClient,
   sys: VaultSys,
@@ -58,7 +58,7 @@ async function load(
   } catch (error) {
     throw await tellUninitialised(error, client, sys, signal);
   }
-  return loadConfiguration(client, sources, { signal });
+  return new ConfigurationLoader(client, config).load({ signal });
 }
 
 /** A server without keys calls itself sealed, which would send people looking for keys that do not exist. */
@@ -116,12 +116,14 @@ function warnOfWeakTransport({ transport: { endpoint, tls } }: ResolvedOptions):
     logger.warn(`The certificate of ${endpoint} is not verified (tls.rejectUnauthorized is false).`);
 }
 
-function report({ origins }: LoadedConfiguration, { endpoint }: VaultClient, { accessor }: VaultSession): void {
+function report({ entries }: LoadedConfiguration, { endpoint }: VaultClient, { accessor }: VaultSession): void {
   const secrets = new Set<string>();
-  for (const { mountPath, secretPath, version } of origins.values())
+  for (const { origin } of entries.values()) {
+    const { mountPath, secretPath, version } = origin;
     secrets.add(`${mountPath}/${secretPath} (version ${version})`);
+  }
   logger.log(
-    `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${origins.size} configuration key(s) from ${secrets.size} secret(s)`,
+    `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
   );
   if (secrets.size > 0) logger.debug([...secrets].join(', '));
 }

@@ -2,8 +2,9 @@ import type { VaultAuth } from '../auth/vault-auth.options.js';
 import { createLoginMethod } from '../auth/login-methods.js';
 import type { LoginMethod } from '../auth/login-method.js';
 import type { TransportOptions } from '../client/transport.options.js';
-import type { ResolvedSource } from '../config/vault-source.js';
-import { resolveSource } from '../config/vault-source.js';
+import { CONFIG_SHAPE } from '../config/config.options.js';
+import type { ConfigPlan } from '../config/config-layer.js';
+import { resolveConfig } from '../config/resolve-config.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
 import type { Shape } from './check-options.js';
@@ -14,7 +15,7 @@ import { resolveTls, variable } from './environment.js';
 export interface ResolvedOptions {
   readonly transport: TransportOptions;
   readonly login: LoginMethod;
-  readonly sources: readonly ResolvedSource[];
+  readonly config: ConfigPlan;
   readonly bootTimeoutMs: number;
   readonly shutdown: { readonly revoke: boolean; readonly timeoutMs: number };
   readonly unseal: VaultBootUnsealOptions | undefined;
@@ -69,7 +70,7 @@ const SHAPE: Shape = {
   },
   request: { timeoutMs: positive, connectTimeoutMs: positive, maxConnections: positive },
   boot: { timeoutMs: positive },
-  config: { sources: (value) => (Array.isArray(value) ? undefined : 'a list') },
+  config: CONFIG_SHAPE,
   shutdown: { revoke: is('boolean'), timeoutMs: positive },
   unseal: {
     keys: (value) =>
@@ -105,7 +106,7 @@ export async function resolveOptions(options: VaultModuleOptions): Promise<Resol
       maxConnections: Math.ceil(request.maxConnections ?? 8),
     },
     login,
-    sources: (options.config?.sources ?? []).map((source, index) => resolveSource(source, `config.sources[${index}]`)),
+    config: resolveConfig(options.config),
     bootTimeoutMs: options.boot?.timeoutMs ?? 30_000,
     shutdown: { revoke: shutdown.revoke ?? true, timeoutMs: shutdown.timeoutMs ?? 2_000 },
     unseal: unseal && {

@@ -1,4 +1,6 @@
 import type { JsonObject } from '../client/response.js';
+import type { VaultError } from '../errors/index.js';
+import type { SecretReads } from './read-secrets.js';
 
 /**
  * Where a configuration value came from. Never holds the value.
@@ -13,10 +15,63 @@ export interface VaultValueOrigin {
   readonly createdTime: string;
   /** When it was read into this process. */
   readonly loadedAt: Date;
+  /** Sources of lower priority that have this key too and were passed over, nearest first. */
+  readonly hides: readonly Omit<VaultValueOrigin, 'hides'>[];
 }
 
-/** The values of one load, and where each came from. @internal */
+/** One configuration value and its place. @internal */
+export interface ConfigEntry {
+  /** Where it goes: the containers, then the key. A key may itself contain dots. */
+  readonly path: readonly [string, ...string[]];
+  readonly value: unknown;
+  readonly origin: VaultValueOrigin;
+}
+
+/** Entries by `entryId` of their path; one per place. @internal */
+export type ConfigEntries = ReadonlyMap<string, ConfigEntry>;
+
+/** @internal */
+export function entryId(path: readonly string[]): string {
+  return path.join('\0');
+}
+
+/** What one load has brought. @internal */
 export interface LoadedConfiguration {
-  readonly values: JsonObject;
-  readonly origins: ReadonlyMap<string, VaultValueOrigin>;
+  readonly entries: ConfigEntries;
+  /** What was read, by address. */
+  readonly reads: SecretReads;
+  /** Namespaces that only `forFeature` names and that could not be loaded: errors of the applications that use them. */
+  readonly failedFeatures: ReadonlyMap<string, VaultError>;
+}
+
+/** A fresh object for `ConfigService` with everything in its place. @internal */
+export function valuesOf(entries: ConfigEntries): JsonObject {
+  const values: JsonObject = {};
+  for (const { path, value } of entries.values()) {
+    const container = containerAt(values, path.slice(0, -1));
+    container[path[path.length - 1] as string] = copy(value);
+  }
+  return values;
+}
+
+/** The object at a path, made where it is missing. @internal */
+export function containerAt(values: JsonObject, path: readonly string[]): JsonObject {
+  let container = values;
+  for (const part of path) {
+    const existing = Object.hasOwn(container, part) ? container[part] : undefined;
+    const next = typeof existing === 'object' && existing !== null ? (existing as JsonObject) : {};
+    container[part] = next;
+    container = next;
+  }
+  return container;
+}
+
+/** Applications that share a load must not share objects. What a schema has made of a value may not be copyable. */
+function copy(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    return structuredClone(value);
+  } catch {
+    return value;
+  }
 }

@@ -1,0 +1,101 @@
+import type { JsonObject } from '../client/response.js';
+import type { VaultError } from '../errors/index.js';
+import { VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
+import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configuration.js';
+import { entryId } from './configuration.js';
+import type { ConfigLayer } from './config-layer.js';
+import type { SecretRead, SecretReads } from './read-secrets.js';
+import { addressId } from './read-secrets.js';
+import type { ResolvedSource } from './vault-source.js';
+import { isReservedKey } from './vault-source.js';
+
+/** A layer with its values, and every key that was missing or refused. @internal */
+export interface AssembledLayer {
+  readonly entries: ConfigEntries;
+  readonly failures: readonly VaultError[];
+}
+
+/**
+ * Puts a layer together from what was read: later sources win, key by key. A value is replaced as a whole, objects
+ * included; only the containers that `as` makes are merged. Sources that could not be read are passed over: whether that
+ * is a failure is decided where they are read.
+ * @internal
+ */
+export function assembleLayer({ path, sources }: ConfigLayer, reads: SecretReads): AssembledLayer {
+  const entries = new Map<string, ConfigEntry>();
+  const failures: VaultError[] = [];
+  for (const source of sources) {
+    const read = reads.get(addressId(source));
+    if (!read?.secret) continue;
+    const refusal = refusalOf(source, read.secret.data);
+    if (refusal) {
+      failures.push(refusal);
+      continue;
+    }
+    const containers = [...path, ...(source.as?.split('.') ?? [])];
+    for (const key of source.keys ?? Object.keys(read.secret.data)) {
+      if (Object.hasOwn(read.secret.data, key)) {
+        const place = [...containers, key] as unknown as ConfigEntry['path'];
+        put(entries, { path: place, value: read.secret.data[key], origin: originOf(place, source, read) });
+      } else failures.push(missingKey(source, read, key));
+    }
+  }
+  return { entries, failures };
+}
+
+/** Adds an entry; one that is there already is hidden by it. @internal */
+export function put(entries: Map<string, ConfigEntry>, entry: ConfigEntry): void {
+  const id = entryId(entry.path);
+  const hidden = entries.get(id);
+  // Taken out first, so that the order of entries is the order of precedence.
+  entries.delete(id);
+  entries.set(id, hidden ? { ...entry, origin: { ...entry.origin, hides: hiddenBy(hidden.origin) } } : entry);
+}
+
+function hiddenBy({ hides, ...origin }: VaultValueOrigin): VaultValueOrigin['hides'] {
+  return [origin, ...hides];
+}
+
+function originOf(
+  path: ConfigEntry['path'],
+  { mountPath, secretPath }: ResolvedSource,
+  { secret, readAt }: Extract<SecretRead, { readAt: Date }>,
+): VaultValueOrigin {
+  const { version, createdTime } = secret;
+  return { key: path.join('.'), mountPath, secretPath, version, createdTime, loadedAt: readAt, hides: [] };
+}
+
+function missingKey(
+  { mountPath, secretPath }: ResolvedSource,
+  { secret }: Extract<SecretRead, { readAt: Date }>,
+  key: string,
+): VaultError {
+  return new VaultNotFoundError(
+    `Secret "${secretPath}" in mount "${mountPath}" (version ${secret.version}) has no key "${key}". Add it, or take it out of "keys".`,
+    { path: `${mountPath}/data/${secretPath}`, mountPath },
+  );
+}
+
+function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {
+  const reserved = reservedKeyIn(data);
+  return reserved === undefined
+    ? undefined
+    : new VaultInvalidOptionError(
+        `Secret "${secretPath}" in mount "${mountPath}" has a key called "${reserved}", which no configuration may have. Rename it in Vault.`,
+        { path: `${mountPath}/data/${secretPath}`, mountPath },
+      );
+}
+
+/** Looks through the whole secret, without recursion: a hostile one may be nested deeper than the stack. */
+function reservedKeyIn(data: JsonObject): string | undefined {
+  const queue: unknown[] = [data];
+  while (queue.length > 0) {
+    const value = queue.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    for (const key of Object.keys(value)) {
+      if (isReservedKey(key)) return key;
+      queue.push((value as JsonObject)[key]);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,22 @@
+import type { Shape } from '../bootstrap/check-options.js';
+import type { StandardSchema } from './standard-schema.js';
+import { isStandardSchema } from './standard-schema.js';
+import type { VaultSource } from './vault-source.js';
+
+/**
+ * What is read into `ConfigService` before any provider of the application is created.
+ * @publicApi
+ */
+export interface VaultConfigOptions {
+  /** Secrets to read, in ascending precedence: later ones win, key by key. */
+  readonly sources?: readonly VaultSource[];
+  /** Validates everything that came from Vault; what it makes of the values is what the application gets. */
+  readonly schema?: StandardSchema<unknown, unknown>;
+}
+
+/** @internal */
+export const CONFIG_SHAPE = {
+  sources: (value) => (Array.isArray(value) ? undefined : 'a list'),
+  schema: (value) =>
+    isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod, valibot or arktype',
+} satisfies Record<keyof VaultConfigOptions, Shape[string]>;
