@@ -1,14 +1,11 @@
+export type { AppRoleAuth, PulledSecretId, WrappedSecretId } from './auth/approle.auth.js';
 export type { Credential } from './auth/credential.js';
+export type { LdapAuth } from './auth/ldap.auth.js';
+export type { VaultAuth } from './auth/login-methods.js';
+export type { LoginOptions, MountedLoginOptions } from './auth/login.options.js';
 export type { VaultSession, VaultSessionState } from './auth/session.js';
-export type {
-  AppRoleAuth,
-  LdapAuth,
-  PulledSecretId,
-  TokenAuth,
-  UserpassAuth,
-  VaultAuth,
-  WrappedSecretId,
-} from './auth/vault-auth.options.js';
+export type { TokenAuth } from './auth/token.auth.js';
+export type { UserpassAuth } from './auth/userpass.auth.js';
 export type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
 export type { VaultConfigOptions } from './config/config.options.js';
 export type { VaultValueOrigin } from './config/configuration.js';

@@ -1,6 +1,6 @@
 import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Credential } from './auth/credential.js';
-import type { VaultAuth } from './auth/vault-auth.options.js';
+import type { VaultAuth } from './auth/login-methods.js';
 import type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
 import type { VaultConfigOptions } from './config/config.options.js';
 

@@ -1,13 +1,47 @@
-import { encodeMount, encodeSegment } from '../client/path.js';
+import { is } from '../bootstrap/check-options.js';
+import { encodeSegment } from '../client/path.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { VaultBadResponseError, VaultInvalidOptionError } from '../errors/index.js';
 import type { Credential } from './credential.js';
-import { describeCredential, resolveCredential } from './credential.js';
-import type { Login, LoginMethod } from './login-method.js';
+import { checkCredential, describeCredential, resolveCredential } from './credential.js';
+import type { Login, LoginKind, LoginMethod } from './login-method.js';
+import type { MountedLoginOptions } from './login.options.js';
+import { MOUNTED, mountOf } from './login.options.js';
 import { submitLogin } from './submit-login.js';
 import { checkToken } from './token.js';
 import { unwrapSecretId } from './unwrap-secret-id.js';
-import type { AppRoleAuth, PulledSecretId, WrappedSecretId } from './vault-auth.options.js';
+
+/**
+ * A secret id that arrives response-wrapped. It is unwrapped once and kept for later logins.
+ * @publicApi
+ */
+export interface WrappedSecretId {
+  /** The wrapping token. */
+  readonly wrapped: Credential;
+}
+
+/**
+ * A secret id that the module fetches for itself with a bootstrap token ("pull").
+ * @publicApi
+ */
+export interface PulledSecretId {
+  /** Token that may update `auth/<mount>/role/<roleName>/secret-id` and read the role id. It is never revoked. */
+  readonly token: Credential;
+  readonly roleName: string;
+}
+
+/**
+ * Role id and secret id, Vault's method for machines.
+ * @see https://openbao.org/api-docs/auth/approle/
+ * @publicApi
+ */
+export interface AppRoleAuth extends MountedLoginOptions {
+  readonly method: 'approle';
+  /** Needed, except with `PulledSecretId`, where it is fetched when absent. */
+  readonly roleId?: Credential;
+  /** Left out for roles with `bind_secret_id=false`. */
+  readonly secretId?: Credential | WrappedSecretId | PulledSecretId;
+}
 
 /**
  * `approle`: role id and secret id; the secret id is given, wrapped, or fetched with a bootstrap token.
@@ -22,7 +56,7 @@ export class AppRoleLogin implements LoginMethod {
 
   constructor(options: AppRoleAuth) {
     this.#options = options;
-    this.#mountPath = encodeMount(options.mountPath ?? 'approle', 'auth.mountPath');
+    this.#mountPath = mountOf('approle', options);
     if (options.roleId === undefined && !isPulled(options.secretId)) {
       throw new VaultInvalidOptionError(
         '"auth.roleId" is missing. Give the role id that "bao read auth/approle/role/<name>/role-id" prints.',
@@ -107,3 +141,17 @@ function isPulled(secretId: AppRoleAuth['secretId']): secretId is PulledSecretId
 function isWrapped(secretId: AppRoleAuth['secretId']): secretId is WrappedSecretId {
   return typeof secretId === 'object' && 'wrapped' in secretId;
 }
+
+function checkSecretId(value: unknown): string | undefined {
+  const given = (value ?? {}) as { wrapped?: unknown; roleName?: unknown; token?: unknown };
+  if (typeof value === 'object' && 'wrapped' in given) return checkCredential(given.wrapped);
+  if (typeof value === 'object' && 'roleName' in given)
+    return is('string')(given.roleName) ?? checkCredential(given.token);
+  return checkCredential(value) && 'a string, { env }, { file }, a function, { wrapped } or { roleName, token }';
+}
+
+/** @internal */
+export const approle: LoginKind<AppRoleAuth> = {
+  shape: { ...MOUNTED, roleId: checkCredential, secretId: checkSecretId },
+  create: (auth) => new AppRoleLogin(auth),
+};

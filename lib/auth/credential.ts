@@ -16,6 +16,15 @@ const LONGEST_FILE = 64 * 1024;
 /** What is no part of a password: the line break with which editors and `echo` end a file. @internal */
 export const LINE_BREAKS_AT_END = /[\r\n]+$/;
 
+/** What an option that takes a credential should have been; `undefined` when it is one. @internal */
+export function checkCredential(value: unknown): string | undefined {
+  if (typeof value === 'string' || typeof value === 'function') return undefined;
+  const { env, file } = (value ?? {}) as { env?: unknown; file?: unknown };
+  return (typeof env === 'string') !== (typeof file === 'string')
+    ? undefined
+    : 'a string, { env }, { file } or a function';
+}
+
 /**
  * Fetches a credential.
  *

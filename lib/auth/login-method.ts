@@ -1,8 +1,11 @@
+import type { Shape } from '../bootstrap/check-options.js';
+import type { VaultTlsOptions } from '../client/transport.options.js';
 import type { VaultClient } from '../client/vault-client.js';
 
 /** The outcome of a login. @internal */
 export interface Login {
-  readonly token: string;
+  /** `undefined` when somebody between the module and the server adds it (`none`). */
+  readonly token: string | undefined;
   readonly accessor: string | undefined;
   readonly policies: readonly string[];
   /** Seconds the token lives from the moment of the login; 0 = for ever. */
@@ -20,4 +23,23 @@ export interface Login {
 export interface LoginMethod {
   readonly method: string;
   login(client: VaultClient, signal?: AbortSignal): Promise<Login>;
+  /**
+   * Calls back when there is a new token to be had without being asked for, so that the session logs in again.
+   *
+   * @returns ends the watching
+   */
+  watch?(changed: () => void): () => void;
+}
+
+/** What a method may want to know of the rest of the options. @internal */
+export interface LoginContext {
+  readonly tls: VaultTlsOptions;
+}
+
+/** A login method as the registry knows it: what its options may be, and how it is made of them. @internal */
+export interface LoginKind<A extends { readonly method: string }> {
+  /** Options besides `method` and `namespace`, which every method takes. */
+  readonly shape: Shape;
+  /** @throws VaultInvalidOptionError for what a shape cannot say */
+  create(auth: A, context: LoginContext): LoginMethod;
 }

@@ -1,27 +1,48 @@
+import { anything, checkOptions, headerText } from '../bootstrap/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { AppRoleLogin } from './approle.auth.js';
-import type { LoginMethod } from './login-method.js';
-import { PasswordLogin } from './password.auth.js';
-import { TokenLogin } from './token.auth.js';
-import type { VaultAuth } from './vault-auth.options.js';
+import type { AppRoleAuth } from './approle.auth.js';
+import { approle } from './approle.auth.js';
+import type { LdapAuth } from './ldap.auth.js';
+import { ldap } from './ldap.auth.js';
+import type { LoginContext, LoginKind, LoginMethod } from './login-method.js';
+import type { TokenAuth } from './token.auth.js';
+import { token } from './token.auth.js';
+import type { UserpassAuth } from './userpass.auth.js';
+import { userpass } from './userpass.auth.js';
 
-const METHODS: { readonly [M in VaultAuth['method']]: (auth: Extract<VaultAuth, { method: M }>) => LoginMethod } = {
-  approle: (auth) => new AppRoleLogin(auth),
-  ldap: (auth) => new PasswordLogin(auth),
-  token: (auth) => new TokenLogin(auth),
-  userpass: (auth) => new PasswordLogin(auth),
+/**
+ * How to log in, told apart by `method`.
+ * @publicApi
+ */
+export type VaultAuth = AppRoleAuth | LdapAuth | TokenAuth | UserpassAuth;
+
+/** Every method there is. To add one: its file, a line in the type above and a line here. */
+const KINDS: { readonly [M in VaultAuth['method']]: LoginKind<Extract<VaultAuth, { method: M }>> } = {
+  approle,
+  ldap,
+  token,
+  userpass,
 };
 
-/** The login method for the `auth` option. @throws VaultInvalidOptionError for a method that does not exist @internal */
-export function createLoginMethod(auth: VaultAuth): LoginMethod {
-  const create = Object.hasOwn(METHODS, auth.method)
-    ? (METHODS[auth.method] as (auth: VaultAuth) => LoginMethod)
-    : undefined;
-  if (create) return create(auth);
-  // Repeated only when it looks like the name of a method, and not like a token in the wrong place.
+/**
+ * The login method for the `auth` option, checked.
+ *
+ * @throws VaultInvalidOptionError for a method that does not exist, and for options it does not take
+ * @throws VaultInvalidPathError for a mount path that is none
+ * @internal
+ */
+export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls: {} }): LoginMethod {
   const { method } = auth as { readonly method?: unknown };
-  const shown = typeof method === 'string' && /^[a-z-]{1,20}$/.test(method) ? JSON.stringify(method) : 'not one';
-  throw new VaultInvalidOptionError(
-    `"auth.method" is ${method === undefined ? 'missing' : shown}. Known methods: ${Object.keys(METHODS).join(', ')}.`,
+  const kind = Object.hasOwn(KINDS, String(method)) ? (KINDS[auth.method] as LoginKind<VaultAuth>) : undefined;
+  if (!kind) throw unknownMethod(method);
+  checkOptions(auth, { method: anything, namespace: headerText, ...kind.shape }, 'auth');
+  return kind.create(auth, context);
+}
+
+function unknownMethod(method: unknown): VaultInvalidOptionError {
+  // Repeated only when it looks like the name of a method, and not like a token in the wrong place.
+  const shown = typeof method === 'string' && /^[a-zA-Z-]{1,20}$/.test(method) ? JSON.stringify(method) : 'not one';
+  return new VaultInvalidOptionError(
+    `"auth.method" is ${method === undefined ? 'missing' : shown}. Known methods: ${Object.keys(KINDS).join(', ')}.`,
   );
 }

@@ -21,6 +21,7 @@ export class VaultSession {
   #state: VaultSessionState = 'starting';
   #opening: AbortSignal | undefined;
   #closedAt = 0;
+  #unwatch: (() => void) | undefined;
 
   readonly #method: LoginMethod;
   readonly #shutdown: { readonly revoke: boolean; readonly timeoutMs: number };
@@ -63,6 +64,8 @@ export class VaultSession {
     this.#client = client;
     this.#opening = signal;
     await this.#logInOnce(signal);
+    // A failed login leaves the session with the token it has, and is tried again at the next change.
+    this.#unwatch = this.#method.watch?.(() => void this.relogin().catch(() => undefined));
   }
 
   /**
@@ -86,6 +89,7 @@ export class VaultSession {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#closedAt = performance.now();
+    this.#unwatch?.();
     const login = this.#login;
     this.#login = undefined;
     // A boot that was given up waits for nothing more: its requests are ended, and a credential function may never return.
@@ -119,7 +123,7 @@ export class VaultSession {
 
   async #giveBack({ token, owned, tokenType, namespace }: Login): Promise<void> {
     // A batch token cannot be revoked.
-    if (!owned || tokenType === 'batch') return;
+    if (!owned || token === undefined || tokenType === 'batch') return;
     const spent = this.#closedAt > 0 ? performance.now() - this.#closedAt : 0;
     await this.#client
       ?.request({

@@ -6,10 +6,20 @@ import {
   VaultPermissionError,
 } from '../errors/index.js';
 import type { Credential } from './credential.js';
-import { describeCredential, resolveCredential } from './credential.js';
-import type { Login, LoginMethod } from './login-method.js';
+import { checkCredential, describeCredential, resolveCredential } from './credential.js';
+import type { Login, LoginKind, LoginMethod } from './login-method.js';
+import type { LoginOptions } from './login.options.js';
 import { checkToken } from './token.js';
-import type { TokenAuth } from './vault-auth.options.js';
+
+/**
+ * An existing token. It is looked up at boot, and never revoked by this module.
+ * @publicApi
+ */
+export interface TokenAuth extends LoginOptions {
+  readonly method: 'token';
+  /** Default: `BAO_TOKEN`, else `VAULT_TOKEN`. */
+  readonly token?: Credential;
+}
 
 /**
  * `token`: an existing token, looked up so that a wrong one is noticed at boot.
@@ -95,3 +105,9 @@ function defaultToken(): Credential {
     'No way to log in is configured. Set "auth" in the options of VaultModule (for example { method: "approle", … }), or the environment variable VAULT_TOKEN or BAO_TOKEN.',
   );
 }
+
+/** @internal */
+export const token: LoginKind<TokenAuth> = {
+  shape: { token: checkCredential },
+  create: (auth) => new TokenLogin(auth),
+};

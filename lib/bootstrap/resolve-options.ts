@@ -1,4 +1,4 @@
-import type { VaultAuth } from '../auth/vault-auth.options.js';
+import { checkCredential } from '../auth/credential.js';
 import { createLoginMethod } from '../auth/login-methods.js';
 import type { LoginMethod } from '../auth/login-method.js';
 import type { TransportOptions } from '../client/transport.options.js';
@@ -8,7 +8,7 @@ import { resolveConfig } from '../config/resolve-config.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
 import type { Shape } from './check-options.js';
-import { anything, checkOptions, headerText, is, positive } from './check-options.js';
+import { checkOptions, headerText, is, positive } from './check-options.js';
 import { resolveTls, variable } from './environment.js';
 
 /** Options checked and complete. @internal */
@@ -23,38 +23,6 @@ export interface ResolvedOptions {
 
 const pem = (value: unknown) =>
   typeof value === 'string' || Buffer.isBuffer(value) ? undefined : 'PEM text or a Buffer';
-const credential = (value: unknown) => {
-  if (typeof value === 'string' || typeof value === 'function') return undefined;
-  const { env, file } = (value ?? {}) as { env?: unknown; file?: unknown };
-  return (typeof env === 'string') !== (typeof file === 'string')
-    ? undefined
-    : 'a string, { env }, { file } or a function';
-};
-const secretId = (value: unknown) => {
-  const given = (value ?? {}) as { wrapped?: unknown; roleName?: unknown; token?: unknown };
-  if (typeof value === 'object' && 'wrapped' in given) return credential(given.wrapped);
-  if (typeof value === 'object' && 'roleName' in given) return is('string')(given.roleName) ?? credential(given.token);
-  return credential(value) && 'a string, { env }, { file }, a function, { wrapped } or { roleName, token }';
-};
-
-const AUTH_SHAPES: Readonly<Record<VaultAuth['method'], Shape>> = {
-  token: { method: anything, namespace: headerText, token: credential },
-  userpass: {
-    method: anything,
-    namespace: headerText,
-    mountPath: is('string'),
-    username: credential,
-    password: credential,
-  },
-  ldap: {
-    method: anything,
-    namespace: headerText,
-    mountPath: is('string'),
-    username: credential,
-    password: credential,
-  },
-  approle: { method: anything, namespace: headerText, mountPath: is('string'), roleId: credential, secretId },
-};
 
 const SHAPE: Shape = {
   endpoint: is('string'),
@@ -74,7 +42,7 @@ const SHAPE: Shape = {
   shutdown: { revoke: is('boolean'), timeoutMs: positive },
   unseal: {
     keys: (value) =>
-      Array.isArray(value) && value.length > 0 && !value.some((key) => credential(key))
+      Array.isArray(value) && value.length > 0 && !value.some((key) => checkCredential(key))
         ? undefined
         : 'a list of credentials, not empty',
     endpoints: (value) =>
@@ -91,16 +59,15 @@ const SHAPE: Shape = {
  */
 export async function resolveOptions(options: VaultModuleOptions): Promise<ResolvedOptions> {
   checkOptions(options, SHAPE);
-  const auth = options.auth ?? { method: 'token' };
-  if (Object.hasOwn(AUTH_SHAPES, auth.method)) checkOptions(auth, AUTH_SHAPES[auth.method], 'auth');
-  const login = createLoginMethod(auth);
+  const tls = await resolveTls(options.tls);
+  const login = createLoginMethod(options.auth ?? { method: 'token' }, { tls });
   const { request = {}, shutdown = {}, unseal } = options;
   const namespace = options.namespace ?? namespaceOfEnvironment();
   return {
     transport: {
       endpoint: resolveEndpoint(options.endpoint),
       namespace: namespace === '' ? undefined : namespace,
-      tls: await resolveTls(options.tls),
+      tls,
       timeoutMs: request.timeoutMs ?? 15_000,
       connectTimeoutMs: request.connectTimeoutMs ?? 5_000,
       maxConnections: Math.ceil(request.maxConnections ?? 8),

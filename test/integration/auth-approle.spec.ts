@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { AppRoleAuth } from '../../lib/auth/vault-auth.options.js';
+import type { AppRoleAuth } from '../../lib/auth/approle.auth.js';
 import { forwardTo, json } from '../support/fault-server.js';
 import { AuthBench } from '../support/auth-bench.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { VaultSession } from '../../lib/auth/session.js';
-import type { VaultAuth } from '../../lib/auth/vault-auth.options.js';
 import { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';

@@ -1,0 +1,42 @@
+import type { Shape } from '../bootstrap/check-options.js';
+import { is } from '../bootstrap/check-options.js';
+import { encodeMount } from '../client/path.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
+
+/**
+ * What every login method takes.
+ * @publicApi
+ */
+export interface LoginOptions {
+  /** Namespace to log in to, when it is not the one secrets are read from. Default: the module's `namespace`. */
+  readonly namespace?: string;
+}
+
+/**
+ * What every login method takes that is an auth mount of the server.
+ * @publicApi
+ */
+export interface MountedLoginOptions extends LoginOptions {
+  /** Where the auth method is enabled, without `auth/`. Default: the name of the method. */
+  readonly mountPath?: string;
+}
+
+/** Checks for {@link MountedLoginOptions}. @internal */
+export const MOUNTED: Shape = { mountPath: is('string') };
+
+/** The mount of an auth method, encoded. @throws VaultInvalidPathError naming `auth.mountPath` @internal */
+export function mountOf(method: string, { mountPath }: MountedLoginOptions): string {
+  return encodeMount(mountPath ?? method, 'auth.mountPath');
+}
+
+/**
+ * The options themselves, when those that have no default are there. Types say so too, but not to everybody.
+ *
+ * @throws VaultInvalidOptionError naming the first that is missing
+ * @internal
+ */
+export function needs<A extends { readonly method: string }>(auth: A, ...names: (keyof A & string)[]): A {
+  const missing = names.find((name) => auth[name] === undefined);
+  if (missing === undefined) return auth;
+  throw new VaultInvalidOptionError(`"auth.${missing}" is missing; the method "${auth.method}" needs it.`);
+}
