@@ -6,7 +6,9 @@ export type { LoginOptions, MountedLoginOptions } from './auth/login.options.js'
 export type { VaultSession, VaultSessionState } from './auth/session.js';
 export type { TokenAuth } from './auth/token.auth.js';
 export type { UserpassAuth } from './auth/userpass.auth.js';
-export type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
+export { tokenHelper } from './auth/token-helper.js';
+export type { VaultPem } from './client/tls.options.js';
+export type { VaultRequestOptions } from './client/transport.options.js';
 export type { VaultConfigOptions } from './config/config.options.js';
 export type { VaultValueOrigin } from './config/configuration.js';
 export type { SchemaOutput, StandardIssue, StandardResult, StandardSchema } from './config/standard-schema.js';
@@ -52,5 +54,6 @@ export type {
   VaultModuleOptions,
   VaultOptionsFactory,
   VaultShutdownOptions,
+  VaultTlsOptions,
 } from './vault.options.js';
 export { VaultService } from './vault.service.js';

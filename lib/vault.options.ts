@@ -1,8 +1,20 @@
 import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Credential } from './auth/credential.js';
 import type { VaultAuth } from './auth/login-methods.js';
-import type { VaultRequestOptions, VaultTlsOptions } from './client/transport.options.js';
+import type { TlsOptions } from './client/tls.options.js';
+import type { VaultRequestOptions } from './client/transport.options.js';
 import type { VaultConfigOptions } from './config/config.options.js';
+
+/**
+ * TLS towards Vault, in PEM; 1.2 is the minimum. Files are looked at before each new connection and read again when they
+ * have changed. What cannot be used then, such as a new certificate whose key is not there yet, changes nothing: the last
+ * good ones stay in use.
+ * @publicApi
+ */
+export interface VaultTlsOptions extends Omit<TlsOptions, 'passphrase'> {
+  /** Passphrase of `key`, asked whenever the key is read. */
+  readonly passphrase?: Credential;
+}
 
 /**
  * Limits of the boot.
@@ -42,13 +54,15 @@ export interface VaultBootUnsealOptions {
  * @publicApi
  */
 export interface VaultModuleOptions {
-  /** Scheme, host and port of the server. Default: `BAO_ADDR`, else `VAULT_ADDR`. */
+  /**
+   * Scheme, host and port of the server, or `unix://` and the path of a socket.
+   * Default: `BAO_AGENT_ADDR`, else `VAULT_AGENT_ADDR`, `BAO_ADDR`, `VAULT_ADDR`.
+   */
   readonly endpoint?: string;
   /** Namespace of all calls. Default: `BAO_NAMESPACE`, else `VAULT_NAMESPACE`, else none. */
   readonly namespace?: string;
   /** How to log in. Default: the token in `BAO_TOKEN`, else `VAULT_TOKEN`. */
   readonly auth?: VaultAuth;
-  /** Default: `VAULT_CACERT`, `VAULT_CLIENT_CERT`, `VAULT_CLIENT_KEY`, `VAULT_TLS_SERVER_NAME`, `VAULT_SKIP_VERIFY`, or `BAO_…`. */
   readonly tls?: VaultTlsOptions;
   readonly request?: VaultRequestOptions;
   readonly boot?: VaultBootOptions;

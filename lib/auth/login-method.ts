@@ -1,5 +1,5 @@
 import type { Shape } from '../bootstrap/check-options.js';
-import type { VaultTlsOptions } from '../client/transport.options.js';
+import type { TlsOptions } from '../client/tls.options.js';
 import type { VaultClient } from '../client/vault-client.js';
 
 /** The outcome of a login. @internal */
@@ -33,7 +33,7 @@ export interface LoginMethod {
 
 /** What a method may want to know of the rest of the options. @internal */
 export interface LoginContext {
-  readonly tls: VaultTlsOptions;
+  readonly tls: TlsOptions;
 }
 
 /** A login method as the registry knows it: what its options may be, and how it is made of them. @internal */

@@ -1,67 +1,76 @@
-import { readFile } from 'node:fs/promises';
-import type { VaultTlsOptions } from '../client/transport.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { checkTls } from './check-tls.js';
+import { headerText } from './check-options.js';
+import { goBoolean, goDurationMs, goHeaders, goRateLimit, goUint } from './go-values.js';
+
+/** A variable of Vault's environment, without its prefix, and the option it fills in. @internal */
+export interface Variable<T> {
+  readonly name: string;
+  readonly option: string;
+  /** What it takes, in words. */
+  readonly takes: string;
+  /** `undefined` for what it does not take. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+const any = (text: string): string => text;
+const header = (text: string): string | undefined => (headerText(text) === undefined ? text : undefined);
 
 /**
- * A variable of Vault's environment: `BAO_<name>` if it is set at all, else `VAULT_<name>`; empty counts as not set.
+ * Every variable that is read, in one place. The token (`BAO_TOKEN`, `VAULT_TOKEN`) is the login method's.
  * @see https://openbao.org/docs/commands/#environment-variables
  * @internal
  */
-export function variable(name: string): string | undefined {
-  const value = process.env[`BAO_${name}`] ?? process.env[`VAULT_${name}`];
-  return value === '' ? undefined : value;
+export const VARIABLES = {
+  agentAddress: variable('AGENT_ADDR', 'endpoint', 'an address', any),
+  address: variable('ADDR', 'endpoint', 'an address', any),
+  srvLookup: variable('SRV_LOOKUP', 'endpoint', 'a boolean: true or false', goBoolean),
+  namespace: variable('NAMESPACE', 'namespace', 'printable ASCII characters, without line breaks', header),
+  caFile: variable('CACERT', 'tls.ca', 'the name of a file', any),
+  caBytes: variable('CACERT_BYTES', 'tls.ca', 'certificates in PEM form', any),
+  caDirectory: variable('CAPATH', 'tls.ca', 'the name of a directory', any),
+  certFile: variable('CLIENT_CERT', 'tls.cert', 'the name of a file', any),
+  certBytes: variable('CLIENT_CERT_BYTES', 'tls.cert', 'a certificate in PEM form', any),
+  keyFile: variable('CLIENT_KEY', 'tls.key', 'the name of a file', any),
+  keyBytes: variable('CLIENT_KEY_BYTES', 'tls.key', 'a private key in PEM form', any),
+  serverName: variable('TLS_SERVER_NAME', 'tls.serverName', 'a host name', header),
+  skipVerify: variable('SKIP_VERIFY', 'tls.rejectUnauthorized', 'a boolean: true or false', goBoolean),
+  timeoutMs: variable(
+    'CLIENT_TIMEOUT',
+    'request.timeoutMs',
+    'a duration above zero and below 25 days, such as "30s" or "1m30s", or whole seconds',
+    goDurationMs,
+  ),
+  headers: variable('HEADERS', 'request.headers', 'a JSON object whose values are strings', goHeaders),
+  retries: variable('MAX_RETRIES', 'request.retries', 'a whole number from 0', goUint),
+  rateLimit: variable(
+    'RATE_LIMIT',
+    'request.rateLimit',
+    'requests per second above zero, such as "10", or with a burst, "10:20"',
+    goRateLimit,
+  ),
+  disableRedirects: variable('DISABLE_REDIRECTS', 'request.redirects', 'a boolean: true or false', goBoolean),
+} as const;
+
+/**
+ * What a variable says: `BAO_<name>` if it is set at all, else `VAULT_<name>`; empty counts as not set.
+ *
+ * @throws VaultInvalidOptionError naming the variable and what it takes; never the value
+ * @internal
+ */
+export function fromEnvironment<T>(variable: Variable<T>): T | undefined {
+  const name = nameOf(variable);
+  const text = process.env[name];
+  if (text === undefined || text === '') return undefined;
+  const value = variable.parse(text);
+  if (value !== undefined) return value;
+  throw new VaultInvalidOptionError(`${name} must be ${variable.takes}. It fills in "${variable.option}".`);
 }
 
-/** TLS settings of the environment; options given explicitly win one by one. @internal */
-export async function resolveTls(options: VaultTlsOptions = {}): Promise<VaultTlsOptions> {
-  const [ca, cert, key] = await Promise.all([
-    options.ca ?? pemFile('CACERT'),
-    options.cert ?? pemFile('CLIENT_CERT'),
-    options.key ?? pemFile('CLIENT_KEY'),
-  ]);
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new VaultInvalidOptionError(
-      '"tls.cert" and "tls.key" (VAULT_CLIENT_CERT, VAULT_CLIENT_KEY) come together; one of them is missing.',
-    );
-  }
-  const serverName = options.serverName ?? variable('TLS_SERVER_NAME');
-  const rejectUnauthorized = options.rejectUnauthorized ?? !flag('SKIP_VERIFY');
-  const tls: VaultTlsOptions = {
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    ...(options.passphrase !== undefined && { passphrase: options.passphrase }),
-    ...(serverName !== undefined && { serverName }),
-    rejectUnauthorized,
-  };
-  checkTls(tls);
-  return tls;
+/** The name a variable is read by at the moment. @internal */
+export function nameOf({ name }: Variable<unknown>): string {
+  return `${process.env[`BAO_${name}`] === undefined ? 'VAULT' : 'BAO'}_${name}`;
 }
 
-async function pemFile(name: string): Promise<Buffer | undefined> {
-  const file = variable(name);
-  if (file === undefined) return undefined;
-  try {
-    return await readFile(file);
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    // The name is not repeated when it is what belongs into the file: that may be a private key.
-    const shown = file.includes('-----BEGIN')
-      ? 'it holds PEM text instead of the name of a file'
-      : JSON.stringify(file);
-    throw new VaultInvalidOptionError(
-      `VAULT_${name} (or BAO_${name}) names a file that cannot be read: ${shown} (${reason}).`,
-      { reason },
-    );
-  }
-}
-
-/** Read as Go's strconv.ParseBool does: `VAULT_SKIP_VERIFY=false` means false. */
-function flag(name: string): boolean {
-  const value = variable(name);
-  if (value === undefined) return false;
-  if (/^(1|t|true)$/i.test(value)) return true;
-  if (/^(0|f|false)$/i.test(value)) return false;
-  throw new VaultInvalidOptionError(`VAULT_${name} (or BAO_${name}) is neither true nor false.`);
+function variable<T>(name: string, option: string, takes: string, parse: Variable<T>['parse']): Variable<T> {
+  return { name, option, takes, parse };
 }

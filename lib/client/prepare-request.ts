@@ -5,6 +5,11 @@ import type { VaultRequest } from './vault-request.js';
 
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** Headers that hold no secret. Others do: the token, and whatever a gateway wants to see. */
+const PLAIN_HEADERS: readonly string[] = [
+  ...['accept', 'content-type', 'x-vault-namespace', 'x-vault-request', 'x-vault-wrap-ttl'],
+];
+
 /** What of a request goes over the wire. @internal */
 export interface PreparedRequest {
   readonly method: VaultRequest['method'];
@@ -56,8 +61,8 @@ export function prepareRequest(request: VaultRequest, token: string | undefined,
 export function secretsSent({ headers, body }: PreparedRequest): string[] {
   // From the text, because an object may hold one thing and write another.
   const found = secretsOf(body === undefined ? undefined : JSON.parse(body));
-  const token = headers['x-vault-token'];
-  return token === undefined ? found : [token, ...found];
+  for (const [name, value] of Object.entries(headers)) if (!PLAIN_HEADERS.includes(name)) found.unshift(value);
+  return found;
 }
 
 function headersOf(

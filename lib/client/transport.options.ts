@@ -1,41 +1,35 @@
-/**
- * TLS towards Vault, in PEM. TLS 1.2 is the minimum.
- * @publicApi
- */
-export interface VaultTlsOptions {
-  /** Certificate authorities to trust instead of the system's. */
-  readonly ca?: string | Buffer | readonly (string | Buffer)[];
-  /** Client certificate; comes with `key`. */
-  readonly cert?: string | Buffer;
-  /** Private key of the client certificate. */
-  readonly key?: string | Buffer;
-  /** Passphrase of `key`. */
-  readonly passphrase?: string;
-  /** Name expected in the server's certificate. Default: the endpoint's host. */
-  readonly serverName?: string;
-  /** `false` accepts any certificate: for laptops only. Default: `true`. */
-  readonly rejectUnauthorized?: boolean;
-}
+import type { TlsOptions } from './tls.options.js';
 
 /**
- * Limits of a single call.
+ * What applies to every call.
  * @publicApi
  */
 export interface VaultRequestOptions {
-  /** Deadline of a whole call, connecting included, in milliseconds. Default: 15 000. */
+  /** Deadline of a whole call, connecting included, in milliseconds. Default: `VAULT_CLIENT_TIMEOUT`, else 15 000. */
   readonly timeoutMs?: number;
   /** Deadline of establishing a connection, in milliseconds. Default: 5 000. */
   readonly connectTimeoutMs?: number;
   /** Connections kept open to the server at most. Default: 8. */
   readonly maxConnections?: number;
+  /**
+   * Further headers of every call, such as one that a gateway asks for. Those that start with `X-Vault-`, and those of the
+   * connection and the body, are the module's own. Values are kept out of logs and errors. Default: `VAULT_HEADERS`.
+   */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether one redirect per call is followed, within the configured address. Default: `true`, unless `VAULT_DISABLE_REDIRECTS` is set. */
+  readonly redirects?: boolean;
 }
 
 /** What the transport needs to know, checked and complete. @internal */
 export interface TransportOptions {
   readonly endpoint: string;
   readonly namespace?: string | undefined;
-  readonly tls: VaultTlsOptions;
+  readonly tls: TlsOptions;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly maxConnections: number;
+  /** Sent with every call. Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: `true`. */
+  readonly redirects?: boolean;
 }

@@ -14,6 +14,7 @@ import type { VaultRequest, VaultResponse } from './vault-request.js';
 
 /** Vault's own limit for a request; no honest answer is larger. */
 const MAX_BYTES = 32 * 1024 * 1024;
+const REDIRECTS: readonly number[] = [301, 302, 307, 308];
 
 /**
  * Carries requests to Vault, and turns whatever comes back into an answer or a typed error. It follows at most one
@@ -45,10 +46,11 @@ export class Transport {
   async send(request: VaultRequest): Promise<VaultResponse> {
     const call = this.#describe(request);
     const token = request.token === undefined ? this.#sessionToken() : (request.token ?? undefined);
-    const prepared = prepareRequest(request, token, call);
+    const { headers } = this.#options;
+    const prepared = prepareRequest({ ...request, headers: { ...headers, ...request.headers } }, token, call);
     const deadline = performance.now() + call.timeoutMs;
     let answer = await this.#exchange(prepared, request.signal, call.timeoutMs, call);
-    if (answer.status === 301 || answer.status === 302 || answer.status === 307 || answer.status === 308) {
+    if (REDIRECTS.includes(answer.status)) {
       const redirected = { ...prepared, path: this.#redirectTarget(answer, prepared, call) };
       const timeLeftMs = Math.max(1, deadline - performance.now());
       answer = await this.#exchange(redirected, request.signal, timeLeftMs, call);
@@ -87,6 +89,13 @@ export class Transport {
 
   /** A redirect is followed to the configured endpoint only: the token goes nowhere else. */
   #redirectTarget(answer: RawAnswer, prepared: PreparedRequest, call: CallContext): string {
+    if (this.#options.redirects === false) {
+      throw new VaultBadResponseError(
+        `Cannot ${call.operation} at ${call.endpoint}: it redirects (status ${answer.status}), and "request.redirects" (VAULT_DISABLE_REDIRECTS) ` +
+          'forbids to follow. Point "endpoint" (VAULT_ADDR) at the active server.',
+        { ...call, statusCode: answer.status },
+      );
+    }
     const base = this.#options.endpoint + prepared.path;
     const location = answer.headers['location'] ?? '';
     const target = URL.canParse(location, base) ? new URL(location, base) : undefined;

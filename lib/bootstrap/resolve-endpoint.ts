@@ -1,0 +1,66 @@
+import { VaultInvalidOptionError } from '../errors/index.js';
+import { fromEnvironment, nameOf, VARIABLES } from './environment.js';
+
+/**
+ * The address of the server: the option, else `AGENT_ADDR`, else `ADDR` of the environment.
+ *
+ * @throws VaultInvalidOptionError naming the option or the variable
+ * @internal
+ */
+export function resolveEndpoint(given: string | undefined): string {
+  if (given !== undefined) return checkEndpoint(given, '"endpoint"');
+  for (const variable of [VARIABLES.agentAddress, VARIABLES.address]) {
+    const value = fromEnvironment(variable);
+    if (value === undefined) continue;
+    refuseSrvLookup();
+    return checkEndpoint(value, nameOf(variable));
+  }
+  throw new VaultInvalidOptionError(
+    '"endpoint" is missing. Set it to the address of Vault, such as "https://vault.example.com:8200", or set VAULT_ADDR.',
+  );
+}
+
+/** Left unread, the variable would send calls to the host itself, where nobody may listen. */
+function refuseSrvLookup(): void {
+  if (fromEnvironment(VARIABLES.srvLookup) !== true) return;
+  throw new VaultInvalidOptionError(
+    `${nameOf(VARIABLES.srvLookup)}: looking the server up in SRV records is not supported. ` +
+      'Give its address in "endpoint", or unset the variable.',
+  );
+}
+
+/** The origin of an address, or a unix socket. The value is not quoted in errors: it may hold a password. @internal */
+export function checkEndpoint(value: string, what: string): string {
+  const example = 'Write scheme, host and port, such as "https://vault.example.com:8200".';
+  if (/^unix:/i.test(value)) return checkSocket(value, what);
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // "vault:8200" parses as a URL with the scheme "vault:".
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || !/^https?:\/\//i.test(value)) {
+    throw new VaultInvalidOptionError(
+      `${what} is not an address with "http://", "https://" or "unix://" before it. ${example}`,
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new VaultInvalidOptionError(
+      `${what} has a user name or password in it. Credentials belong in "auth". ${example}`,
+    );
+  }
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+    throw new VaultInvalidOptionError(
+      `${what} has a path, query or fragment behind the port. The API path is added by the module. ${example}`,
+    );
+  }
+  return url.origin;
+}
+
+/** A path longer than this is cut by the kernel without a word. */
+const LONGEST_SOCKET_PATH = 100;
+
+function checkSocket(value: string, what: string): string {
+  const path = value.slice('unix://'.length);
+  if (/^unix:\/\/\/[\x20-\x7e]*[^/]$/i.test(value) && path.length <= LONGEST_SOCKET_PATH) return `unix://${path}`;
+  throw new VaultInvalidOptionError(
+    `${what} is no unix socket. Write three slashes and the absolute path, of at most ${LONGEST_SOCKET_PATH} printable ` +
+      'characters, such as "unix:///run/vault/agent.sock".',
+  );
+}
