@@ -21,7 +21,11 @@ it('headers of every call are sent, those of a single call win, and no error rep
   await client.close();
   expect(isVaultError(error)).toBe(true);
   expect(findLeaks(renderError(error))).toEqual([]);
-  expect(server.requests[0]?.headers).toMatchObject({ 'x-gateway': gateway, 'x-trace': 'one', 'x-vault-token': 'token' });
+  expect(server.requests[0]?.headers).toMatchObject({
+    'x-gateway': gateway,
+    'x-trace': 'one',
+    'x-vault-token': 'token',
+  });
 });
 
 it('a redirect is not followed where that is forbidden', async () => {
