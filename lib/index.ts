@@ -11,6 +11,7 @@ export type { VaultPem } from './client/tls.options.js';
 export type { VaultRequestOptions } from './client/transport.options.js';
 export type { VaultConfigOptions } from './config/config.options.js';
 export type { VaultValueOrigin } from './config/configuration.js';
+export type { VaultLayoutOptions } from './config/layout.js';
 export type { SchemaOutput, StandardIssue, StandardResult, StandardSchema } from './config/standard-schema.js';
 export type { VaultSource, VaultSourceOptions } from './config/vault-source.js';
 export type { VaultCallOptions } from './engines/engine.options.js';

@@ -8,6 +8,7 @@ import { resolveConfig } from '../config/resolve-config.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
 import type { Shape } from './check-options.js';
 import { checkOptions, headerText, is, positive } from './check-options.js';
+import { readEnvironment } from './env-file.js';
 import { fromEnvironment, VARIABLES } from './environment.js';
 import { checkEndpoint, resolveEndpoint } from './resolve-endpoint.js';
 import { REQUEST_SHAPE, resolveRequest } from './resolve-request.js';
@@ -63,7 +64,7 @@ export async function resolveOptions(options: VaultModuleOptions): Promise<Resol
       ...resolveRequest(options.request),
     },
     login,
-    config: resolveConfig(options.config),
+    config: resolveConfig(options.config, await readEnvironment()),
     bootTimeoutMs: options.boot?.timeoutMs ?? 30_000,
     shutdown: { revoke: shutdown.revoke ?? true, timeoutMs: shutdown.timeoutMs ?? 2_000 },
     unseal: unseal && {

@@ -1,9 +1,10 @@
 import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
-import { VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
 import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configuration.js';
 import { entryId } from './configuration.js';
 import type { ConfigLayer } from './config-layer.js';
+import { mapKeys } from './key-mapping.js';
 import type { SecretRead, SecretReads } from './read-secrets.js';
 import { addressId } from './read-secrets.js';
 import type { ResolvedSource } from './vault-source.js';
@@ -32,12 +33,11 @@ export function assembleLayer({ path, sources }: ConfigLayer, reads: SecretReads
       failures.push(refusal);
       continue;
     }
-    const containers = [...path, ...(source.as?.split('.') ?? [])];
-    for (const key of source.keys ?? Object.keys(read.secret.data)) {
-      if (Object.hasOwn(read.secret.data, key)) {
-        const place = [...containers, key] as unknown as ConfigEntry['path'];
-        put(entries, { path: place, value: read.secret.data[key], origin: originOf(place, source, read) });
-      } else failures.push(missingKey(source, read, key));
+    const { keys, failures: failed } = mapKeys(source, read.secret);
+    failures.push(...failed);
+    for (const { key, path: names } of keys) {
+      const place = [...path, ...names] as unknown as ConfigEntry['path'];
+      put(entries, { path: place, value: read.secret.data[key], origin: originOf(place, source, read) });
     }
   }
   return { entries, failures };
@@ -63,17 +63,6 @@ function originOf(
 ): VaultValueOrigin {
   const { version, createdTime } = secret;
   return { key: path.join('.'), mountPath, secretPath, version, createdTime, loadedAt: readAt, hides: [] };
-}
-
-function missingKey(
-  { mountPath, secretPath }: ResolvedSource,
-  { secret }: Extract<SecretRead, { readAt: Date }>,
-  key: string,
-): VaultError {
-  return new VaultNotFoundError(
-    `Secret "${secretPath}" in mount "${mountPath}" (version ${secret.version}) has no key "${key}". Add it, or take it out of "keys".`,
-    { path: `${mountPath}/data/${secretPath}`, mountPath },
-  );
 }
 
 function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {

@@ -10,6 +10,8 @@ export interface ConfigLayer {
   /** In ascending precedence. */
   readonly sources: readonly ResolvedSource[];
   readonly schema?: StandardSchema | undefined;
+  /** Whether it is a failure if none of its sources exists. */
+  readonly atLeastOne?: boolean;
   /** Name of a namespace that only `forFeature` asks for, so that not every application needs it. */
   readonly feature?: string;
 }

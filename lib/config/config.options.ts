@@ -1,4 +1,6 @@
 import type { Shape } from '../bootstrap/check-options.js';
+import type { VaultLayoutOptions } from './layout.js';
+import { LAYOUT_SHAPE } from './layout.js';
 import type { StandardSchema } from './standard-schema.js';
 import { isStandardSchema } from './standard-schema.js';
 import type { VaultSource } from './vault-source.js';
@@ -8,6 +10,8 @@ import type { VaultSource } from './vault-source.js';
  * @publicApi
  */
 export interface VaultConfigOptions {
+  /** Secrets laid out by application and profile; weaker than `sources`. */
+  readonly layout?: VaultLayoutOptions;
   /** Secrets to read, in ascending precedence: later ones win, key by key. */
   readonly sources?: readonly VaultSource[];
   /** Validates everything that came from Vault; what it makes of the values is what the application gets. */
@@ -16,6 +20,7 @@ export interface VaultConfigOptions {
 
 /** @internal */
 export const CONFIG_SHAPE = {
+  layout: LAYOUT_SHAPE,
   sources: (value) => (Array.isArray(value) ? undefined : 'a list'),
   schema: (value) =>
     isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod, valibot or arktype',

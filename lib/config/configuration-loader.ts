@@ -64,6 +64,12 @@ export class ConfigurationLoader {
     const failed = unread.filter((error) => error !== undefined);
     const assembled = assembleLayer(layer, reads);
     const failures = [...failed, ...assembled.failures];
+    if (
+      failures.length === 0 &&
+      layer.atLeastOne &&
+      !layer.sources.some((source) => reads.get(addressId(source))?.secret)
+    )
+      failures.push(nothingFound(layer));
     if (failures.length > 0 || !layer.schema) return { entries: assembled.entries, failures };
     return validateLayer(layer, assembled.entries);
   }
@@ -78,6 +84,13 @@ export class ConfigurationLoader {
   #sources(): ResolvedSource[] {
     return this.plan.layers.flatMap(({ sources }) => sources);
   }
+}
+
+function nothingFound({ option, sources }: ConfigLayer): VaultError {
+  const paths = [...new Set(sources.map(({ mountPath, secretPath }) => `${mountPath}/${secretPath}`))];
+  return new VaultNotFoundError(
+    `"${option}" found none of its secrets: ${paths.join(', ')}. Write one of them, correct the option, or set "${option}.optional: true".`,
+  );
 }
 
 function summary(failures: readonly VaultError[]): VaultError {

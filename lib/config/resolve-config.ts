@@ -1,5 +1,7 @@
+import type { Environment } from '../bootstrap/env-file.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { VaultConfigOptions } from './config.options.js';
+import { resolveLayout } from './layout.js';
 import { resolveSource } from './vault-source.js';
 
 /**
@@ -8,10 +10,11 @@ import { resolveSource } from './vault-source.js';
  * @throws VaultInvalidOptionError, VaultInvalidPathError naming the option
  * @internal
  */
-export function resolveConfig(options: VaultConfigOptions = {}): ConfigPlan {
-  const layers = (options.sources ?? []).map((source, index): ConfigLayer => {
+export function resolveConfig(options: VaultConfigOptions = {}, environment: Environment): ConfigPlan {
+  const layers: ConfigLayer[] = options.layout ? [resolveLayout(options.layout, environment)] : [];
+  options.sources?.forEach((source, index) => {
     const option = `config.sources[${index}]`;
-    return { option, path: [], sources: [resolveSource(source, option)] };
+    layers.push({ option, path: [], sources: [resolveSource(source, option, environment)] });
   });
   return { layers, schema: options.schema };
 }

@@ -39,19 +39,36 @@ export async function validateLayer(layer: ConfigLayer, entries: ConfigEntries):
 /** The values of the output under the origins of the input; a default has the origin of the layer's first value. */
 function replaceValues(output: object, path: readonly string[], entries: ConfigEntries): ConfigEntries {
   const replaced = new Map<string, ConfigEntry>();
+  const containers = containersOf(entries);
   const [first] = entries.values();
-  for (const [key, value] of Object.entries(output)) {
-    const place = [...path, key] as unknown as ConfigEntry['path'];
-    const id = entryId(place);
-    const nested = [...entries.keys()].some((other) => other.startsWith(`${id}\0`));
-    if (nested && isJsonObject(value)) {
-      for (const [innerId, inner] of replaceValues(value, place, entries)) replaced.set(innerId, inner);
-      continue;
+  const queue: { readonly path: readonly string[]; readonly values: object }[] = [{ path, values: output }];
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    for (const [key, value] of Object.entries(next.values)) {
+      const place = [...next.path, key] as unknown as ConfigEntry['path'];
+      const id = entryId(place);
+      if (containers.has(id) && isJsonObject(value)) {
+        queue.push({ path: place, values: value });
+        continue;
+      }
+      const entry = entries.get(id);
+      const origin = entry?.origin ?? { ...(first?.origin ?? NO_ORIGIN), hides: [] };
+      replaced.set(id, { ...entry, path: place, value, origin: { ...origin, key: place.join('.') } });
     }
-    const origin = entries.get(id)?.origin ?? { ...(first?.origin ?? NO_ORIGIN), hides: [] };
-    replaced.set(id, { path: place, value, origin: { ...origin, key: place.join('.') } });
   }
   return replaced;
+}
+
+/** Every place that holds other places, found in one pass: looking for them key by key takes quadratic time. */
+function containersOf(entries: ConfigEntries): ReadonlySet<string> {
+  const containers = new Set<string>();
+  for (const { path } of entries.values()) {
+    for (let length = path.length - 1; length > 0; length--) {
+      const id = entryId(path.slice(0, length));
+      if (containers.has(id)) break;
+      containers.add(id);
+    }
+  }
+  return containers;
 }
 
 const NO_ORIGIN = { key: '', mountPath: '', secretPath: '', version: 0, createdTime: '', loadedAt: new Date(0) };

@@ -1,16 +1,22 @@
 import type { Shape } from '../bootstrap/check-options.js';
 import { checkOptions, headerText, is } from '../bootstrap/check-options.js';
+import type { Environment } from '../bootstrap/env-file.js';
 import { encodeMount, encodePath } from '../client/path.js';
+import { isJsonObject } from '../client/response.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { expand } from './template.js';
 
 /**
  * One secret whose keys become configuration.
  * @publicApi
  */
 export interface VaultSourceOptions {
-  /** Path as `bao kv get` takes it: without the mount and without `data/`. */
+  /**
+   * Path as `bao kv get` takes it: without the mount and without `data/`. May take variables of the environment:
+   * `${APP:-my-app}/db`.
+   */
   readonly secretPath: string;
-  /** Mount of the KV v2 engine. Default: `secret`. */
+  /** Mount of the KV v2 engine; may take variables too. Default: `secret`. */
   readonly mountPath?: string;
   /** Read this version for ever, instead of the current one. */
   readonly version?: number;
@@ -18,6 +24,18 @@ export interface VaultSourceOptions {
   readonly as?: string;
   /** Take only these keys; each must be there. Default: all. */
   readonly keys?: readonly string[];
+  /**
+   * New names for keys, by their name in Vault; each must be there, others keep theirs. Or a function that gives the name,
+   * or `undefined` to leave the key out. Dots in a new name make containers: `database.password`.
+   */
+  readonly map?: Readonly<Record<string, string>> | ((key: string) => string | undefined);
+  /** Put before every name that `map` does not give: with `DB_`, `PASSWORD` becomes `DB_PASSWORD`. */
+  readonly prefix?: string;
+  /**
+   * Text at which flat names are split into containers: with `__`, `DB__MAX_POOL` becomes `db.maxPool`. Names in capitals
+   * turn into camelCase. Names that `map` gives are not split.
+   */
+  readonly nest?: string;
   /** `true` forgives an absent secret, and nothing else. Default: `false`. */
   readonly optional?: boolean;
   /** Namespace to read from. Default: the module's. */
@@ -45,12 +63,27 @@ const SHAPE = {
     Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && key !== '')
       ? undefined
       : 'a list of key names, not an empty one',
+  map: (value) =>
+    typeof value === 'function' ||
+    (isJsonObject(value) && Object.values(value).every((name) => typeof name === 'string'))
+      ? undefined
+      : 'an object of names, or a function',
+  prefix: (value) =>
+    typeof value === 'string' && value !== '' && !value.includes('.')
+      ? undefined
+      : 'a string without dots, not empty (for a container there is "as")',
+  nest: (value) => (typeof value === 'string' && value !== '' ? undefined : 'a string such as "__"'),
   optional: is('boolean'),
   namespace: headerText,
 } satisfies Record<keyof VaultSourceOptions, Shape[string]>;
 
-/** @throws VaultInvalidOptionError, VaultInvalidPathError naming the entry @internal */
-export function resolveSource(source: VaultSource, option: string): ResolvedSource {
+/**
+ * A source, checked, with its templates filled in.
+ *
+ * @throws VaultInvalidOptionError, VaultInvalidPathError naming the entry
+ * @internal
+ */
+export function resolveSource(source: VaultSource, option: string, environment: Environment): ResolvedSource {
   if (source === '' || source === null || (typeof source !== 'string' && typeof source !== 'object')) {
     throw new VaultInvalidOptionError(
       `"${option}" is ${source === '' ? 'empty' : 'not a source'}. Give a path such as "my-app", or { secretPath: "my-app" }.`,
@@ -58,10 +91,21 @@ export function resolveSource(source: VaultSource, option: string): ResolvedSour
   }
   const given: VaultSourceOptions = typeof source === 'string' ? { secretPath: source } : source;
   checkOptions(given, SHAPE, option);
-  encodePath(given.secretPath, `"${option}.secretPath"`);
-  if (given.mountPath !== undefined) encodeMount(given.mountPath, `"${option}.mountPath"`);
+  // A path that is missing altogether is refused by the check of paths.
+  const secretPath = expand(given.secretPath ?? '', environment, `${option}.secretPath`);
+  const mountPath = expand(given.mountPath ?? 'secret', environment, `${option}.mountPath`);
+  encodePath(secretPath, `"${option}.secretPath"`);
+  encodeMount(mountPath, `"${option}.mountPath"`);
   if (given.as !== undefined) checkKey(given.as, `"${option}.as"`);
-  return { ...given, mountPath: (given.mountPath ?? 'secret').replace(/\/$/, ''), optional: given.optional ?? false };
+  if (typeof given.map === 'object') {
+    for (const [key, name] of Object.entries(given.map)) checkKey(name, `"${option}.map" of ${JSON.stringify(key)}`);
+  }
+  if (typeof given.map === 'function' && given.prefix !== undefined) {
+    throw new VaultInvalidOptionError(
+      `"${option}" has a "prefix" beside a function as "map". The function gives the whole name; take the prefix into it.`,
+    );
+  }
+  return { ...given, secretPath, mountPath: mountPath.replace(/\/$/, ''), optional: given.optional ?? false };
 }
 
 /** Names that would reach into the machinery of JavaScript objects instead of naming a value. */
@@ -72,8 +116,13 @@ export function isReservedKey(key: string): boolean {
   return RESERVED.includes(key);
 }
 
+/** Whether a name of the configuration leads somewhere: dots separate containers. @internal */
+export function isKeyPath(key: string): boolean {
+  return key.split('.').every((part) => part !== '' && !isReservedKey(part));
+}
+
 function checkKey(key: string, option: string): void {
-  if (key === '' || key.split('.').some((part) => part === '' || isReservedKey(part))) {
+  if (!isKeyPath(key)) {
     throw new VaultInvalidOptionError(`${option} is ${JSON.stringify(key)}; it takes a key such as "database".`);
   }
 }

@@ -88,6 +88,42 @@ describe('a wrong option is named', () => {
       { ...BASE, config: { sources: [{ secretPath: 'a', as: value }] } },
       'config.sources[0].as',
     ]),
+    ...[7, ['A'], { a: 7 }, { a: '' }, { a: 'b..c' }, { a: '__proto__' }, { a: 'b.constructor' }].map(
+      (value): [unknown, string] => [
+        { ...BASE, config: { sources: [{ secretPath: 'a', map: value }] } },
+        'config.sources[0].map',
+      ],
+    ),
+    ...[7, '', 'db.'].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: [{ secretPath: 'a', prefix: value }] } },
+      'config.sources[0].prefix',
+    ]),
+    [{ ...BASE, config: { sources: [{ secretPath: 'a', prefix: 'P_', map: () => 'x' }] } }, 'a "prefix" beside'],
+    ...[7, ''].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: [{ secretPath: 'a', nest: value }] } },
+      'config.sources[0].nest',
+    ]),
+    ...['${UNSET_FOR_THIS_TEST}', 'a/${', '${a-b}', '${UNSET_FOR_THIS_TEST:-..}'].map((value): [unknown, string] => [
+      { ...BASE, config: { sources: [value] } },
+      'config.sources[0].secretPath',
+    ]),
+    [{ ...BASE, config: { layout: 'my-app' } }, '"config.layout" must be an object'],
+    [{ ...BASE, config: { layout: {} } }, '"config.layout.application" is missing'],
+    ...Object.entries({
+      application: ['', '/a', 'a/../b', 7, '${UNSET_FOR_THIS_TEST}'],
+      profiles: [7, [7], ['a/b'], '..', '${UNSET_FOR_THIS_TEST}'],
+      shared: [true, 7, '', '..'],
+      mountPath: [7, '', '/x', '..'],
+      separator: ['', ' ', 7, '\n'],
+      namespace: [7],
+      optional: ['yes'],
+      profile: ['prod'],
+    }).flatMap(([name, wrong]) =>
+      wrong.map((value): [unknown, string] => [
+        { ...BASE, config: { layout: { application: 'a', [name]: value } } },
+        `config.layout.${name}`,
+      ]),
+    ),
     [{ ...BASE, config: { sources: [{ secretPath: 'a', optional: 'yes' }] } }, 'config.sources[0].optional'],
     [{ ...BASE, config: { sources: [{ secretPath: 'a', namespace: 7 }] } }, 'config.sources[0].namespace'],
   ])('%j', async (options, message) => {
