@@ -73,7 +73,7 @@ export class AppRoleLogin implements LoginMethod {
       mountPath: this.#mountPath,
       path: 'login',
       body: { role_id: roleId, ...(secretId !== undefined && { secret_id: secretId }) },
-      namespace: this.#options.namespace,
+      options: this.#options,
       advice:
         'Check "auth.roleId" and "auth.secretId": the role id may be wrong, the secret id wrong, expired, used up or bound to other addresses.',
       signal,

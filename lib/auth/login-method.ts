@@ -38,7 +38,7 @@ export interface LoginContext {
 
 /** A login method as the registry knows it: what its options may be, and how it is made of them. @internal */
 export interface LoginKind<A extends { readonly method: string }> {
-  /** Options besides `method` and `namespace`, which every method takes. */
+  /** Options besides `method`. */
   readonly shape: Shape;
   /** @throws VaultInvalidOptionError for what a shape cannot say */
   create(auth: A, context: LoginContext): LoginMethod;

@@ -1,10 +1,30 @@
-import { anything, checkOptions, headerText } from '../bootstrap/check-options.js';
+import { anything, checkOptions } from '../bootstrap/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { AppRoleAuth } from './approle.auth.js';
 import { approle } from './approle.auth.js';
+import type { CertAuth } from './cert.auth.js';
+import { cert } from './cert.auth.js';
+import type { CustomAuth } from './custom.auth.js';
+import { custom } from './custom.auth.js';
+import type { GithubAuth } from './github.auth.js';
+import { github } from './github.auth.js';
+import type { JwtAuth } from './jwt.auth.js';
+import { jwt } from './jwt.auth.js';
+import type { KubernetesAuth } from './kubernetes.auth.js';
+import { kubernetes } from './kubernetes.auth.js';
 import type { LdapAuth } from './ldap.auth.js';
 import { ldap } from './ldap.auth.js';
 import type { LoginContext, LoginKind, LoginMethod } from './login-method.js';
+import type { NoneAuth } from './none.auth.js';
+import { none } from './none.auth.js';
+import type { OidcAuth } from './oidc.auth.js';
+import { oidc } from './oidc.auth.js';
+import type { OktaAuth } from './okta.auth.js';
+import { okta } from './okta.auth.js';
+import type { RadiusAuth } from './radius.auth.js';
+import { radius } from './radius.auth.js';
+import type { TokenFileAuth } from './token-file.auth.js';
+import { tokenFile } from './token-file.auth.js';
 import type { TokenAuth } from './token.auth.js';
 import { token } from './token.auth.js';
 import type { UserpassAuth } from './userpass.auth.js';
@@ -14,13 +34,37 @@ import { userpass } from './userpass.auth.js';
  * How to log in, told apart by `method`.
  * @publicApi
  */
-export type VaultAuth = AppRoleAuth | LdapAuth | TokenAuth | UserpassAuth;
+export type VaultAuth =
+  | AppRoleAuth
+  | CertAuth
+  | CustomAuth
+  | GithubAuth
+  | JwtAuth
+  | KubernetesAuth
+  | LdapAuth
+  | NoneAuth
+  | OidcAuth
+  | OktaAuth
+  | RadiusAuth
+  | TokenAuth
+  | TokenFileAuth
+  | UserpassAuth;
 
 /** Every method there is. To add one: its file, a line in the type above and a line here. */
 const KINDS: { readonly [M in VaultAuth['method']]: LoginKind<Extract<VaultAuth, { method: M }>> } = {
   approle,
+  cert,
+  custom,
+  github,
+  jwt,
+  kubernetes,
   ldap,
+  none,
+  oidc,
+  okta,
+  radius,
   token,
+  tokenFile,
   userpass,
 };
 
@@ -35,7 +79,7 @@ export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls
   const { method } = auth as { readonly method?: unknown };
   const kind = Object.hasOwn(KINDS, String(method)) ? (KINDS[auth.method] as LoginKind<VaultAuth>) : undefined;
   if (!kind) throw unknownMethod(method);
-  checkOptions(auth, { method: anything, namespace: headerText, ...kind.shape }, 'auth');
+  checkOptions(auth, { method: anything, ...kind.shape }, 'auth');
   return kind.create(auth, context);
 }
 

@@ -1,7 +1,9 @@
 import type { Shape } from '../bootstrap/check-options.js';
-import { is } from '../bootstrap/check-options.js';
+import { headerText, is } from '../bootstrap/check-options.js';
 import { encodeMount } from '../client/path.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import type { MfaPasscodes } from './mfa.js';
+import { checkMfa } from './mfa.js';
 
 /**
  * What every login method takes.
@@ -19,10 +21,15 @@ export interface LoginOptions {
 export interface MountedLoginOptions extends LoginOptions {
   /** Where the auth method is enabled, without `auth/`. Default: the name of the method. */
   readonly mountPath?: string;
+  /** Passcodes for a second factor, where the server enforces one. Default: such a login is an error that names the factor. */
+  readonly mfa?: MfaPasscodes;
 }
 
+/** Checks for {@link LoginOptions}. @internal */
+export const LOGIN: Shape = { namespace: headerText };
+
 /** Checks for {@link MountedLoginOptions}. @internal */
-export const MOUNTED: Shape = { mountPath: is('string') };
+export const MOUNTED: Shape = { ...LOGIN, mountPath: is('string'), mfa: checkMfa };
 
 /** The mount of an auth method, encoded. @throws VaultInvalidPathError naming `auth.mountPath` @internal */
 export function mountOf(method: string, { mountPath }: MountedLoginOptions): string {

@@ -25,14 +25,21 @@ export class PasswordLogin implements LoginMethod {
   readonly #options: PasswordLoginOptions;
   readonly #mountPath: string;
 
-  constructor(method: string, options: PasswordLoginOptions) {
+  readonly #further: Readonly<Record<string, Credential>>;
+
+  /** @param further what else goes into the body */
+  constructor(method: string, options: PasswordLoginOptions, further: Readonly<Record<string, Credential>> = {}) {
     this.method = method;
+    this.#further = further;
     this.#options = options;
     this.#mountPath = mountOf(method, options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
-    const { username, password, namespace } = this.#options;
+    const { username, password } = this.#options;
+    const further: Record<string, string> = {};
+    for (const [name, value] of Object.entries(this.#further))
+      further[name] = await resolveCredential(value, `auth.${name}`);
     const [name, secret] = await Promise.all([
       resolveCredential(username, 'auth.username'),
       resolveCredential(password, 'auth.password', LINE_BREAKS_AT_END),
@@ -41,8 +48,8 @@ export class PasswordLogin implements LoginMethod {
       method: this.method,
       mountPath: this.#mountPath,
       path: `login/${encodeSegment(name, 'auth.username')}`,
-      body: { password: secret },
-      namespace,
+      body: { ...further, password: secret },
+      options: this.#options,
       advice: 'Check "auth.username" and "auth.password".',
       signal,
     });

@@ -4,9 +4,13 @@ import {
   VaultNotFoundError,
   VaultPermissionError,
   VaultRequestError,
+  VaultServerError,
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
-import { checkToken } from './token.js';
+import type { MountedLoginOptions } from './login.options.js';
+import { readLogin } from './read-login.js';
+import type { MfaLogin } from './mfa.js';
+import { supplySecondFactor } from './mfa.js';
 
 /** A login request of some method. @internal */
 export interface LoginRequest {
@@ -16,14 +20,28 @@ export interface LoginRequest {
   /** What follows the mount: `login`, `login/alice`; encoded. */
   readonly path: string;
   readonly body: unknown;
-  readonly namespace: string | undefined;
+  /** The options given, for namespace and second factor. */
+  readonly options: MountedLoginOptions;
   /** What to check when the server refuses. */
   readonly advice: string;
+  /** Knows better than `advice` in some cases, from what the server said; also asked when the server failed (5xx). */
+  readonly diagnose?: ((said: string) => Diagnosis | undefined) | undefined;
+  /** What went along besides the body and must not come back in the server's words. */
+  readonly secrets?: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
 
+/** Why a login was refused. @internal */
+export interface Diagnosis {
+  /** `reason` of the error, such as `jwt-expired`. */
+  readonly reason: string;
+  /** What happened and what to do, in sentences. */
+  readonly advice: string;
+}
+
 /**
- * Logs in, without sending any older token along, and checks that the answer holds a usable one.
+ * Logs in, without sending any older token along, supplies a second factor when the server wants one, and checks that the
+ * answer holds a usable token.
  *
  * @throws VaultAuthenticationError when the server refuses or answers without a token
  * @internal
@@ -31,66 +49,93 @@ export interface LoginRequest {
 export async function submitLogin(client: VaultClient, login: LoginRequest): Promise<Login> {
   const operation = `log in with ${login.method} (auth/${login.mountPath})`;
   const path = `auth/${login.mountPath}/${login.path}`;
+  const { namespace, mfa } = login.options;
+  const { signal } = login;
+  let body: unknown;
   try {
-    const { body } = await client.request({
+    ({ body } = await client.request({
       method: 'POST',
       path,
       operation,
       body: login.body,
       token: null,
-      signal: login.signal,
-      ...(login.namespace !== undefined && { namespace: login.namespace }),
-    });
-    return readLogin(body, operation, path, login.namespace);
+      signal,
+      ...(namespace !== undefined && { namespace }),
+    }));
   } catch (error) {
-    throw refused(error, login, operation);
+    throw explainRefusal(error, login, operation);
   }
+  return finishLogin(client, body, { operation, path, namespace, passcodes: mfa, signal });
 }
 
-/** The token in a login answer. */
-function readLogin(body: unknown, operation: string, path: string, namespace: string | undefined): Login {
-  const auth = (body as { auth?: Record<string, unknown> | null } | undefined)?.auth;
-  const token = auth?.['client_token'];
-  if (!auth || typeof token !== 'string' || token === '') {
-    throw new VaultAuthenticationError(
-      `Cannot ${operation}: the server answered without a client token, so nobody is logged in.`,
-      { operation, path },
-    );
-  }
-  const { accessor, policies, lease_duration: leaseDuration, renewable, token_type: tokenType } = auth;
-  return {
-    token: checkToken(token, 'the login answer'),
-    accessor: typeof accessor === 'string' && accessor !== '' ? accessor : undefined,
-    policies: Array.isArray(policies) ? policies.map(String) : [],
-    leaseDuration: typeof leaseDuration === 'number' ? leaseDuration : 0,
-    renewable: renewable === true,
-    tokenType: typeof tokenType === 'string' ? tokenType : 'service',
-    namespace,
-    owned: true,
-  };
+/**
+ * The login in an answer, after its second factor.
+ *
+ * @throws VaultAuthenticationError when there is none
+ * @internal
+ */
+export async function finishLogin(
+  client: VaultClient,
+  body: unknown,
+  login: MfaLogin & { readonly path?: string },
+): Promise<Login> {
+  const requirement = (body as { auth?: { mfa_requirement?: unknown } | null } | undefined)?.auth?.mfa_requirement;
+  const answer =
+    typeof requirement === 'object' && requirement !== null
+      ? await supplySecondFactor(client, requirement, login)
+      : body;
+  return readLogin(answer, login);
 }
 
-function refused(error: unknown, login: LoginRequest, operation: string): unknown {
+/**
+ * What a refused login means: the words of the server, and what to do.
+ *
+ * @returns the error itself when the server did not refuse the login but could not be asked
+ * @internal
+ */
+export function explainRefusal(
+  error: unknown,
+  login: Pick<LoginRequest, 'method' | 'mountPath' | 'advice' | 'diagnose' | 'secrets'>,
+  operation: string,
+): unknown {
   const said =
     error instanceof VaultRequestError ||
     error instanceof VaultPermissionError ||
     error instanceof VaultNotFoundError ||
-    error instanceof VaultAuthenticationError;
+    error instanceof VaultAuthenticationError ||
+    error instanceof VaultServerError;
   if (!said || error.statusCode === undefined) return error;
   // What the server said, without the advice for ordinary paths behind it.
-  const reason = error.message.replace(/(status \d+\)?\.).*$/s, '$1');
+  const words = blank(error.message, login.secrets ?? []).replace(/(status \d+\)?\.).*$/s, '$1');
+  const { statusCode } = error;
+  const known = namespaceMissing(words, error.namespace) ?? login.diagnose?.(words);
+  if (known) {
+    const { advice, reason } = known;
+    return new VaultAuthenticationError(`${words} ${advice}`, { ...error, operation, statusCode, reason });
+  }
+  if (error instanceof VaultServerError)
+    return login.secrets ? new VaultServerError(`${words} Look at the log of the server.`, { ...error }) : error;
   // A missing auth mount answers just like a denied one, so both possibilities are named.
-  const mount = error.statusCode === 403 || error.statusCode === 404 ? ` ${adviceOnMount(login)}` : '';
-  return new VaultAuthenticationError(`${reason} ${login.advice}${mount}`, {
-    ...error,
-    operation,
-    statusCode: error.statusCode,
-  });
+  const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login)}` : '';
+  return new VaultAuthenticationError(`${words} ${login.advice}${mount}`, { ...error, operation, statusCode });
 }
 
-function adviceOnMount({ method, mountPath }: LoginRequest): string {
+function namespaceMissing(words: string, namespace: string | undefined): Diagnosis | undefined {
+  if (!words.includes('namespace not found')) return undefined;
+  const name = namespace === undefined ? 'The namespace' : `The namespace ${JSON.stringify(namespace)}`;
+  return {
+    reason: 'namespace',
+    advice: `${name} does not exist there; check "auth.namespace" and "namespace" (VAULT_NAMESPACE).`,
+  };
+}
+
+function adviceOnMount({ method, mountPath }: Pick<LoginRequest, 'method' | 'mountPath'>): string {
   const typed = mountPath.startsWith('auth/')
     ? `"auth/" is added by the module: write mountPath ${JSON.stringify(mountPath.slice('auth/'.length))}. `
     : '';
   return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "bao auth list" shows them), and the namespace.`;
+}
+
+function blank(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }

@@ -44,7 +44,7 @@ export async function unwrapSecretId(
     if (typeof secretId === 'string' && secretId !== '') return secretId;
     throw new VaultAuthenticationError(`Cannot ${operation}: what was wrapped holds no "secret_id".`, { operation });
   } catch (error) {
-    throw spent(error, operation);
+    throw spentWrappingToken(error, operation, 'treat the secret id as stolen, destroy it and issue a new one');
   }
 }
 
@@ -61,13 +61,18 @@ function checkOrigin(body: unknown, mountPath: string, operation: string): void 
   );
 }
 
-/** The server says the same of a token that is used up, expired or made up. */
-function spent(error: unknown, operation: string): unknown {
+/**
+ * What it means that a wrapping token cannot be opened. The server says the same of one that is used up, expired or made up.
+ *
+ * @param remedy what to do if somebody else has opened it
+ * @internal
+ */
+export function spentWrappingToken(error: unknown, operation: string, remedy: string): unknown {
   if (!isVaultError(error) || error.code === 'VAULT_AUTHENTICATION') return error;
   if (error.statusCode !== 400 && error.statusCode !== 403 && error.statusCode !== 404) return error;
   return new VaultAuthenticationError(
     `Cannot ${operation}: the wrapping token has been used already, or has expired. A wrapping token opens once. ` +
-      'If this application did not open it, somebody else may have: treat the secret id as stolen, destroy it and issue a new one.',
+      `If this application did not open it, somebody else may have: ${remedy}.`,
     { ...error, operation, reason: 'wrapping-token-invalid' },
   );
 }

@@ -6,7 +6,7 @@ type Check = Shape | ((value: unknown) => string | undefined);
 
 /** A check by `typeof`; the result says what the value should have been. @internal */
 export const is =
-  (type: 'string' | 'boolean' | 'object') =>
+  (type: 'string' | 'boolean' | 'object' | 'function') =>
   (value: unknown): string | undefined =>
     typeof value === type && value !== null ? undefined : `${type === 'object' ? 'an' : 'a'} ${type}`;
 

@@ -118,7 +118,7 @@ describe('userpass', () => {
       'alice',
       PASSWORD,
       { namespace: 'nope' },
-      /namespace not found.*and the namespace/,
+      /namespace not found.*The namespace "nope" does not exist there; check "auth\.namespace"/,
     ],
     ['a name the method does not know how to spell', 'a b', PASSWORD, {}, /unsupported path/],
   ])('says what to check: %s', async (_name, username, password, more, message) => {

@@ -1,0 +1,60 @@
+import { VaultAuthenticationError } from '../errors/index.js';
+import type { Login } from './login-method.js';
+import { checkToken } from './token.js';
+
+/** A hundred years: beyond it, a date is no date any more. */
+const LONGEST_SECONDS = 3_155_760_000;
+
+/** What the server tells of a token, under the names it has in a login answer and in a lookup. @internal */
+export interface TokenFacts {
+  readonly accessor?: unknown;
+  readonly policies?: unknown;
+  readonly renewable?: unknown;
+  /** Seconds it lives from now on. */
+  readonly ttl: unknown;
+  readonly type: unknown;
+}
+
+/** What is known of a token, with harmless values for what the server left out or got wrong. @internal */
+export function readFacts({
+  accessor,
+  policies,
+  renewable,
+  ttl,
+  type,
+}: TokenFacts): Omit<Login, 'token' | 'namespace' | 'owned'> {
+  return {
+    accessor: typeof accessor === 'string' && accessor !== '' ? accessor : undefined,
+    policies: Array.isArray(policies) ? policies.map(String) : [],
+    leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(ttl, LONGEST_SECONDS) : 0,
+    renewable: renewable === true,
+    tokenType: typeof type === 'string' ? type : 'service',
+  };
+}
+
+/**
+ * The token in the answer to a login; this module owns it.
+ *
+ * @throws VaultAuthenticationError when there is none, or it cannot be one
+ * @internal
+ */
+export function readLogin(
+  body: unknown,
+  login: { readonly operation: string; readonly path?: string; readonly namespace: string | undefined },
+): Login {
+  const { operation, path, namespace } = login;
+  const auth = (body as { auth?: Record<string, unknown> | null } | undefined)?.auth;
+  const token = auth?.['client_token'];
+  if (!auth || typeof token !== 'string' || token === '') {
+    throw new VaultAuthenticationError(
+      `Cannot ${operation}: the server answered without a client token, so nobody is logged in.`,
+      { operation, path },
+    );
+  }
+  return {
+    ...readFacts({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] }),
+    token: checkToken(token, 'the login answer'),
+    namespace,
+    owned: true,
+  };
+}
