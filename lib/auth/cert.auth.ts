@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { is } from '../bootstrap/check-options.js';
-import type { VaultTlsOptions } from '../client/transport.options.js';
+import type { TlsOptions } from '../client/tls.options.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { redact } from '../errors/redact.js';
 import type { Login, LoginKind, LoginMethod } from './login-method.js';
 import type { MountedLoginOptions } from './login.options.js';
 import { MOUNTED, mountOf } from './login.options.js';
@@ -25,9 +27,9 @@ export class CertLogin implements LoginMethod {
   readonly method = 'cert';
   readonly #options: CertAuth;
   readonly #mountPath: string;
-  readonly #tls: VaultTlsOptions;
+  readonly #tls: TlsOptions;
 
-  constructor(options: CertAuth, tls: VaultTlsOptions) {
+  constructor(options: CertAuth, tls: TlsOptions) {
     this.#options = options;
     this.#mountPath = mountOf('cert', options);
     this.#tls = tls;
@@ -37,8 +39,9 @@ export class CertLogin implements LoginMethod {
       );
   }
 
-  login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
     const { name } = this.#options;
+    const certificate = await this.#certificate();
     return submitLogin(client, {
       method: 'cert',
       mountPath: this.#mountPath,
@@ -46,13 +49,13 @@ export class CertLogin implements LoginMethod {
       body: name === undefined ? {} : { name },
       options: this.#options,
       advice: `Check "tls.cert" and "auth.name": "bao list auth/${this.#mountPath}/certs" shows the roles.`,
-      diagnose: (said) => this.#diagnose(client, said),
+      diagnose: (said) => this.#diagnose(client, certificate, said),
       signal,
     });
   }
 
-  #diagnose({ endpoint }: VaultClient, said: string): Diagnosis | undefined {
-    if (/expired or is not yet valid|has expired/.test(said)) return this.#expired();
+  #diagnose({ endpoint }: VaultClient, certificate: X509Certificate | undefined, said: string): Diagnosis | undefined {
+    if (/expired or is not yet valid|has expired/.test(said)) return expired(certificate);
     if (/no client certificate found|tls connection required/i.test(said))
       return {
         reason: 'certificate-missing',
@@ -62,43 +65,40 @@ export class CertLogin implements LoginMethod {
             : 'A load balancer may end TLS before it, or its listener has "tls_disable_client_certs".'
         }`,
       };
-    if (/invalid certificate|no chain matching|failed to match/.test(said))
-      return this.#outOfDate() ? this.#expired() : { reason: 'certificate-refused', advice: this.#mismatch() };
-    return undefined;
-  }
-
-  #expired(): Diagnosis {
-    const { validFrom, validTo } = this.#certificate() ?? {};
-    const dates = validTo === undefined ? '' : ` It is valid from ${validFrom} to ${validTo}.`;
-    return {
-      reason: 'certificate-expired',
-      advice: `The client certificate in "tls.cert" has expired or is not valid yet.${dates} Issue a new one, or check the clocks.`,
-    };
+    if (!/invalid certificate|no chain matching|failed to match/.test(said)) return undefined;
+    if (certificate && (Date.now() > Date.parse(certificate.validTo) || Date.now() < Date.parse(certificate.validFrom)))
+      return expired(certificate);
+    return { reason: 'certificate-refused', advice: this.#mismatch() };
   }
 
   #mismatch(): string {
     const { name } = this.#options;
-    const role = name === undefined ? 'No role' : `The role ${JSON.stringify(name)} does not exist or`;
+    const role =
+      name === undefined ? 'No role' : `The role ${JSON.stringify(redact(name))} does not exist, or it does not`;
     return (
-      `${role} accepts the certificate of "tls.cert": it may be signed by another authority than the role's "certificate", ` +
-      'or its names may not be among the allowed ones ("allowed_common_names", "allowed_dns_sans", …). ' +
+      `${role} ${name === undefined ? 'accepts' : 'accept'} the certificate of "tls.cert": it may be signed by another authority ` +
+      'than the role\'s "certificate", or its names may not be among the allowed ones ("allowed_common_names", "allowed_dns_sans", …). ' +
       `"bao list auth/${this.#mountPath}/certs" shows the roles.`
     );
   }
 
-  #outOfDate(): boolean {
-    const certificate = this.#certificate();
-    if (!certificate) return false;
-    return Date.now() > Date.parse(certificate.validTo) || Date.now() < Date.parse(certificate.validFrom);
-  }
-
-  #certificate(): X509Certificate | undefined {
+  /** The certificate as it is now, for what is said when it is refused. */
+  async #certificate(): Promise<X509Certificate | undefined> {
+    const { cert = '' } = this.#tls;
     try {
-      return new X509Certificate(this.#tls.cert ?? '');
+      return new X509Certificate(typeof cert === 'object' && 'file' in cert ? await readFile(cert.file) : cert);
     } catch {
       return undefined;
     }
   }
+}
+
+function expired(certificate: X509Certificate | undefined): Diagnosis {
+  const dates = certificate ? ` It is valid from ${certificate.validFrom} to ${certificate.validTo}.` : '';
+  return {
+    reason: 'certificate-expired',
+    advice: `The client certificate in "tls.cert" has expired or is not valid yet.${dates} Issue a new one, or check the clocks.`,
+  };
 }
 
 /** @internal */
