@@ -16,6 +16,12 @@ export const positive = (value: unknown): string | undefined =>
     ? undefined
     : 'a number above 0 (and below 2 147 483 648)';
 
+/** A count that may be nothing. @internal */
+export const wholeNumber = (value: unknown): string | undefined =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32
+    ? undefined
+    : 'a whole number from 0 (and below 2^32)';
+
 /** What goes into an HTTP header as it is. @internal */
 export const headerText = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[\x20-\x7e]*$/.test(value)

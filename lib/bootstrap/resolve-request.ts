@@ -1,7 +1,8 @@
 import type { TransportOptions, VaultRequestOptions } from '../client/transport.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from './check-options.js';
-import { headerText, is, positive } from './check-options.js';
+import { headerText, is, positive, wholeNumber } from './check-options.js';
+import { checkRateLimit, readRateLimit } from './check-rate-limit.js';
 import { fromEnvironment, nameOf, VARIABLES } from './environment.js';
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]{1,200}$/i;
@@ -28,6 +29,8 @@ export const REQUEST_SHAPE: Shape = {
   maxConnections: positive,
   headers,
   redirects: is('boolean'),
+  retries: wholeNumber,
+  rateLimit: checkRateLimit,
 };
 
 /**
@@ -43,6 +46,8 @@ export function resolveRequest(options: VaultRequestOptions = {}): Omit<Transpor
     maxConnections: Math.ceil(options.maxConnections ?? 8),
     headers: lowerCase(options.headers ?? headersOfEnvironment()),
     redirects: options.redirects ?? fromEnvironment(VARIABLES.disableRedirects) !== true,
+    retries: options.retries ?? fromEnvironment(VARIABLES.retries) ?? 2,
+    rateLimit: readRateLimit(options.rateLimit) ?? fromEnvironment(VARIABLES.rateLimit),
   };
 }
 

@@ -56,6 +56,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.#interrupted !== undefined;
   }
 
+  /** True as soon as the request has a connection: from then on the server may have seen it. */
+  get sent(): boolean {
+    return this.#controller !== undefined;
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     // It may have been waiting for a free connection past its own end.

@@ -17,6 +17,13 @@ export interface CallContext extends VaultErrorDetails {
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly maxBytes: number;
+  /** In words, with a space before it: what earlier tries of this call have met. */
+  readonly earlier: string;
+}
+
+/** How the message of every failed call begins. @internal */
+export function beginning({ operation, endpoint, earlier }: CallContext): string {
+  return `Cannot ${operation} at ${endpoint}${earlier}`;
 }
 
 const TLS_FIX: Readonly<Record<string, string>> = {
@@ -56,7 +63,7 @@ const NOT_HTTP = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$|^UND_ERR_RES_CONTENT_LENGTH_M
 
 /** The typed error for a failure below HTTP. The original is not kept: it would carry request headers. @internal */
 export function networkFailure(failure: unknown, call: CallContext): VaultError {
-  const where = `Cannot ${call.operation} at ${call.endpoint}`;
+  const where = beginning(call);
   if (failure instanceof ExchangeInterrupted) {
     switch (failure.fault) {
       case 'deadline':

@@ -23,16 +23,25 @@ export interface PreparedRequest {
 /**
  * Checks what callers bring to a single call, and writes it out.
  *
+ * @param defaultHeaders those of every call; the call's own win
  * @throws VaultInvalidOptionError naming what cannot be used, before any request exists
  * @internal
  */
-export function prepareRequest(request: VaultRequest, token: string | undefined, call: CallContext): PreparedRequest {
+export function prepareRequest(
+  request: VaultRequest,
+  token: string | undefined,
+  call: CallContext,
+  defaultHeaders?: VaultRequest['headers'],
+): PreparedRequest {
   const refuse = (why: string): VaultInvalidOptionError =>
     new VaultInvalidOptionError(`Cannot ${call.operation}: ${why}`, call);
   const { timeoutMs } = call;
   // A timer takes 0, NaN, and more than it can hold for "at once".
   if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)) {
     throw refuse(`"timeoutMs" is ${String(timeoutMs)}; it takes a number above 0 and below 2 147 483 648.`);
+  }
+  if (request.retries !== undefined && !(Number.isInteger(request.retries) && request.retries >= 0)) {
+    throw refuse(`"retries" is ${String(request.retries)}; it takes a whole number, 0 or more.`);
   }
   // By its method: an AbortSignal of another realm is no instance of ours.
   if (
@@ -54,7 +63,13 @@ export function prepareRequest(request: VaultRequest, token: string | undefined,
     // The reason is not repeated: it quotes keys of the data.
     throw refuse('the data cannot be written as JSON. It refers to itself, holds a BigInt, or its toJSON() fails.');
   }
-  return { method: request.method, path, headers: headersOf(request, token, call.namespace), body };
+  return { method: request.method, path, headers: headersOf(request, token, call.namespace, defaultHeaders), body };
+}
+
+/** The same request with the token of now: a session may have got a new one while the call waited. @internal */
+export function withToken(prepared: PreparedRequest, token: string | undefined): PreparedRequest {
+  const { 'x-vault-token': old, ...headers } = prepared.headers;
+  return token === old ? prepared : { ...prepared, headers: token ? { ...headers, 'x-vault-token': token } : headers };
 }
 
 /** Everything secret that went over the wire, so that no error repeats what a server echoes. @internal */
@@ -69,8 +84,9 @@ function headersOf(
   request: VaultRequest,
   token: string | undefined,
   namespace: string | undefined,
+  defaults: VaultRequest['headers'],
 ): Record<string, string> {
-  const headers: Record<string, string> = { ...request.headers };
+  const headers: Record<string, string> = { ...defaults, ...request.headers };
   headers['x-vault-request'] = 'true';
   headers['accept'] = 'application/json';
   if (token) headers['x-vault-token'] = token;

@@ -15,6 +15,7 @@ import {
 import { redact } from '../errors/redact.js';
 import type { RawAnswer } from './exchange.js';
 import type { CallContext } from './network-failure.js';
+import { beginning } from './network-failure.js';
 import { policyStanza } from './policy-stanza.js';
 import { isJsonObject } from './response.js';
 import type { VaultRequest } from './vault-request.js';
@@ -44,7 +45,7 @@ export function statusFailure(
   const words = wordsOf(body);
   const said = words.map((text) => redact(tidy(text), secrets)).filter((text) => text !== '');
   const details = { ...call, statusCode: status };
-  const where = `Cannot ${call.operation} at ${call.endpoint}`;
+  const where = beginning(call);
   const because = said.length > 0 ? `: ${said.join('; ')} (status ${status}).` : `: status ${status}.`;
 
   switch (status) {
@@ -130,7 +131,7 @@ export function notJson(
     ? ' The server speaks TLS: write "https://" in "endpoint".'
     : '';
   return new VaultBadResponseError(
-    `Cannot ${call.operation} at ${call.endpoint}: the answer (status ${status}) is no answer of Vault, ${why}. ` +
+    `${beginning(call)}: the answer (status ${status}) is no answer of Vault, ${why}. ` +
       `Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy, a login page or another service.${plainHttp}`,
     { ...call, statusCode: status },
   );

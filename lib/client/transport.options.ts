@@ -1,15 +1,17 @@
+import type { VaultRateLimit } from './rate-limiter.js';
 import type { TlsOptions } from './tls.options.js';
+import type { FailedTry } from './tries.js';
 
 /**
  * What applies to every call.
  * @publicApi
  */
 export interface VaultRequestOptions {
-  /** Deadline of a whole call, connecting included, in milliseconds. Default: `VAULT_CLIENT_TIMEOUT`, else 15 000. */
+  /** Deadline of a whole call, with connecting, waiting, repeating and redirects, in milliseconds. Default: `VAULT_CLIENT_TIMEOUT`, else 15 000. */
   readonly timeoutMs?: number;
   /** Deadline of establishing a connection, in milliseconds. Default: 5 000. */
   readonly connectTimeoutMs?: number;
-  /** Connections kept open to the server at most. Default: 8. */
+  /** Connections kept open to one server at most. Default: 8. */
   readonly maxConnections?: number;
   /**
    * Further headers of every call, such as one that a gateway asks for. Those that start with `X-Vault-`, and those of the
@@ -18,6 +20,16 @@ export interface VaultRequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether one redirect per call is followed, within the configured address. Default: `true`, unless `VAULT_DISABLE_REDIRECTS` is set. */
   readonly redirects?: boolean;
+  /**
+   * How often a call is repeated after a failure that may pass, within its deadline. 0 repeats nothing. A write is
+   * repeated only when the server surely has not acted on it. Default: `VAULT_MAX_RETRIES`, else 2.
+   */
+  readonly retries?: number;
+  /**
+   * Requests this client sends at most; more of them wait for their turn within their deadline. Text is read as
+   * `rate[:burst]`. Default: `VAULT_RATE_LIMIT`, else no limit.
+   */
+  readonly rateLimit?: VaultRateLimit | string;
 }
 
 /** What the transport needs to know, checked and complete. @internal */
@@ -32,4 +44,9 @@ export interface TransportOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default: `true`. */
   readonly redirects?: boolean;
+  /** Default here: none. */
+  readonly retries?: number | undefined;
+  readonly rateLimit?: VaultRateLimit | undefined;
+  /** Told about every try that failed and is followed by another. Must not throw. */
+  readonly onRetry?: ((failed: FailedTry) => void) | undefined;
 }

@@ -18,8 +18,15 @@ export interface VaultRequest {
   readonly namespace?: string;
   /** Ask Vault to wrap the answer for so long: seconds, or a duration such as `5m`. */
   readonly wrapTtl?: string | number;
-  /** Whole-call deadline in milliseconds. Default: `request.timeoutMs`. */
+  /** Whole-call deadline in milliseconds, waits and repetitions included. Default: `request.timeoutMs`. */
   readonly timeoutMs?: number;
+  /** Repetitions of a failed call at most. Default: `request.retries`. */
+  readonly retries?: number;
+  /**
+   * Whether doing it twice is the same as doing it once, so that the call may be repeated when nobody knows if the server
+   * has acted on it. Default: `true` for GET and HEAD only.
+   */
+  readonly idempotent?: boolean;
   /** Ends the call early with `VaultAbortedError`. */
   readonly signal?: AbortSignal | undefined;
   /** Statuses that are an answer here rather than an error, besides 2xx. */

@@ -156,7 +156,9 @@ describe('servers', () => {
     ['that cuts its answer short', fault.truncated(), 'VAULT_CONNECTION'],
   ])('%s', async (_, answer, code) => {
     const bad = await fault.startFaultServer(answer);
-    await expect(at(bad.endpoint, { boot: { timeoutMs: 300 } })).rejects.toMatchObject({ code });
+    await expect(at(bad.endpoint, { boot: { timeoutMs: 300 }, request: { retries: 0 } })).rejects.toMatchObject({
+      code,
+    });
     await bad.until(() => bad.connections === 0);
     await bad.close();
   });

@@ -1,7 +1,7 @@
 import { VaultClient } from '../../lib/client/vault-client.js';
 import type { TransportOptions } from '../../lib/client/transport.options.js';
 
-/** A client as the module makes it, without a login: every call carries this token. */
+/** A client as the module makes it, without a login and without repetitions: every call carries this token. */
 export function createClient(
   endpoint: string,
   token: string | undefined = 'session-token',

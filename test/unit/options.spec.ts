@@ -57,6 +57,18 @@ describe('a wrong option is named', () => {
     ]),
     [{ ...BASE, request: { connectTimeoutMs: 0 } }, '"request.connectTimeoutMs"'],
     [{ ...BASE, request: { maxConnections: 0 } }, '"request.maxConnections"'],
+    ...[-1, 1.5, NaN, Infinity, 2 ** 32, '2', null].map((value): [unknown, string] => [
+      { ...BASE, request: { retries: value } },
+      '"request.retries" must be a whole number',
+    ]),
+    ...[
+      ...[5, null, '', 'fast', '-1', '5:', '5:0', '0', '1:1:1', '1e9', '5:1.5', '\u0665'],
+      ...[{}, { perSecond: 0 }, { perSecond: '5' }, { perSecond: Infinity }, { perSecond: 5, burst: 0 }],
+      ...[
+        { perSecond: 5, burst: 1.5 },
+        { perSecond: 5, brust: 5 },
+      ],
+    ].map((value): [unknown, string] => [{ ...BASE, request: { rateLimit: value } }, '"request.rateLimit" must be {']),
     [{ ...BASE, boot: { timeoutMs: 0 } }, '"boot.timeoutMs"'],
     [{ ...BASE, shutdown: { revoke: 1 } }, '"shutdown.revoke"'],
     [{ ...BASE, shutdown: { timeoutMs: -5 } }, '"shutdown.timeoutMs"'],

@@ -1,0 +1,277 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { VaultError } from '../../lib/index.js';
+import type { TransportOptions } from '../../lib/client/transport.options.js';
+import type { FailedTry } from '../../lib/client/tries.js';
+import type { VaultClient } from '../../lib/client/vault-client.js';
+import type { VaultRequest } from '../../lib/client/vault-request.js';
+import { backoffMs } from '../../lib/client/retry-policy.js';
+import { createCertificates } from '../../lib/testing/index.js';
+import { canary, findLeaks, renderError } from '../support/canary.js';
+import type { FaultHandler, FaultServer, FaultServerOptions } from '../support/fault-server.js';
+import * as fault from '../support/fault-server.js';
+import { createClient } from '../support/vault-client.js';
+
+const TOKEN = canary('token');
+const PASSWORD = canary('password');
+const OK = fault.json(200, { data: {} });
+const READ: VaultRequest = { method: 'GET', path: 'secret/data/a' };
+const WRITE: VaultRequest = { method: 'POST', path: 'secret/data/a', body: { data: { password: PASSWORD } } };
+
+const cleanUp: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of cleanUp.splice(0).reverse()) await end();
+});
+
+async function serve(answer: FaultHandler, options?: FaultServerOptions): Promise<FaultServer> {
+  const server = await fault.startFaultServer(answer, options);
+  cleanUp.push(() => server.close());
+  return server;
+}
+
+async function connect(endpoint: string, options: Partial<TransportOptions> = {}): Promise<VaultClient> {
+  const client = await createClient(endpoint, TOKEN, { retries: 2, ...options });
+  cleanUp.push(() => client.close());
+  return client;
+}
+
+const failureOf = (call: Promise<unknown>): Promise<VaultError> =>
+  call.then(
+    () => Promise.reject(new Error('the call did not fail')),
+    (error: unknown) => error as VaultError,
+  );
+
+describe('what is repeated', () => {
+  // Server errors of a kind, and whether a read, a write and an idempotent write get a second try.
+  const TABLE: Record<string, [FaultHandler, boolean, boolean, boolean]> = {
+    '400': [fault.vaultError(400, ['invalid request']), false, false, false],
+    '403': [fault.vaultError(403, ['permission denied']), false, false, false],
+    '404': [fault.vaultError(404), false, false, false],
+    '405': [fault.vaultError(405), false, false, false],
+    '412 stale state': [fault.vaultError(412, ['required index state not present']), true, true, true],
+    '429 quota': [fault.vaultError(429, ['rate limit quota exceeded']), true, true, true],
+    '472 secondary': [fault.vaultError(472), false, false, false],
+    '473 performance standby': [fault.vaultError(473), false, false, false],
+    '500': [fault.vaultError(500, ['internal error']), true, false, true],
+    '500 without a leader': [
+      fault.vaultError(500, ['local node not active but active cluster node not found']),
+      ...[true, true, true],
+    ] as never,
+    '501 not initialised': [fault.vaultError(501), false, false, false],
+    '502': [fault.html(502), true, false, true],
+    '503 sealed': [fault.sealed(), false, false, false],
+    '503': [fault.html(503), true, false, true],
+    '504': [fault.html(504), true, false, true],
+    '520': [fault.html(520), true, false, true],
+    'a page in place of JSON': [fault.html(200), false, false, false],
+    'closed without an answer': [fault.hangUp(), true, false, true],
+    reset: [fault.reset(), true, false, true],
+    'reset in the body': [fault.truncated({ with: 'reset' }), true, false, true],
+  };
+
+  it('by failure and method', async () => {
+    const rows = Object.entries(TABLE).map(async ([name, [answer]]) => {
+      const tries = [READ, WRITE, { ...WRITE, idempotent: true }].map(async (request) => {
+        const server = await serve(fault.inTurn(answer, OK));
+        const client = await connect(server.endpoint, { timeoutMs: 8000, retries: 1 });
+        const succeeded = await client.request(request).then(
+          () => true,
+          () => false,
+        );
+        expect(server.requests).toHaveLength(succeeded ? 2 : 1);
+        return succeeded;
+      });
+      return [name, await Promise.all(tries)];
+    });
+    const expected = Object.entries(TABLE).map(([name, [, ...repeated]]) => [name, repeated]);
+    expect(Object.fromEntries(await Promise.all(rows))).toEqual(Object.fromEntries(expected));
+  });
+
+  it('a write that never got a connection is repeated', async () => {
+    const port = await fault.freePort();
+    const retried: FailedTry[] = [];
+    const client = await connect(`http://127.0.0.1:${port}`, {
+      onRetry: (failed) => {
+        retried.push(failed);
+        void serve(OK, { port });
+      },
+    });
+    expect((await client.request(WRITE)).status).toBe(200);
+    expect(retried).toEqual([
+      {
+        operation: 'POST secret/data/a',
+        endpoint: `http://127.0.0.1:${port}`,
+        attempt: 1,
+        reason: 'ECONNREFUSED',
+        statusCode: undefined,
+        waitMs: expect.any(Number) as unknown,
+      },
+    ]);
+    expect(findLeaks(JSON.stringify(retried))).toEqual([]);
+  });
+
+  it('a bad certificate is not', async () => {
+    const { cert, key } = await createCertificates();
+    const server = await serve(OK, { tls: { cert, key } });
+    const client = await connect(server.endpoint);
+    expect(await failureOf(client.request(READ))).toMatchObject({ code: 'VAULT_TLS' });
+    expect(server.totalConnections).toBe(1);
+  });
+
+  it('and never what this module refuses itself', async () => {
+    const retried: FailedTry[] = [];
+    const client = await connect('http://127.0.0.1:9', { onRetry: (failed) => retried.push(failed) });
+    for (const request of [{ timeoutMs: 0 }, { retries: -1 }, { retries: 0.5 }, { headers: { x: 'a\nb' } }]) {
+      expect(await failureOf(client.request({ ...READ, ...request }))).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    }
+    expect(retried).toEqual([]);
+  });
+});
+
+describe('how often and how long', () => {
+  it('two repetitions, then the last failure, which tells of those before', async () => {
+    const unavailable = fault.vaultError(429, [], { 'retry-after': '0' });
+    const server = await serve(fault.inTurn(unavailable, unavailable, fault.vaultError(500, ['disk full'])));
+    const client = await connect(server.endpoint, { retries: 2 });
+    const error = await failureOf(client.request(READ));
+    expect(error.message).toContain(
+      `at ${server.endpoint} (before that: ${server.endpoint}: status 429, 2 times): disk full (status 500)`,
+    );
+    expect(server.requests).toHaveLength(3);
+    expect(findLeaks(renderError(error))).toEqual([]);
+  });
+
+  it.each([
+    ['by the options', { retries: 0 }, {}],
+    ['by the call', {}, { retries: 0 }],
+  ])('none if it is switched off %s', async (_, options, call) => {
+    const server = await serve(fault.rateLimited(0));
+    const client = await connect(server.endpoint, options);
+    await failureOf(client.request({ ...READ, ...call }));
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('waits n times 1 to 1.5 seconds', () => {
+    expect([1, 2, 3].map((n) => backoffMs(n, () => 0))).toEqual([1000, 2000, 3000]);
+    expect([1, 2, 3].map((n) => backoffMs(n, () => 0.999))).toEqual([1499.5, 2999, 4498.5]);
+  });
+
+  it.each([
+    ['seconds', () => '1'],
+    ['a date', () => new Date(Date.now() + 2000).toUTCString()],
+  ])('Retry-After in %s is waited for exactly', async (_, header) => {
+    const server = await serve((request, response) => {
+      const answer = server.requests.length === 1 ? fault.rateLimited(header()) : OK;
+      return answer(request, response);
+    });
+    const waits: number[] = [];
+    const client = await connect(server.endpoint, { onRetry: ({ waitMs }) => waits.push(waitMs) });
+    const started = performance.now();
+    await client.request(READ);
+    expect(performance.now() - started).toBeGreaterThanOrEqual((waits[0] ?? NaN) - 1);
+    expect(waits[0]).toBeGreaterThan(500);
+    expect(waits[0]).toBeLessThanOrEqual(2000);
+  });
+
+  it.each(['3600', '9999999999', 'Fri, 31 Dec 9999 23:59:59 GMT'])(
+    'Retry-After: %s lies beyond the deadline and is told at once',
+    async (header) => {
+      const server = await serve(fault.rateLimited(header));
+      const client = await connect(server.endpoint, { timeoutMs: 60_000 });
+      expect(await failureOf(client.request(READ))).toMatchObject({ code: 'VAULT_RATE_LIMITED', statusCode: 429 });
+      expect(server.requests).toHaveLength(1);
+    },
+  );
+
+  it('one deadline covers all tries, and waits are shortened to fit', async () => {
+    const server = await serve(fault.inTurn(fault.html(502), fault.silent()));
+    const waits: number[] = [];
+    const client = await connect(server.endpoint, { timeoutMs: 600, onRetry: ({ waitMs }) => waits.push(waitMs) });
+    const error = await failureOf(client.request(READ));
+    expect(error).toMatchObject({ code: 'VAULT_TIMEOUT' });
+    expect(error.message).toMatch(/before that: .*status 502.*no complete answer within 600 ms/);
+    expect(waits).toHaveLength(1);
+    expect(waits[0]).toBeLessThanOrEqual(300);
+  });
+
+  it('a redirect has no deadline of its own', async () => {
+    const server = await serve(fault.inTurn(fault.redirect('/v1/elsewhere'), fault.silent()));
+    const client = await connect(server.endpoint, { timeoutMs: 300, retries: 0 });
+    expect(await failureOf(client.request(READ))).toMatchObject({ code: 'VAULT_TIMEOUT' });
+    expect(server.requests.map(({ url }) => url)).toEqual(['/v1/secret/data/a', '/v1/elsewhere']);
+  });
+
+  it('the wait ends when the caller aborts', async () => {
+    const server = await serve(fault.rateLimited(50));
+    const controller = new AbortController();
+    const client = await connect(server.endpoint, { timeoutMs: 60_000, onRetry: () => controller.abort() });
+    const error = await failureOf(client.request({ ...READ, signal: controller.signal }));
+    expect(error).toMatchObject({ code: 'VAULT_ABORTED' });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('the wait ends when the client closes', async () => {
+    const server = await serve(fault.rateLimited(50));
+    const client = await connect(server.endpoint, { timeoutMs: 60_000, onRetry: () => void client.close() });
+    expect(await failureOf(client.request(READ))).toMatchObject({ code: 'VAULT_CLOSED' });
+  });
+
+  it('the session is asked for its token again', async () => {
+    const server = await serve(fault.inTurn(fault.rateLimited(0), OK));
+    let turn = 0;
+    const { Transport } = await import('../../lib/client/transport.js');
+    const transport = await Transport.create(
+      { endpoint: server.endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 1, retries: 1 },
+      () => `token-${++turn}`,
+    );
+    cleanUp.push(() => transport.close());
+    await transport.send(READ);
+    expect(server.requests.map(({ headers }) => headers['x-vault-token'])).toEqual(['token-1', 'token-2']);
+  });
+});
+
+describe('the rate limit', () => {
+  it('lets a burst go and spreads the rest', async () => {
+    const server = await serve(OK);
+    const client = await connect(server.endpoint, { rateLimit: { perSecond: 50, burst: 3 } });
+    const started = performance.now();
+    await Promise.all(Array.from({ length: 13 }, () => client.request(READ)));
+    // Three at once, ten more 20 ms apart; timers may fire one millisecond early.
+    expect(performance.now() - started).toBeGreaterThanOrEqual(10 * 20 - 2);
+    expect(server.requests).toHaveLength(13);
+  });
+
+  it('counts repetitions too', async () => {
+    const server = await serve(fault.inTurn(fault.rateLimited(0), OK));
+    const client = await connect(server.endpoint, { rateLimit: { perSecond: 5, burst: 2 } });
+    await client.request(READ);
+    const started = performance.now();
+    await client.request(READ);
+    expect(performance.now() - started).toBeGreaterThan(100);
+  });
+
+  it('refuses at once what would get its turn too late, and says so', async () => {
+    const server = await serve(OK);
+    const client = await connect(server.endpoint, { rateLimit: { perSecond: 0.01 }, timeoutMs: 60_000 });
+    await client.request(READ);
+    const error = await failureOf(client.request(READ));
+    expect(error).toMatchObject({ code: 'VAULT_TIMEOUT', reason: 'rate-limit' });
+    expect(error.message).toMatch(/request\.rateLimit.*VAULT_RATE_LIMIT/);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('a turn of a call that was given up goes to the next', async () => {
+    const server = await serve(OK);
+    const client = await connect(server.endpoint, { rateLimit: { perSecond: 2 }, timeoutMs: 1900 });
+    await client.request(READ);
+    await client.request(READ);
+    for (let round = 0; round < 20; round += 1) {
+      const controller = new AbortController();
+      const waiting = failureOf(client.request({ ...READ, signal: controller.signal }));
+      await delay(1);
+      controller.abort();
+      expect(await waiting).toMatchObject({ code: 'VAULT_ABORTED' });
+    }
+    expect((await client.request(READ)).status).toBe(200);
+  });
+});
