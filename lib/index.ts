@@ -24,6 +24,8 @@ export type { VaultRequestOptions } from './client/transport.options.js';
 export type { VaultConfigOptions } from './config/config.options.js';
 export type { VaultValueOrigin } from './config/configuration.js';
 export type { VaultLayoutOptions } from './config/layout.js';
+export type { VaultDegradation } from './config/snapshot/degradation.js';
+export type { VaultSnapshotOptions } from './config/snapshot/snapshot.options.js';
 export type { SchemaOutput, StandardIssue, StandardResult, StandardSchema } from './config/standard-schema.js';
 export type { VaultSource, VaultSourceOptions } from './config/vault-source.js';
 export type { VaultCallOptions } from './engines/engine.options.js';
@@ -51,10 +53,12 @@ export {
   VaultRequestError,
   VaultSealedError,
   VaultServerError,
+  VaultSnapshotError,
   VaultTimeoutError,
   VaultTlsError,
 } from './errors/index.js';
 export type { VaultErrorCode, VaultErrorDetails } from './errors/index.js';
+export { loadVaultConfig } from './load-vault-config.js';
 export type { VaultHealth, VaultServerState } from './sys/health.js';
 export type { VaultSealStatus } from './sys/seal-status.js';
 export type { VaultUnsealOptions, VaultUnsealProgress, VaultUnsealResult } from './sys/unseal.js';

@@ -3,12 +3,19 @@ import type { VaultSession } from './auth/session.js';
 import type { JsonObject } from './client/response.js';
 import type { VaultClient } from './client/vault-client.js';
 import type { LoadedConfiguration, VaultValueOrigin } from './config/configuration.js';
+import type { VaultDegradation } from './config/snapshot/degradation.js';
 import type { VaultCallOptions } from './engines/engine.options.js';
 import { Kv1Engine } from './engines/kv1.engine.js';
 import { Kv2Engine } from './engines/kv2.engine.js';
 import type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.js';
 import { LogicalEngine } from './engines/logical.engine.js';
 import type { VaultSys } from './sys/vault-sys.js';
+
+/** The configuration as it is now. @internal */
+export interface RunningConfiguration {
+  readonly configuration: Pick<LoadedConfiguration, 'entries'>;
+  readonly degraded: VaultDegradation | undefined;
+}
 
 /**
  * Everything Vault offers to a running application, over the session the module opened at boot. Inject it anywhere.
@@ -19,7 +26,7 @@ import type { VaultSys } from './sys/vault-sys.js';
 export class VaultService {
   readonly #client: VaultClient;
   readonly #logical: LogicalEngine;
-  readonly #entries: LoadedConfiguration['entries'];
+  readonly #runtime: RunningConfiguration;
 
   /** @internal */
   constructor(
@@ -28,11 +35,11 @@ export class VaultService {
     readonly session: VaultSession,
     /** Health, seal status, unsealing. */
     readonly sys: VaultSys,
-    { entries }: Pick<LoadedConfiguration, 'entries'>,
+    runtime: RunningConfiguration,
   ) {
     this.#client = client;
     this.#logical = new LogicalEngine(client);
-    this.#entries = entries;
+    this.#runtime = runtime;
   }
 
   /** The KV v2 engine at a mount. @throws VaultInvalidPathError */
@@ -72,7 +79,12 @@ export class VaultService {
 
   /** Where every configuration value from Vault came from, in order of loading. */
   origins(): VaultValueOrigin[] {
-    return [...this.#entries.values()].map(({ origin }) => origin);
+    return [...this.#runtime.configuration.entries.values()].map(({ origin }) => origin);
+  }
+
+  /** Set while the application runs on a snapshot of its configuration, because Vault could not be reached at boot. */
+  get degraded(): VaultDegradation | undefined {
+    return this.#runtime.degraded;
   }
 
   /**

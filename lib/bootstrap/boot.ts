@@ -3,37 +3,69 @@ import { resolveCredential } from '../auth/credential.js';
 import { VaultSession } from '../auth/session.js';
 import { VaultClient } from '../client/vault-client.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
+import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
+import type { VaultDegradation } from '../config/snapshot/degradation.js';
+import { duration } from '../config/snapshot/describe-fault.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
-import { VaultAbortedError, VaultNotInitializedError, VaultSealedError, VaultTimeoutError } from '../errors/index.js';
+import { VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
-import { VaultService } from '../vault.service.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { resolveOptions } from './resolve-options.js';
+import { withDeadline } from './deadline.js';
+import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
 
-const logger = new Logger('VaultModule');
+/** Where the boot says what it does. Nest's `Logger` is one. @internal */
+export interface BootLog {
+  log(message: string): void;
+  debug(message: string): void;
+  warn(message: string): void;
+}
 
 /**
  * Logs in and reads the configuration, within the boot's deadline. When anything fails, everything made so far is
  * given back before the error is thrown.
  *
+ * @param signal gives the boot up
  * @throws VaultConfigurationError when sources cannot be read, another `VaultError` when it does not come that far
  * @internal
  */
-export async function boot(options: VaultModuleOptions): Promise<VaultRuntime> {
+export async function boot(
+  options: VaultModuleOptions,
+  { log = new Logger('VaultModule'), signal }: { readonly log?: BootLog; readonly signal?: AbortSignal } = {},
+): Promise<VaultRuntime> {
   const resolved = await resolveOptions(options);
-  warnOfWeakTransport(resolved);
+  warnOfWeakTransport(resolved, log);
   const session = new VaultSession(resolved.login, resolved.shutdown);
   const token = () => VaultSession.tokenOf(session);
   const client = await VaultClient.create(resolved.transport, token);
   const sys = new VaultSys(client, (endpoint) => VaultClient.create({ ...resolved.transport, endpoint }, token));
-  try {
-    const configuration = await withDeadline(resolved.bootTimeoutMs, client.endpoint, (signal) =>
-      load(resolved, session, client, sys, signal),
+  const loader = new ConfigurationLoader(client, resolved.config);
+  const snapshot =
+    resolved.snapshot &&
+    new ConfigSnapshot(resolved.snapshot, resolved.config, resolved.transport, (message) => log.warn(message));
+  const load = (given?: AbortSignal): Promise<LoadedConfiguration> =>
+    withDeadline(
+      resolved.bootTimeoutMs,
+      client.endpoint,
+      async (limit) => {
+        await connect(resolved, session, client, sys, limit, log);
+        return loader.load({ signal: limit });
+      },
+      given,
     );
-    report(configuration, client, session);
-    return new VaultRuntime(new VaultService(client, session, sys, configuration), configuration, session, client);
+  try {
+    const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
+    const runtime = new VaultRuntime(start, session, client, sys, snapshot);
+    if (runtime.degraded) {
+      warnOfSnapshot(runtime.degraded, resolved.snapshot?.file, log);
+      runtime.recoverWith((limit) => load(limit), log);
+    } else {
+      report(start.loaded, client, session, log);
+      void snapshot?.save(start.loaded.reads);
+    }
+    return runtime;
   } catch (error) {
     await session.close();
     await client.close();
@@ -41,24 +73,25 @@ export async function boot(options: VaultModuleOptions): Promise<VaultRuntime> {
   }
 }
 
-async function load(
-  { unseal, config }: ResolvedOptions,
+async function connect(
+  { unseal }: ResolvedOptions,
   session: VaultSession,
   client: VaultClient,
   sys: VaultSys,
   signal: AbortSignal,
-): Promise<LoadedConfiguration> {
+  log: BootLog,
+): Promise<void> {
   if (unseal) {
     const keys = await Promise.all(unseal.keys.map((key, index) => resolveCredential(key, `unseal.keys[${index}]`)));
     for (const { endpoint, outcome } of await sys.unseal(keys, { ...unseal, signal }))
-      logger.log(`${endpoint}: ${outcome}`);
+      log.log(`${endpoint}: ${outcome}`);
   }
   try {
-    await session.open(client, signal);
+    // Open already when an attempt to come back from a snapshot got that far.
+    if (session.state === 'starting') await session.open(client, signal);
   } catch (error) {
     throw await tellUninitialised(error, client, sys, signal);
   }
-  return new ConfigurationLoader(client, config).load({ signal });
 }
 
 /** A server without keys calls itself sealed, which would send people looking for keys that do not exist. */
@@ -79,51 +112,35 @@ async function tellUninitialised(
   );
 }
 
-/** One deadline over the whole boot: calls under way are aborted, and a credential function that hangs is left behind. */
-async function withDeadline<T>(
-  timeoutMs: number,
-  endpoint: string,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = () =>
-    new VaultTimeoutError(
-      `The application could not be booted on ${endpoint} within ${timeoutMs} ms. Check the server's health, or raise "boot.timeoutMs".`,
-      { endpoint, operation: 'boot' },
-    );
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(timeout());
-      controller.abort();
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([work(controller.signal), expired]);
-  } catch (error) {
-    throw controller.signal.aborted && error instanceof VaultAbortedError ? timeout() : error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function warnOfWeakTransport({ transport: { endpoint, tls } }: ResolvedOptions): void {
+function warnOfWeakTransport({ transport: { endpoint, tls } }: ResolvedOptions, log: BootLog): void {
   const { protocol, hostname } = new URL(endpoint);
   const local = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
   if (protocol === 'http:' && !local)
-    logger.warn(`${endpoint} is not encrypted: tokens and secrets can be read on the way.`);
+    log.warn(`${endpoint} is not encrypted: tokens and secrets can be read on the way.`);
   if (protocol === 'https:' && tls.rejectUnauthorized === false)
-    logger.warn(`The certificate of ${endpoint} is not verified (tls.rejectUnauthorized is false).`);
+    log.warn(`The certificate of ${endpoint} is not verified (tls.rejectUnauthorized is false).`);
 }
 
-function report({ entries }: LoadedConfiguration, { endpoint }: VaultClient, { accessor }: VaultSession): void {
+function report(
+  { entries }: LoadedConfiguration,
+  { endpoint }: VaultClient,
+  { accessor }: VaultSession,
+  log: BootLog,
+): void {
   const secrets = new Set<string>();
   for (const { origin } of entries.values()) {
     const { mountPath, secretPath, version } = origin;
     secrets.add(`${mountPath}/${secretPath} (version ${version})`);
   }
-  logger.log(
+  log.log(
     `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
   );
-  if (secrets.size > 0) logger.debug([...secrets].join(', '));
+  if (secrets.size > 0) log.debug([...secrets].join(', '));
+}
+
+function warnOfSnapshot({ snapshotTakenAt, because }: VaultDegradation, file: string | undefined, log: BootLog): void {
+  const age = duration(Date.now() - snapshotTakenAt.getTime());
+  log.warn(
+    `STARTED ON A SNAPSHOT: Vault cannot be reached, so the configuration is ${age} old, from ${JSON.stringify(file)}. It changes over as soon as Vault is back. ${because}`,
+  );
 }

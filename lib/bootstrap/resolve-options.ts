@@ -5,6 +5,8 @@ import type { TransportOptions } from '../client/transport.options.js';
 import { CONFIG_SHAPE } from '../config/config.options.js';
 import type { ConfigPlan } from '../config/config-layer.js';
 import { resolveConfig } from '../config/resolve-config.js';
+import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
+import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
 import type { Shape } from './check-options.js';
 import { checkOptions, headerText, is, positive } from './check-options.js';
@@ -19,6 +21,7 @@ export interface ResolvedOptions {
   readonly transport: TransportOptions;
   readonly login: LoginMethod;
   readonly config: ConfigPlan;
+  readonly snapshot: ResolvedSnapshot | undefined;
   readonly bootTimeoutMs: number;
   readonly shutdown: { readonly revoke: boolean; readonly timeoutMs: number };
   readonly unseal: VaultBootUnsealOptions | undefined;
@@ -65,6 +68,7 @@ export async function resolveOptions(options: VaultModuleOptions): Promise<Resol
     },
     login,
     config: resolveConfig(options.config, await readEnvironment()),
+    snapshot: resolveSnapshot(options.config?.snapshot),
     bootTimeoutMs: options.boot?.timeoutMs ?? 30_000,
     shutdown: { revoke: shutdown.revoke ?? true, timeoutMs: shutdown.timeoutMs ?? 2_000 },
     unseal: unseal && {

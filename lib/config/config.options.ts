@@ -1,6 +1,8 @@
 import type { Shape } from '../bootstrap/check-options.js';
 import type { VaultLayoutOptions } from './layout.js';
 import { LAYOUT_SHAPE } from './layout.js';
+import type { VaultSnapshotOptions } from './snapshot/snapshot.options.js';
+import { SNAPSHOT_SHAPE } from './snapshot/snapshot.options.js';
 import type { StandardSchema } from './standard-schema.js';
 import { isStandardSchema } from './standard-schema.js';
 import type { VaultSource } from './vault-source.js';
@@ -16,6 +18,8 @@ export interface VaultConfigOptions {
   readonly sources?: readonly VaultSource[];
   /** Validates everything that came from Vault; what it makes of the values is what the application gets. */
   readonly schema?: StandardSchema<unknown, unknown>;
+  /** Keeps an encrypted copy on disk, to start on when Vault cannot be reached. Default: none. */
+  readonly snapshot?: VaultSnapshotOptions;
 }
 
 /** @internal */
@@ -24,4 +28,5 @@ export const CONFIG_SHAPE = {
   sources: (value) => (Array.isArray(value) ? undefined : 'a list'),
   schema: (value) =>
     isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod, valibot or arktype',
+  snapshot: SNAPSHOT_SHAPE,
 } satisfies Record<keyof VaultConfigOptions, Shape[string]>;

@@ -15,6 +15,7 @@ export { VaultRateLimitedError } from './vault-rate-limited.error.js';
 export { VaultRequestError } from './vault-request.error.js';
 export { VaultSealedError } from './vault-sealed.error.js';
 export { VaultServerError } from './vault-server.error.js';
+export { VaultSnapshotError } from './vault-snapshot.error.js';
 export { VaultTimeoutError } from './vault-timeout.error.js';
 export { VaultTlsError } from './vault-tls.error.js';
 export { isVaultError, VaultError } from './vault-error.js';

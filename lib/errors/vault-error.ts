@@ -22,6 +22,7 @@ export type VaultErrorCode =
   | 'VAULT_REQUEST'
   | 'VAULT_SEALED'
   | 'VAULT_SERVER'
+  | 'VAULT_SNAPSHOT'
   | 'VAULT_TEST_SERVER'
   | 'VAULT_TIMEOUT'
   | 'VAULT_TLS';

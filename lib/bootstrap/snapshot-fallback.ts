@@ -1,0 +1,95 @@
+import type { LoadedConfiguration } from '../config/configuration.js';
+import type { ConfigurationLoader } from '../config/configuration-loader.js';
+import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
+import { isVaultError, VaultConfigurationError } from '../errors/index.js';
+import type { VaultError, VaultErrorCode, VaultErrorDetails } from '../errors/index.js';
+import { within } from './deadline.js';
+
+/** What the application starts with; `takenAt` when that is a snapshot. @internal */
+export interface StartConfiguration {
+  readonly loaded: LoadedConfiguration;
+  readonly takenAt?: Date;
+  /** Why it is a snapshot. */
+  readonly because?: VaultError;
+}
+
+/** Of a Vault that answers nothing of use, or nothing at all. TLS is not among them: that is a wrong server or a wrong setting. */
+const UNREACHABLE: readonly VaultErrorCode[] = [
+  'VAULT_CONNECTION',
+  'VAULT_RATE_LIMITED',
+  'VAULT_SEALED',
+  'VAULT_SERVER',
+  'VAULT_TIMEOUT',
+];
+
+/** Whether every reason of a failure is that Vault is away: one denied secret among ten that timed out is another matter. @internal */
+export function isUnreachable(error: unknown): error is VaultError {
+  if (error instanceof VaultConfigurationError) return error.errors.length > 0 && error.errors.every(isUnreachable);
+  return isVaultError(error) && UNREACHABLE.includes(error.code);
+}
+
+/**
+ * Waits for Vault as long as `waitMs` allows, or until it is known to be away, and then opens the snapshot. When that
+ * must not be used, it goes on waiting: nothing is lost by having tried.
+ *
+ * @param load reads from Vault, within the deadline of the boot
+ * @throws what `load` throws; with a line on the snapshot added when Vault was away
+ * @internal
+ */
+export async function loadOrFallBack(
+  load: (signal: AbortSignal) => Promise<LoadedConfiguration>,
+  loader: ConfigurationLoader,
+  snapshot: ConfigSnapshot,
+  signal?: AbortSignal,
+): Promise<StartConfiguration> {
+  const abandon = new AbortController();
+  let live: { readonly loaded: LoadedConfiguration } | { readonly error: unknown } | undefined;
+  const loading = load(signal ? AbortSignal.any([signal, abandon.signal]) : abandon.signal).then(
+    (loaded) => (live = outcomeOf(loaded)),
+    (error: unknown) => (live = { error }),
+  );
+  const first = await within(snapshot.waitMs, loading);
+  if (first && 'loaded' in first) return first;
+  if (first && !isUnreachable(first.error)) throw first.error;
+  const kept = await openSnapshot(loader, snapshot);
+  // It may have come back while the file was being opened.
+  const now = 'refusal' in kept ? await loading : (live as Awaited<typeof loading> | undefined);
+  if (now && 'loaded' in now) return now;
+  if (now && !isUnreachable(now.error)) throw now.error;
+  if ('refusal' in kept) throw withRefusal(now?.error as VaultError, kept.refusal);
+  abandon.abort();
+  return now ? { ...kept, because: now.error as VaultError } : kept;
+}
+
+/** A namespace of `forFeature` that could not be reached is a failure too as long as there is a snapshot with it. */
+function outcomeOf(
+  loaded: LoadedConfiguration,
+): { readonly loaded: LoadedConfiguration } | { readonly error: VaultError } {
+  const error = [...loaded.failedFeatures.values()].find(isUnreachable);
+  return error ? { error } : { loaded };
+}
+
+async function openSnapshot(
+  loader: ConfigurationLoader,
+  snapshot: ConfigSnapshot,
+): Promise<{ readonly loaded: LoadedConfiguration; readonly takenAt: Date } | { readonly refusal: VaultError }> {
+  try {
+    const { reads, takenAt } = await snapshot.open();
+    // No question to the server, which is away, on what has failed.
+    return { loaded: await loader.assemble(reads, { signal: AbortSignal.abort() }), takenAt };
+  } catch (error) {
+    if (!isVaultError(error)) throw error;
+    return { refusal: error };
+  }
+}
+
+/** The same error with one more line: its class and code are what callers tell outages by. */
+function withRefusal(error: VaultError, refusal: VaultError): VaultError {
+  const line = `The snapshot does not help either: ${refusal.message}`;
+  if (error instanceof VaultConfigurationError) {
+    const [headline = ''] = error.message.split('\n');
+    return new VaultConfigurationError(`${line}\n${headline}`, error.errors);
+  }
+  const SameError = error.constructor as new (message: string, details: VaultErrorDetails) => VaultError;
+  return new SameError(`${error.message}\n${line}`, { ...error });
+}

@@ -1,0 +1,72 @@
+import type { LoadedConfiguration } from '../config/configuration.js';
+import { isVaultError } from '../errors/index.js';
+import type { VaultErrorCode } from '../errors/index.js';
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 15_000;
+
+/**
+ * Tries to reach Vault again until it succeeds once: at first after a second, then at growing distances up to 15 s, each
+ * a quarter longer or shorter at random, so that a fleet that booted together does not come back together. Its timer
+ * keeps no process alive.
+ * @internal
+ */
+export class SnapshotRecovery {
+  readonly #attempt: (signal: AbortSignal) => Promise<LoadedConfiguration>;
+  readonly #onRecovered: (loaded: LoadedConfiguration) => void | Promise<void>;
+  readonly #warn: (message: string) => void;
+  readonly #closing = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #told: VaultErrorCode | 'unknown' | undefined;
+
+  /**
+   * @param attempt logs in and reads everything
+   * @param onRecovered gets what was read; when it throws, the attempt has failed
+   * @param warn is told why an attempt has failed, once for each reason
+   */
+  constructor(
+    attempt: (signal: AbortSignal) => Promise<LoadedConfiguration>,
+    onRecovered: (loaded: LoadedConfiguration) => void | Promise<void>,
+    warn: (message: string) => void,
+  ) {
+    this.#attempt = attempt;
+    this.#onRecovered = onRecovered;
+    this.#warn = warn;
+    this.#schedule(FIRST_DELAY_MS);
+  }
+
+  /** Ends it: the attempt under way is given up, and waited for. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  #schedule(delayMs: number): void {
+    const jittered = delayMs * (0.75 + Math.random() / 2);
+    this.#timer = setTimeout(() => {
+      this.#running = this.#try(delayMs);
+    }, jittered).unref();
+  }
+
+  async #try(delayMs: number): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      const loaded = await this.#attempt(signal);
+      if (!signal.aborted) await this.#onRecovered(loaded);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#tell(error);
+      this.#schedule(Math.min(delayMs * 1.5, LONGEST_DELAY_MS));
+    }
+  }
+
+  #tell(error: unknown): void {
+    const code = isVaultError(error) ? error.code : 'unknown';
+    if (code === this.#told) return;
+    this.#told = code;
+    const reason = isVaultError(error) ? error.message : 'an unexpected error.';
+    this.#warn(`Still running on the snapshot: ${reason}`);
+  }
+}

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { resolveCredential } from '../../auth/credential.js';
+import { isVaultError, VaultSnapshotError } from '../../errors/index.js';
+import type { ConfigPlan } from '../config-layer.js';
+import type { SecretReads } from '../read-secrets.js';
+import { addressId } from '../read-secrets.js';
+import { parseReads, serialiseReads } from './snapshot.content.js';
+import { describeFault } from './describe-fault.js';
+import { LARGEST_SNAPSHOT, readSnapshotFile, SnapshotFileFault, writeSnapshotFile } from './snapshot.file.js';
+import { decryptSnapshot, encryptSnapshot } from './snapshot.format.js';
+import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
+import type { ResolvedSnapshot } from './snapshot.options.js';
+
+/** Clocks differ a little; a file from further ahead has not been written by an honest one. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
+/** A snapshot that may be used. @internal */
+export interface OpenedSnapshot {
+  readonly reads: SecretReads;
+  readonly takenAt: Date;
+}
+
+/**
+ * The encrypted copy of what was read from Vault. It is as good as the values in it: whoever has file and key has them.
+ * @internal
+ */
+export class ConfigSnapshot {
+  // Private fields: the options hold the key.
+  readonly #options: ResolvedSnapshot;
+  readonly #fingerprint: Buffer;
+  readonly #addresses: readonly string[];
+  readonly #warn: (message: string) => void;
+  #saving: Promise<void> = Promise.resolve();
+
+  /**
+   * @param server what else makes a snapshot another one: address and namespace of the server
+   * @param warn is told why a snapshot could not be written
+   */
+  constructor(
+    options: ResolvedSnapshot,
+    plan: ConfigPlan,
+    server: { readonly endpoint: string; readonly namespace?: string | undefined },
+    warn: (message: string) => void,
+  ) {
+    this.#options = options;
+    this.#addresses = plan.layers.flatMap(({ sources }) => sources.map(addressId));
+    const identity = [server.endpoint, server.namespace ?? '', [...new Set(this.#addresses)].sort()];
+    this.#fingerprint = createHash('sha256').update(JSON.stringify(identity)).digest();
+    this.#warn = warn;
+  }
+
+  get file(): string {
+    return this.#options.file;
+  }
+
+  /** How long a boot waits for Vault while there may be a snapshot to start on. */
+  get waitMs(): number {
+    return this.#options.waitMs;
+  }
+
+  /**
+   * Replaces the snapshot by what was just read. One write at a time; resolves when it is done. Never throws: a snapshot
+   * that cannot be written is no reason not to run, and is warned of.
+   */
+  save(reads: SecretReads): Promise<void> {
+    const writtenAt = new Date();
+    this.#saving = this.#saving.then(() => this.#save(reads, writtenAt));
+    return this.#saving;
+  }
+
+  /** Resolves when no write is under way. */
+  settled(): Promise<void> {
+    return this.#saving;
+  }
+
+  /**
+   * Reads the snapshot.
+   *
+   * @throws VaultSnapshotError saying why it must not be used, VaultAuthenticationError when there is no key
+   */
+  async open(): Promise<OpenedSnapshot> {
+    const file = await readSnapshotFile(this.file).catch((error: SnapshotFileFault) => this.#refuse(error.reason));
+    const opened = await decryptSnapshot(file.bytes, await this.#key(), this.#fingerprint);
+    if (typeof opened === 'string') return this.#refuse(opened);
+    const ageMs = Date.now() - opened.writtenAt.getTime();
+    if (ageMs < -CLOCK_SKEW_MS) this.#refuse('future', ageMs);
+    if (ageMs > this.#options.maxAgeMs) this.#refuse('too-old', ageMs);
+    const reads = parseReads(opened.content);
+    if (!reads) return this.#refuse('unknown-version');
+    if ((file.mode & 0o007) !== 0 && process.platform !== 'win32') {
+      this.#warn(`The snapshot ${JSON.stringify(this.file)} can be opened by every user of this machine: chmod 600.`);
+    }
+    return { reads: this.#complete(reads), takenAt: opened.writtenAt };
+  }
+
+  async #save(reads: SecretReads, writtenAt: Date): Promise<void> {
+    try {
+      const content = serialiseReads(reads);
+      if (content.length > LARGEST_SNAPSHOT / 2) throw new SnapshotFileFault('too-large');
+      const bytes = await encryptSnapshot({ content, writtenAt }, await this.#key(), this.#fingerprint);
+      await writeSnapshotFile(this.file, bytes);
+    } catch (error) {
+      this.#warn(
+        `The snapshot ${JSON.stringify(this.file)} could not be written: ${whyNot(error)} Without it, this application cannot start while Vault is away.`,
+      );
+    }
+  }
+
+  async #key(): Promise<string> {
+    const key = await resolveCredential(this.#options.key, 'config.snapshot.key');
+    if (isKeyLongEnough(key)) return key;
+    throw new VaultSnapshotError(`"config.snapshot.key" is too short: it takes ${KEY_FORMS}.`, { reason: 'wrong-key' });
+  }
+
+  /** What could not be read when the snapshot was written must not look as if nothing were wrong with it. */
+  #complete(reads: SecretReads): SecretReads {
+    const complete = new Map(reads);
+    for (const id of this.#addresses) {
+      if (complete.has(id)) continue;
+      const [, mountPath, secretPath] = JSON.parse(id) as [unknown, string, string];
+      const message = `Secret "${secretPath}" in mount "${mountPath}" is not in the snapshot: it could not be read when that was written.`;
+      complete.set(id, { error: new VaultSnapshotError(message, { mountPath, reason: 'incomplete' }) });
+    }
+    return complete;
+  }
+
+  #refuse(reason: string, ageMs = 0): never {
+    throw new VaultSnapshotError(
+      `The snapshot ${JSON.stringify(this.file)} cannot be used: ${describeFault(reason, ageMs, this.#options.maxAgeMs)}`,
+      { reason },
+    );
+  }
+}
+
+function whyNot(error: unknown): string {
+  if (error instanceof SnapshotFileFault) return describeFault(error.reason);
+  if (isVaultError(error)) return error.message;
+  // Such as JSON nested deeper than the stack. Its message may hold anything.
+  return `${error instanceof Error ? error.name : 'an unknown error'} while it was made.`;
+}

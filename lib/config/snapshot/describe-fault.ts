@@ -1,0 +1,43 @@
+const FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is none. It is written after a boot with Vault, and its folder must exist.',
+  EACCES: 'this user may not open it or write to its folder (EACCES).',
+  ENOTDIR: 'a part of its path is a file, not a folder (ENOTDIR).',
+  EISDIR: 'it is a folder.',
+  ENOSPC: 'the disk is full (ENOSPC).',
+  EROFS: 'the file system is read-only (EROFS). Give "config.snapshot.file" a place that can be written to.',
+  symlink: 'it is a symbolic link, which is not followed. Give the path of the file itself.',
+  'not-a-file': 'it is not a regular file.',
+  'too-large': 'it is larger than a snapshot may be.',
+  truncated: 'it is shorter than a snapshot can be. It was cut off, or never written to the end.',
+  'not-a-snapshot': 'it is not a snapshot of this module.',
+  'unknown-version': 'another version of this module has written it.',
+  foreign: 'it was made with another server address, another namespace or other sources.',
+  'wrong-key': 'the key is another one than it was written with, or the file was changed since.',
+};
+
+/**
+ * Why a snapshot was refused or not written, and what to do, in words.
+ *
+ * @param ageMs negative for a file from the future
+ * @internal
+ */
+export function describeFault(reason: string, ageMs = 0, maxAgeMs = 0): string {
+  if (reason === 'too-old') {
+    return `it is ${duration(ageMs)} old, and "config.snapshot.maxAgeMs" allows ${duration(maxAgeMs)}.`;
+  }
+  if (reason === 'future')
+    return `it says it was written ${duration(-ageMs)} from now. Check the clock of this machine.`;
+  return FAULTS[reason] ?? `the file system says ${reason}.`;
+}
+
+/** A length of time in the largest unit that leaves a number above 1. @internal */
+export function duration(ms: number): string {
+  const units: readonly [string, number][] = [
+    ['days', 86_400_000],
+    ['hours', 3_600_000],
+    ['minutes', 60_000],
+    ['seconds', 1_000],
+  ];
+  const [name, size] = units.find(([, length]) => ms >= 2 * length) ?? ['ms', 1];
+  return `${Math.floor(ms / size)} ${name}`;
+}

@@ -1,0 +1,45 @@
+import type { JsonObject } from '../../client/response.js';
+import { isJsonObject } from '../../client/response.js';
+import type { Kv2Secret } from '../../engines/kv2.types.js';
+import type { VaultErrorDetails } from '../../errors/index.js';
+import { VaultNotFoundError } from '../../errors/index.js';
+import type { SecretRead, SecretReads } from '../read-secrets.js';
+
+/** What of a read is kept: the secret, or that there was none. */
+type KeptRead =
+  | { readonly secret: Kv2Secret<JsonObject>; readonly readAt: string }
+  | { readonly absent: string; readonly details: VaultErrorDetails };
+
+/**
+ * Reads as bytes. Other failures than "not found" are left out: they say nothing about the next boot.
+ * @internal
+ */
+export function serialiseReads(reads: SecretReads): Buffer {
+  const kept: [id: string, read: KeptRead][] = [];
+  for (const [id, read] of reads) {
+    if (read.secret) kept.push([id, { secret: read.secret, readAt: read.readAt.toISOString() }]);
+    else if (read.error instanceof VaultNotFoundError) {
+      kept.push([id, { absent: read.error.message, details: { ...read.error } }]);
+    }
+  }
+  return Buffer.from(JSON.stringify(kept));
+}
+
+/** The opposite; `undefined` when they are not reads, which only another version of this package can have written. @internal */
+export function parseReads(bytes: Buffer): SecretReads | undefined {
+  try {
+    const kept = JSON.parse(bytes.toString('utf8')) as unknown;
+    if (!Array.isArray(kept)) return undefined;
+    return new Map(kept.map((entry) => readOf(entry)));
+  } catch {
+    return undefined;
+  }
+}
+
+function readOf(entry: unknown): [string, SecretRead] {
+  const [id, read] = entry as [string, KeptRead];
+  if (typeof id !== 'string' || !isJsonObject(read)) throw new TypeError('not a read');
+  if ('absent' in read) return [id, { error: new VaultNotFoundError(String(read.absent), read.details) }];
+  if (!isJsonObject(read.secret) || !isJsonObject(read.secret.data)) throw new TypeError('not a secret');
+  return [id, { secret: read.secret as unknown as Kv2Secret<JsonObject>, readAt: new Date(read.readAt) }];
+}

@@ -1,0 +1,60 @@
+import { resolve } from 'node:path';
+import type { Credential } from '../../auth/credential.js';
+import { checkCredential } from '../../auth/credential.js';
+import type { Shape } from '../../bootstrap/check-options.js';
+import { positive } from '../../bootstrap/check-options.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
+
+/**
+ * An encrypted copy of the configuration on disk, for the boot on which Vault cannot be reached.
+ * @publicApi
+ */
+export interface VaultSnapshotOptions {
+  /** Where it is kept. The folder must exist; the file is replaced as a whole and only its owner can read it. */
+  readonly file: string;
+  /** 32 bytes in base64 or hex, or a passphrase of at least 20 characters. Asked at every write and read of the file. */
+  readonly key: Credential;
+  /** How old a snapshot the application may start on, in milliseconds. Default: 86 400 000 (a day). */
+  readonly maxAgeMs?: number;
+  /**
+   * How long a boot waits for a Vault that does not answer before it starts on the snapshot, in milliseconds; never
+   * longer than `boot.timeoutMs`. Default: 10 000.
+   */
+  readonly waitMs?: number;
+}
+
+/** Snapshot options, complete. @internal */
+export type ResolvedSnapshot = Required<VaultSnapshotOptions>;
+
+/** @internal */
+export const SNAPSHOT_SHAPE = {
+  file: (value) =>
+    typeof value === 'string' && value.trim() !== '' && !value.includes('\0') ? undefined : 'the path of a file',
+  key: checkCredential,
+  // Not a timer, so it may be longer than one; but a snapshot that is never too old would bring back what was revoked.
+  maxAgeMs: (value) =>
+    typeof value === 'number' && Number.isFinite(value) && value > 0 ? undefined : 'a number above 0, not Infinity',
+  waitMs: positive,
+} satisfies Record<keyof VaultSnapshotOptions, Shape[string]>;
+
+/** @throws VaultInvalidOptionError naming the option @internal */
+export function resolveSnapshot(options: VaultSnapshotOptions | undefined): ResolvedSnapshot | undefined {
+  if (options === undefined) return undefined;
+  for (const option of ['file', 'key'] as const) {
+    if (options[option] === undefined) {
+      throw new VaultInvalidOptionError(
+        `"config.snapshot" needs "${option}". It takes { file, key, maxAgeMs?, waitMs? }.`,
+      );
+    }
+  }
+  if (typeof options.key === 'string' && !isKeyLongEnough(options.key)) {
+    throw new VaultInvalidOptionError(`"config.snapshot.key" is too short: it takes ${KEY_FORMS}.`);
+  }
+  return {
+    file: resolve(options.file),
+    key: options.key,
+    maxAgeMs: options.maxAgeMs ?? 86_400_000,
+    waitMs: options.waitMs ?? 10_000,
+  };
+}

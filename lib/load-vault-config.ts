@@ -1,0 +1,30 @@
+import type { BootLog } from './bootstrap/boot.js';
+import { boot } from './bootstrap/boot.js';
+import { valuesOf } from './config/configuration.js';
+import type { VaultModuleOptions } from './vault.options.js';
+
+/** Standard output belongs to the program; what it should know goes to standard error. */
+const QUIET: BootLog = {
+  log: () => undefined,
+  debug: () => undefined,
+  warn: (message) => console.warn(`nestjs-vault: ${message}`),
+};
+
+/**
+ * Reads the configuration without a Nest application: for migrations, scripts and the command lines of ORMs. It takes
+ * the options of `VaultModule`, gives what `ConfigService` would hold, and leaves nothing behind: the token it obtained
+ * is revoked, every connection is closed, and the process can end by itself.
+ *
+ * @param options what is left out comes from `BAO_…` and `VAULT_…` variables
+ * @returns an object of its own for every call, nested as `as` says
+ * @throws VaultConfigurationError listing every source that could not be read; otherwise the `VaultError` of a boot
+ * @publicApi
+ */
+export async function loadVaultConfig(options: VaultModuleOptions = {}): Promise<Record<string, unknown>> {
+  const runtime = await boot(options, { log: QUIET });
+  try {
+    return valuesOf(runtime.configuration.entries);
+  } finally {
+    await runtime.close();
+  }
+}
