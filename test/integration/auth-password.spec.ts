@@ -6,6 +6,7 @@ import { json } from '../support/fault-server.js';
 import { AuthBench } from '../support/auth-bench.js';
 import type { LdapServer } from '../support/ldap-server.js';
 import { findSlapd, startLdapServer } from '../support/ldap-server.js';
+import { startRadiusServer } from '../support/radius-server.js';
 
 const environment = { ...process.env };
 const PASSWORD = 'correct horse';
@@ -193,5 +194,66 @@ describe('ldap', () => {
     await expect(
       bench.open({ method: 'ldap', mountPath: 'ldap-gone', username: 'alice', password: PASSWORD }),
     ).rejects.toMatchObject(refusal(/log in with ldap \(auth\/ldap-gone\)/));
+  });
+});
+
+describe('radius', () => {
+  it('lets in whom the RADIUS server accepts, and tells a refusal from a server that is gone', async () => {
+    const radius = await startRadiusServer({ alice: PASSWORD, 'a.b-c_d': 'p ä"&' });
+    const { server } = bench;
+    await server.request('POST', 'sys/auth/net', { type: 'radius' });
+    const { port, secret } = radius;
+    const config = { host: '127.0.0.1', port, secret, read_timeout: 1, unregistered_user_policies: 'of-net' };
+    await server.request('POST', 'auth/net/config', config);
+    const open = (username: string, password: string) =>
+      bench.open({ method: 'radius', mountPath: 'net', username, password });
+    expect((await open('alice', PASSWORD)).policies).toEqual(['default', 'of-net']);
+    expect((await open('a.b-c_d', 'p ä"&')).policies).toEqual(['default', 'of-net']);
+    await expect(open('alice', 'wrong')).rejects.toMatchObject(
+      refusal(/log in with radius \(auth\/net\).*access denied.*"auth\.username" and "auth\.password"/),
+    );
+    await radius.close();
+    await expect(open('alice', PASSWORD)).rejects.toMatchObject(refusal(/log in with radius/));
+  });
+});
+
+// OpenBao has neither method, so what Vault's documentation shows is all there is to test against.
+describe('okta and github, against a stand-in of Vault', () => {
+  const auth = { client_token: 'hvs.of-the-stand-in', policies: ['staff'], lease_duration: 60, renewable: true };
+  const sent = () => bench.front.requests.map(({ method, url, body }) => [method, url, JSON.parse(body) as unknown]);
+
+  it('send what Vault takes', async () => {
+    process.env['VAULT_AUTH_GITHUB_TOKEN'] = 'ghp-of-alice';
+    bench.front.answerWith(json(200, { auth }));
+    const okta = { method: 'okta', username: 'a@b.example', password: PASSWORD } as const;
+    for (const login of [
+      okta,
+      { ...okta, mountPath: 'corp/okta', totp: () => '123456', provider: 'GOOGLE' },
+      { method: 'github' },
+      { method: 'github', mountPath: 'gh', token: () => 'ghp-of-bob' },
+    ] as const)
+      expect((await bench.open(login)).policies).toEqual(['staff']);
+    expect(sent()).toEqual([
+      ['POST', '/v1/auth/okta/login/a%40b.example', { password: PASSWORD }],
+      ['POST', '/v1/auth/corp/okta/login/a%40b.example', { password: PASSWORD, totp: '123456', provider: 'GOOGLE' }],
+      ['POST', '/v1/auth/github/login', { token: 'ghp-of-alice' }],
+      ['POST', '/v1/auth/gh/login', { token: 'ghp-of-bob' }],
+    ]);
+  });
+
+  it('say what to check when Vault refuses', async () => {
+    bench.front.answerWith(json(400, { errors: ['okta auth failed'] }));
+    await expect(bench.open({ method: 'okta', username: 'a', password: 'p' })).rejects.toMatchObject(
+      refusal(/okta auth failed.*"auth\.username" and "auth\.password"/),
+    );
+    bench.front.answerWith(json(400, { errors: ['user is not part of required org'] }));
+    const refused = bench.open({ method: 'github', token: 'ghp-of-a-stranger' });
+    await expect(refused).rejects.toMatchObject(refusal(/not part of required org.*Check "auth\.token".*read:org/));
+    bench.front.requests.length = 0;
+    await expect(bench.open({ method: 'github' })).rejects.toMatchObject(refusal(/VAULT_AUTH_GITHUB_TOKEN is not set/));
+    await expect(bench.open({ method: 'okta', username: 'a', password: 'p', totp: '' })).rejects.toMatchObject(
+      refusal(/"auth\.totp" is empty/),
+    );
+    expect(bench.front.requests).toEqual([]);
   });
 });
