@@ -21,12 +21,18 @@ export { tokenHelper } from './auth/token-helper.js';
 export type { VaultRateLimit } from './client/rate-limiter.js';
 export type { VaultPem } from './client/tls.options.js';
 export type { VaultRequestOptions } from './client/transport.options.js';
+export type { VaultConfigChange, VaultSecretChange } from './config/config-change.js';
+export type { VaultConfigNamespace, VaultConfigNamespaceOptions } from './config/config-namespace.js';
 export type { VaultConfigOptions } from './config/config.options.js';
+export type { VaultRefreshResult } from './config/configuration-refresher.js';
 export type { VaultValueOrigin } from './config/configuration.js';
 export type { VaultLayoutOptions } from './config/layout.js';
 export type { VaultDegradation } from './config/snapshot/degradation.js';
 export type { VaultSnapshotOptions } from './config/snapshot/snapshot.options.js';
+export { OnVaultChange } from './config/on-vault-change.js';
+export type { VaultRefreshOptions } from './config/refresh.options.js';
 export type { SchemaOutput, StandardIssue, StandardResult, StandardSchema } from './config/standard-schema.js';
+export { vaultConfig } from './config/vault-config.js';
 export type { VaultSource, VaultSourceOptions } from './config/vault-source.js';
 export type { VaultCallOptions } from './engines/engine.options.js';
 export type { Kv1Engine } from './engines/kv1.engine.js';
@@ -63,12 +69,14 @@ export type { VaultHealth, VaultServerState } from './sys/health.js';
 export type { VaultSealStatus } from './sys/seal-status.js';
 export type { VaultUnsealOptions, VaultUnsealProgress, VaultUnsealResult } from './sys/unseal.js';
 export type { VaultSys } from './sys/vault-sys.js';
+export { getVaultToken, InjectVault } from './inject-vault.js';
 export { VaultModule } from './vault.module.js';
 export type {
   VaultBootOptions,
   VaultBootUnsealOptions,
   VaultModuleAsyncOptions,
   VaultModuleOptions,
+  VaultModuleRegistration,
   VaultOptionsFactory,
   VaultShutdownOptions,
   VaultTlsOptions,

@@ -1,35 +1,48 @@
 import { randomUUID } from 'node:crypto';
-import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common';
+import type { DynamicModule, FactoryProvider, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import { ConfigModule } from '@nestjs/config';
+import { ConfigModule, ConfigService } from '@nestjs/config';
+import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { boot } from './bootstrap/boot.js';
 import { BootMemo } from './bootstrap/boot-memo.js';
+import { listenToChanges } from './bootstrap/change-listeners.js';
 import { LazyPromise } from './bootstrap/lazy-promise.js';
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
-import { valuesOf } from './config/configuration.js';
+import { VaultApplication } from './bootstrap/vault-application.js';
+import type { NamespaceDefinition, VaultConfigNamespace } from './config/config-namespace.js';
+import { featureModule, registeredFeatures, storeToken } from './config/feature.module.js';
+import { getVaultToken } from './inject-vault.js';
 import { VAULT_CONFIGURATION } from './vault.constants.js';
-import type { VaultModuleAsyncOptions, VaultModuleOptions } from './vault.options.js';
-import { VaultService } from './vault.service.js';
+import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';
 
-type Taken = ReturnType<BootMemo['take']>;
+/** Begins and ends what goes on beside the application. */
+class VaultLifecycle implements OnModuleInit, OnApplicationShutdown {
+  readonly #application: VaultApplication;
+  readonly #listen: () => void;
 
-/** Lets go of the session when the application it belongs to is closed. */
-class VaultLifecycle implements OnApplicationShutdown {
-  readonly #release: () => Promise<void>;
+  constructor(application: VaultApplication, listen: () => void) {
+    this.#application = application;
+    this.#listen = listen;
+  }
 
-  constructor(release: () => Promise<void>) {
-    this.#release = release;
+  onModuleInit(): void {
+    this.#listen();
+    this.#application.start();
   }
 
   // The last of Nest's hooks: everything that still needs Vault to shut down has done so.
   onApplicationShutdown(): Promise<void> {
-    return this.#release();
+    return this.#application.close();
   }
 }
 
 /** Holds the providers, once the configuration has been read. @internal */
 @Module({})
 export class VaultCoreModule {}
+
+/** Shows `forFeature` the way to the configuration, even when the module is not global. @internal */
+@Module({})
+export class VaultStoreModule {}
 
 /**
  * Secrets of HashiCorp Vault or OpenBao in `ConfigService`, before any provider of the application is created, and
@@ -42,59 +55,116 @@ export class VaultCoreModule {}
 @Module({})
 export class VaultModule {
   /** With given options; what is left out comes from `BAO_…` and `VAULT_…` variables. */
-  static forRoot(options: VaultModuleOptions = {}): DynamicModule {
-    return createModule(() => Promise.resolve(options), true);
+  static forRoot(options: VaultModuleOptions = {}, registration: VaultModuleRegistration = {}): DynamicModule {
+    return createModule(() => Promise.resolve(options), registration);
   }
 
   /** With options made by a factory that may inject other providers. */
   static forRootAsync(options: VaultModuleAsyncOptions): DynamicModule {
-    return createModule(() => resolveAsyncOptions(options), options.isGlobal ?? true);
+    return createModule(() => resolveAsyncOptions(options), options);
+  }
+
+  /**
+   * Provides namespaces to the module that imports it. They are read at boot with everything else, when this was called
+   * before the boot began; a module that is loaded later reads them as it is loaded.
+   *
+   * @throws VaultInvalidOptionError for anything but namespaces of `vaultConfig()`
+   */
+  static forFeature(...namespaces: VaultConfigNamespace<object>[]): DynamicModule {
+    return featureModule(namespaces);
   }
 }
 
-function createModule(options: () => Promise<VaultModuleOptions>, isGlobal: boolean): DynamicModule {
-  const memo = new BootMemo(async () => boot(await options()));
+function createModule(
+  options: () => Promise<VaultModuleOptions>,
+  { isGlobal = true, name }: VaultModuleRegistration,
+): DynamicModule {
+  const memo = new BootMemo(async () => boot(await options(), { features: registeredFeatures(name) }));
   // Nest 10 tells dynamic modules apart by their printed form, in which two calls of forRoot would look alike.
   const id = `${VAULT_CONFIGURATION}:${randomUUID()}`;
-  const core = coreModule(memo, id, isGlobal);
+  // The same object for every boot, so that no scan is ever split over two; only other namespaces make another one.
+  const cores = new Map<string, DynamicModule>();
+  const coreFor = (namespaces: readonly NamespaceDefinition[]): DynamicModule => {
+    const key = JSON.stringify(namespaces.map(({ KEY }) => KEY));
+    const core = cores.get(key) ?? coreModule(memo, id, { isGlobal, ...(name !== undefined && { name }) }, namespaces);
+    cores.set(key, core);
+    return core;
+  };
   return {
     module: VaultModule,
     global: isGlobal,
     // Read afresh at every scan, which is how the memo tells scans apart.
     get imports() {
       const load = memo.scan();
-      return [new LazyPromise(() => load().then(() => core))];
+      return [new LazyPromise(() => load().then(({ plan }) => coreFor(plan.namespaces)))];
     },
     providers: [{ provide: `${id}:module`, useValue: id }],
     exports: [VaultCoreModule],
   };
 }
 
-/**
- * The same object for every boot, so that no scan is ever split over two; which load an application gets is decided when
- * its providers are created.
- */
-function coreModule(memo: BootMemo, id: string, isGlobal: boolean): DynamicModule {
+/** Which load an application gets is decided when its providers are created. */
+function coreModule(
+  memo: BootMemo,
+  id: string,
+  { isGlobal = true, name }: VaultModuleRegistration,
+  namespaces: readonly NamespaceDefinition[],
+): DynamicModule {
   // The object handed to ConfigModule stands for the application: everything else is found through it.
-  const taken = new WeakMap<object, Taken>();
+  const applications = new WeakMap<object, VaultApplication>();
   const configuration = Object.assign(
     () => {
-      const take = memo.take();
-      const values = valuesOf(take.runtime.configuration.entries);
-      taken.set(values, take);
+      const { runtime, release } = memo.take();
+      const application = new VaultApplication(runtime, release);
+      const { values } = application.store;
+      applications.set(values, application);
       return values;
     },
     { KEY: id },
   );
-  const of = (values: object): Taken => taken.get(values) as Taken;
+  const of = (values: object): VaultApplication => applications.get(values) as VaultApplication;
+  const ofNamespace = (namespace: NamespaceDefinition): FactoryProvider => ({
+    provide: namespace.KEY,
+    useFactory: (values: object) => of(values).store.show(namespace),
+    inject: [id],
+  });
+  const service = getVaultToken(name);
+  const values = ConfigModule.forFeature(configuration);
   return {
     module: VaultCoreModule,
     global: isGlobal,
-    imports: [ConfigModule.forFeature(configuration)],
+    imports: [values, DiscoveryModule, storeModule(values, id, of, name)],
     providers: [
-      { provide: VaultService, useFactory: (values: object) => of(values).runtime.service, inject: [id] },
-      { provide: VaultLifecycle, useFactory: (values: object) => new VaultLifecycle(of(values).release), inject: [id] },
+      { provide: service, useFactory: (values: object) => of(values).service, inject: [id] },
+      {
+        provide: VaultLifecycle,
+        useFactory: (values: object, discovery: DiscoveryService) => {
+          const application = of(values);
+          return new VaultLifecycle(application, () => listenToChanges(discovery, application.store, name));
+        },
+        inject: [id, DiscoveryService],
+      },
+      ...namespaces.map(ofNamespace),
     ],
-    exports: [VaultService, ConfigModule],
+    exports: [service, ConfigModule, ...namespaces.map(({ KEY }) => KEY)],
   };
+}
+
+/** Of its own, because it is global even when the module is not. */
+function storeModule(
+  values: DynamicModule,
+  id: string,
+  of: (values: object) => VaultApplication,
+  name: string | undefined,
+): DynamicModule {
+  const store: FactoryProvider = {
+    provide: storeToken(name),
+    useFactory: (values: object, config: ConfigService) => {
+      const { store } = of(values);
+      store.attach(config);
+      return store;
+    },
+    inject: [id, ConfigService],
+  };
+  return { module: VaultStoreModule, global: true, imports: [values], providers: [store], exports: [store.provide] };
 }

@@ -80,18 +80,30 @@ export interface VaultOptionsFactory {
 }
 
 /**
+ * How a `VaultModule` is known in its application.
+ * @publicApi
+ */
+export interface VaultModuleRegistration {
+  /** Whether `VaultService` is there without importing `VaultModule`. Default: `true`. */
+  readonly isGlobal?: boolean;
+  /**
+   * Tells several modules in one application apart. The service of a module with a name is injected with
+   * `@InjectVault(name)`, its namespaces are declared with `vault: name`. Default: none.
+   */
+  readonly name?: string;
+}
+
+/**
  * Options that depend on other providers. Exactly one of `useFactory`, `useClass`, `useExisting`.
  *
  * They are resolved before the application exists, in a context of their own: what is injected must come from
  * `imports`. `ConfigService` is always there; it sees the environment and `.env`.
  * @publicApi
  */
-export interface VaultModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+export interface VaultModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'>, VaultModuleRegistration {
   readonly inject?: FactoryProvider['inject'];
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Nest types factory parameters so; nothing else lets users declare theirs
   readonly useFactory?: (...args: any[]) => VaultModuleOptions | Promise<VaultModuleOptions>;
   readonly useClass?: Type<VaultOptionsFactory>;
   readonly useExisting?: Type<VaultOptionsFactory>;
-  /** Whether `VaultService` is there without importing `VaultModule`. Default: `true`. */
-  readonly isGlobal?: boolean;
 }

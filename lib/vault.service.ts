@@ -1,21 +1,20 @@
 import type NodeVault from 'node-vault';
+import type { Observable } from 'rxjs';
 import type { VaultSession } from './auth/session.js';
 import type { JsonObject } from './client/response.js';
 import type { VaultClient } from './client/vault-client.js';
-import type { LoadedConfiguration, VaultValueOrigin } from './config/configuration.js';
 import type { VaultDegradation } from './config/snapshot/degradation.js';
+import type { VaultRuntime } from './bootstrap/vault-runtime.js';
+import type { VaultConfigChange } from './config/config-change.js';
+import type { ConfigurationRefresher, VaultRefreshResult } from './config/configuration-refresher.js';
+import type { ConfigurationStore } from './config/configuration-store.js';
+import type { VaultValueOrigin } from './config/configuration.js';
 import type { VaultCallOptions } from './engines/engine.options.js';
 import { Kv1Engine } from './engines/kv1.engine.js';
 import { Kv2Engine } from './engines/kv2.engine.js';
 import type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.js';
 import { LogicalEngine } from './engines/logical.engine.js';
 import type { VaultSys } from './sys/vault-sys.js';
-
-/** The configuration as it is now. @internal */
-export interface RunningConfiguration {
-  readonly configuration: Pick<LoadedConfiguration, 'entries'>;
-  readonly degraded: VaultDegradation | undefined;
-}
 
 /**
  * Everything Vault offers to a running application, over the session the module opened at boot. Inject it anywhere.
@@ -26,20 +25,27 @@ export interface RunningConfiguration {
 export class VaultService {
   readonly #client: VaultClient;
   readonly #logical: LogicalEngine;
-  readonly #runtime: RunningConfiguration;
+  readonly #runtime: Pick<VaultRuntime, 'degraded'>;
+  readonly #store: ConfigurationStore;
+  readonly #refresher: ConfigurationRefresher;
+  /** Who the application is at the server. */
+  readonly session: VaultSession;
+  /** Health, seal status, unsealing. */
+  readonly sys: VaultSys;
 
   /** @internal */
   constructor(
-    client: VaultClient,
-    /** Who the application is at the server. */
-    readonly session: VaultSession,
-    /** Health, seal status, unsealing. */
-    readonly sys: VaultSys,
-    runtime: RunningConfiguration,
+    runtime: Pick<VaultRuntime, 'client' | 'session' | 'sys' | 'degraded'>,
+    store: ConfigurationStore,
+    refresher: ConfigurationRefresher,
   ) {
-    this.#client = client;
-    this.#logical = new LogicalEngine(client);
     this.#runtime = runtime;
+    this.#client = runtime.client;
+    this.#logical = new LogicalEngine(runtime.client);
+    this.session = runtime.session;
+    this.sys = runtime.sys;
+    this.#store = store;
+    this.#refresher = refresher;
   }
 
   /** The KV v2 engine at a mount. @throws VaultInvalidPathError */
@@ -72,14 +78,32 @@ export class VaultService {
     return this.#logical.delete(path, options);
   }
 
-  /** Where a configuration value came from; `undefined` when it is not from Vault. Never the value. */
-  explain(key: string): VaultValueOrigin | undefined {
-    return this.origins().find((origin) => origin.key === key);
+  /**
+   * Changes of the configuration, each after it has been applied: keys and versions, never values. Completes when the
+   * application is closed.
+   */
+  get changes$(): Observable<VaultConfigChange> {
+    return this.#store.changes$;
   }
 
-  /** Where every configuration value from Vault came from, in order of loading. */
+  /**
+   * Reads every source again and applies what is new as one step. What cannot be read, or does not fit its schema, leaves
+   * the last good values in place and is named in the result.
+   *
+   * @throws VaultClosedError after the application was closed
+   */
+  refresh(): Promise<VaultRefreshResult> {
+    return this.#refresher.refresh();
+  }
+
+  /** Where a configuration value came from; `undefined` when it is not from Vault. Never the value. */
+  explain(key: string): VaultValueOrigin | undefined {
+    return this.#store.origins().find((origin) => origin.key === key);
+  }
+
+  /** Where every configuration value from Vault came from, in ascending precedence. */
   origins(): VaultValueOrigin[] {
-    return [...this.#runtime.configuration.entries.values()].map(({ origin }) => origin);
+    return this.#store.origins();
   }
 
   /** Set while the application runs on a snapshot of its configuration, because Vault could not be reached at boot. */

@@ -38,14 +38,14 @@ export class BootMemo {
   /**
    * Called when a scan comes upon the module.
    *
-   * @returns the function that resolves once there is something for this scan's application to take
+   * @returns the function that resolves, to what it is, once there is something for this scan's application to take
    */
-  scan(): () => Promise<void> {
+  scan(): () => Promise<VaultRuntime> {
     const began = this.#age;
     let mine: Load | undefined;
     return async () => {
       mine = this.#loadFor(mine, began);
-      await mine.runtime;
+      return mine.runtime;
     };
   }
 

@@ -2,6 +2,8 @@ import { Logger } from '@nestjs/common';
 import { resolveCredential } from '../auth/credential.js';
 import { VaultSession } from '../auth/session.js';
 import { VaultClient } from '../client/vault-client.js';
+import type { NamespaceDefinition } from '../config/config-namespace.js';
+import { describeOrigin } from '../config/describe-origin.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
@@ -23,19 +25,27 @@ export interface BootLog {
   warn(message: string): void;
 }
 
+/** @internal */
+export interface BootSurroundings {
+  readonly log?: BootLog;
+  readonly signal?: AbortSignal;
+  readonly features?: Iterable<NamespaceDefinition>;
+}
+
 /**
  * Logs in and reads the configuration, within the boot's deadline. When anything fails, everything made so far is
  * given back before the error is thrown.
  *
  * @param signal gives the boot up
+ * @param features namespaces that `forFeature` was called with
  * @throws VaultConfigurationError when sources cannot be read, another `VaultError` when it does not come that far
  * @internal
  */
 export async function boot(
   options: VaultModuleOptions,
-  { log = new Logger('VaultModule'), signal }: { readonly log?: BootLog; readonly signal?: AbortSignal } = {},
+  { log = new Logger('VaultModule'), signal, features }: BootSurroundings = {},
 ): Promise<VaultRuntime> {
-  const resolved = await resolveOptions(options);
+  const resolved = await resolveOptions(options, features);
   warnOfWeakTransport(resolved, log);
   const session = new VaultSession(resolved.login, resolved.shutdown);
   const token = () => VaultSession.tokenOf(session);
@@ -57,7 +67,7 @@ export async function boot(
     );
   try {
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
-    const runtime = new VaultRuntime(start, session, client, sys, snapshot);
+    const runtime = new VaultRuntime(start, resolved.config, session, client, sys, snapshot);
     if (runtime.degraded) {
       warnOfSnapshot(runtime.degraded, resolved.snapshot?.file, log);
       runtime.recoverWith((limit) => load(limit), log);
@@ -128,14 +138,11 @@ function report(
   log: BootLog,
 ): void {
   const secrets = new Set<string>();
-  for (const { origin } of entries.values()) {
-    const { mountPath, secretPath, version } = origin;
-    secrets.add(`${mountPath}/${secretPath} (version ${version})`);
-  }
+  for (const { origin } of entries.values()) secrets.add(`${origin.mountPath}/${origin.secretPath}`);
   log.log(
     `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
   );
-  if (secrets.size > 0) log.debug([...secrets].join(', '));
+  for (const { origin } of entries.values()) log.debug(describeOrigin(origin));
 }
 
 function warnOfSnapshot({ snapshotTakenAt, because }: VaultDegradation, file: string | undefined, log: BootLog): void {

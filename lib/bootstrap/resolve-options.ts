@@ -4,6 +4,7 @@ import type { LoginMethod } from '../auth/login-method.js';
 import type { TransportOptions } from '../client/transport.options.js';
 import { CONFIG_SHAPE } from '../config/config.options.js';
 import type { ConfigPlan } from '../config/config-layer.js';
+import type { NamespaceDefinition } from '../config/config-namespace.js';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
@@ -53,7 +54,10 @@ const SHAPE: Shape = {
  * @throws VaultInvalidOptionError naming the option
  * @internal
  */
-export async function resolveOptions(options: VaultModuleOptions): Promise<ResolvedOptions> {
+export async function resolveOptions(
+  options: VaultModuleOptions,
+  features: Iterable<NamespaceDefinition> = [],
+): Promise<ResolvedOptions> {
   checkOptions(options, SHAPE);
   const tls = await resolveTls(options.tls);
   const login = createLoginMethod(options.auth ?? { method: 'token' }, { tls });
@@ -67,7 +71,7 @@ export async function resolveOptions(options: VaultModuleOptions): Promise<Resol
       ...resolveRequest(options.request),
     },
     login,
-    config: resolveConfig(options.config, await readEnvironment()),
+    config: resolveConfig(options.config, await readEnvironment(), features),
     snapshot: resolveSnapshot(options.config?.snapshot),
     bootTimeoutMs: options.boot?.timeoutMs ?? 30_000,
     shutdown: { revoke: shutdown.revoke ?? true, timeoutMs: shutdown.timeoutMs ?? 2_000 },

@@ -1,40 +1,66 @@
 import type { VaultSession } from '../auth/session.js';
 import type { VaultClient } from '../client/vault-client.js';
+import type { ConfigPlan } from '../config/config-layer.js';
+import { ConfigurationLoader } from '../config/configuration-loader.js';
+import { ConfigurationStore } from '../config/configuration-store.js';
+import type { SecretReads } from '../config/read-secrets.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import type { VaultSys } from '../sys/vault-sys.js';
-import { VaultService } from '../vault.service.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
 
 /**
- * What one boot has made: a session, the configuration read with it, and the service over both.
+ * What one boot has made: a session, and the configuration read with it. Applications live on it.
  * @internal
  */
 export class VaultRuntime {
-  readonly service: VaultService;
-  readonly #session: VaultSession;
-  readonly #client: VaultClient;
   readonly #snapshot: ConfigSnapshot | undefined;
   #configuration: LoadedConfiguration;
   #degraded: VaultDegradation | undefined;
   #recovery: SnapshotRecovery | undefined;
   #closing: Promise<void> | undefined;
+  #first: ConfigurationStore | undefined;
+  readonly #onRecovered = new Set<(reads: SecretReads) => void>();
 
   constructor(
     { loaded, takenAt, because }: StartConfiguration,
-    session: VaultSession,
-    client: VaultClient,
-    sys: VaultSys,
+    readonly plan: ConfigPlan,
+    readonly session: VaultSession,
+    readonly client: VaultClient,
+    readonly sys: VaultSys,
     snapshot: ConfigSnapshot | undefined,
   ) {
-    this.#session = session;
-    this.#client = client;
     this.#snapshot = snapshot;
     this.#configuration = loaded;
     this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, because: because?.message ?? '' };
-    this.service = new VaultService(client, session, sys, this);
+    // Made before any provider asks, so that a namespace called as a factory finds the objects its application will have.
+    this.#first = this.#makeStore();
+    for (const namespace of plan.namespaces) this.#first.show(namespace);
+  }
+
+  /** The configuration for one more application. */
+  takeStore(): ConfigurationStore {
+    const store = this.#first ?? this.#makeStore();
+    this.#first = undefined;
+    return store;
+  }
+
+  /**
+   * Calls back when Vault is back after a start on a snapshot, at once when it is already.
+   *
+   * @returns ends that
+   */
+  onRecovered(callback: (reads: SecretReads) => void): () => void {
+    this.#onRecovered.add(callback);
+    if (this.#recovery && !this.#degraded) callback(this.#configuration.reads);
+    return () => this.#onRecovered.delete(callback);
+  }
+
+  /** Notes what was read last, for a later start without Vault. */
+  saveSnapshot(reads: SecretReads): void {
+    void this.#snapshot?.save(reads);
   }
 
   get configuration(): LoadedConfiguration {
@@ -53,7 +79,8 @@ export class VaultRuntime {
       (loaded) => {
         this.#configuration = loaded;
         this.#degraded = undefined;
-        void this.#snapshot?.save(loaded.reads);
+        this.saveSnapshot(loaded.reads);
+        for (const callback of this.#onRecovered) callback(loaded.reads);
         log.log('Vault is back: the configuration is current again.');
       },
       (message) => log.warn(message),
@@ -68,8 +95,12 @@ export class VaultRuntime {
 
   async #close(): Promise<void> {
     await this.#recovery?.close();
-    await this.#session.close();
-    await this.#client.close();
+    await this.session.close();
+    await this.client.close();
     await this.#snapshot?.settled();
+  }
+
+  #makeStore(): ConfigurationStore {
+    return new ConfigurationStore(new ConfigurationLoader(this.client, this.plan), this.#configuration);
   }
 }

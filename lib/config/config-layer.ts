@@ -1,3 +1,6 @@
+import type { Environment } from '../bootstrap/env-file.js';
+import type { NamespaceDefinition } from './config-namespace.js';
+import type { VaultRefreshOptions } from './refresh.options.js';
 import type { StandardSchema } from './standard-schema.js';
 import type { ResolvedSource } from './vault-source.js';
 
@@ -12,6 +15,8 @@ export interface ConfigLayer {
   readonly schema?: StandardSchema | undefined;
   /** Whether it is a failure if none of its sources exists. */
   readonly atLeastOne?: boolean;
+  /** Name of the namespace it is. */
+  readonly namespace?: string;
   /** Name of a namespace that only `forFeature` asks for, so that not every application needs it. */
   readonly feature?: string;
 }
@@ -19,6 +24,12 @@ export interface ConfigLayer {
 /** All that is read and how it is put together, in ascending precedence. @internal */
 export interface ConfigPlan {
   readonly layers: readonly ConfigLayer[];
+  /** Namespaces that every application gets, unlike those of `forFeature`. */
+  readonly namespaces: readonly NamespaceDefinition[];
+  /** What templates in paths were filled from; also for what is added later. */
+  readonly environment: Environment;
   /** Validates the whole once it is put together. */
   readonly schema?: StandardSchema | undefined;
+  /** How it is kept current; `undefined` = only on demand. */
+  readonly refresh?: VaultRefreshOptions | undefined;
 }

@@ -3,8 +3,11 @@ import type { VaultLayoutOptions } from './layout.js';
 import { LAYOUT_SHAPE } from './layout.js';
 import type { VaultSnapshotOptions } from './snapshot/snapshot.options.js';
 import { SNAPSHOT_SHAPE } from './snapshot/snapshot.options.js';
+import type { VaultRefreshOptions } from './refresh.options.js';
+import { REFRESH_SHAPE } from './refresh.options.js';
 import type { StandardSchema } from './standard-schema.js';
 import { isStandardSchema } from './standard-schema.js';
+import type { VaultConfigNamespace } from './config-namespace.js';
 import type { VaultSource } from './vault-source.js';
 
 /**
@@ -15,11 +18,13 @@ export interface VaultConfigOptions {
   /** Secrets laid out by application and profile; weaker than `sources`. */
   readonly layout?: VaultLayoutOptions;
   /** Secrets to read, in ascending precedence: later ones win, key by key. */
-  readonly sources?: readonly VaultSource[];
+  readonly sources?: readonly (VaultSource | VaultConfigNamespace<object>)[];
   /** Validates everything that came from Vault; what it makes of the values is what the application gets. */
   readonly schema?: StandardSchema<unknown, unknown>;
   /** Keeps an encrypted copy on disk, to start on when Vault cannot be reached. Default: none. */
   readonly snapshot?: VaultSnapshotOptions;
+  /** Keeps the values current while the application runs. Default: only `vault.refresh()` does. */
+  readonly refresh?: VaultRefreshOptions;
 }
 
 /** @internal */
@@ -29,4 +34,5 @@ export const CONFIG_SHAPE = {
   schema: (value) =>
     isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod, valibot or arktype',
   snapshot: SNAPSHOT_SHAPE,
+  refresh: REFRESH_SHAPE,
 } satisfies Record<keyof VaultConfigOptions, Shape[string]>;

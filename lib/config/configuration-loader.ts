@@ -18,11 +18,25 @@ type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number }
  */
 export class ConfigurationLoader {
   readonly #client: VaultClient;
-  readonly plan: ConfigPlan;
+  #plan: ConfigPlan;
 
   constructor(client: VaultClient, plan: ConfigPlan) {
     this.#client = client;
-    this.plan = plan;
+    this.#plan = plan;
+  }
+
+  get plan(): ConfigPlan {
+    return this.#plan;
+  }
+
+  /** A loader for other layers, over the same client. */
+  with(layers: readonly ConfigLayer[]): ConfigurationLoader {
+    return new ConfigurationLoader(this.#client, { layers, namespaces: [], environment: this.#plan.environment });
+  }
+
+  /** Later loads include this layer. */
+  add(layer: ConfigLayer): void {
+    this.#plan = { ...this.#plan, layers: [...this.#plan.layers, layer] };
   }
 
   /**

@@ -66,8 +66,11 @@ export function containerAt(values: JsonObject, path: readonly string[]): JsonOb
   return container;
 }
 
-/** Applications that share a load must not share objects. What a schema has made of a value may not be copyable. */
-function copy(value: unknown): unknown {
+/**
+ * Applications that share a load must not share objects. What a schema has made of a value may not be copyable.
+ * @internal
+ */
+export function copy(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   try {
     return structuredClone(value);

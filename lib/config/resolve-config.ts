@@ -1,20 +1,39 @@
 import type { Environment } from '../bootstrap/env-file.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
+import type { NamespaceDefinition } from './config-namespace.js';
+import { definitionOf } from './config-namespace.js';
 import type { VaultConfigOptions } from './config.options.js';
 import { resolveLayout } from './layout.js';
+import { namespaceLayer } from './namespace-layer.js';
 import { resolveSource } from './vault-source.js';
+import type { VaultSource } from './vault-source.js';
 
 /**
  * The plan for the `config` options, checked.
  *
+ * @param features namespaces that `forFeature` was called with
  * @throws VaultInvalidOptionError, VaultInvalidPathError naming the option
  * @internal
  */
-export function resolveConfig(options: VaultConfigOptions = {}, environment: Environment): ConfigPlan {
+export function resolveConfig(
+  options: VaultConfigOptions = {},
+  environment: Environment,
+  features: Iterable<NamespaceDefinition> = [],
+): ConfigPlan {
+  const listed = new Set<NamespaceDefinition>();
   const layers: ConfigLayer[] = options.layout ? [resolveLayout(options.layout, environment)] : [];
   options.sources?.forEach((source, index) => {
+    const namespace = definitionOf(source);
+    if (namespace) {
+      listed.add(namespace);
+      layers.push(namespaceLayer(namespace, environment));
+      return;
+    }
     const option = `config.sources[${index}]`;
-    layers.push({ option, path: [], sources: [resolveSource(source, option, environment)] });
+    layers.push({ option, path: [], sources: [resolveSource(source as VaultSource, option, environment)] });
   });
-  return { layers, schema: options.schema };
+  for (const namespace of features) {
+    if (!listed.has(namespace)) layers.push({ ...namespaceLayer(namespace, environment), feature: namespace.name });
+  }
+  return { layers, namespaces: [...listed], environment, schema: options.schema, refresh: options.refresh };
 }

@@ -1,0 +1,45 @@
+import { ConfigurationRefresher } from '../config/configuration-refresher.js';
+import type { ConfigurationStore } from '../config/configuration-store.js';
+import { RefreshLog } from '../config/refresh-log.js';
+import { VaultService } from '../vault.service.js';
+import type { VaultRuntime } from './vault-runtime.js';
+
+/**
+ * One application on a runtime: its own copy of the configuration, kept current, and the service over it all.
+ * @internal
+ */
+export class VaultApplication {
+  readonly store: ConfigurationStore;
+  readonly service: VaultService;
+  readonly #refresher: ConfigurationRefresher;
+  readonly #runtime: VaultRuntime;
+  #ignoreRecovery: (() => void) | undefined;
+  readonly #release: () => Promise<void>;
+
+  constructor(runtime: VaultRuntime, release: () => Promise<void>) {
+    const log = new RefreshLog();
+    this.#runtime = runtime;
+    this.#release = release;
+    this.store = runtime.takeStore();
+    this.#refresher = new ConfigurationRefresher(this.store, runtime.plan.refresh, (result) => {
+      log.add(result);
+      if (result.change) runtime.saveSnapshot(this.store.reads);
+    });
+    this.service = new VaultService(runtime, this.store, this.#refresher);
+  }
+
+  /** Once all providers of the application are there: one whose boot failed has no work that goes on. */
+  start(): void {
+    this.#refresher.start();
+    this.#ignoreRecovery = this.#runtime.onRecovered(
+      (reads) => void this.#refresher.adopt(reads).catch(() => undefined),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#ignoreRecovery?.();
+    this.#refresher.close();
+    this.store.close();
+    await this.#release();
+  }
+}

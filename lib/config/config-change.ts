@@ -1,0 +1,22 @@
+/**
+ * A change of the configuration in a running application. Never holds a value.
+ * @publicApi
+ */
+export interface VaultConfigChange {
+  /** Keys that are new, have another value, or are gone, as `ConfigService.get` takes them. */
+  readonly keys: readonly string[];
+  /** Secrets behind them that have a new version. */
+  readonly secrets: readonly VaultSecretChange[];
+  readonly at: Date;
+}
+
+/**
+ * A secret that has a new version; one of the versions is missing when the secret was not there before, or is gone.
+ * @publicApi
+ */
+export interface VaultSecretChange {
+  readonly mountPath: string;
+  readonly secretPath: string;
+  readonly from?: number;
+  readonly to?: number;
+}

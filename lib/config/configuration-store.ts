@@ -1,0 +1,148 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ConfigService } from '@nestjs/config';
+import type { Observable } from 'rxjs';
+import { Subject } from 'rxjs';
+import type { JsonObject } from '../client/response.js';
+import type { ConfigurationLoader } from './configuration-loader.js';
+import type { ConfigEntries, ConfigEntry, LoadedConfiguration, VaultValueOrigin } from './configuration.js';
+import { containerAt, copy, valuesOf } from './configuration.js';
+import type { VaultConfigChange, VaultSecretChange } from './config-change.js';
+import type { NamespaceDefinition } from './config-namespace.js';
+import type { ConfigWrite } from './config-writer.js';
+import { ConfigWriter } from './config-writer.js';
+import { namespaceLayer } from './namespace-layer.js';
+import type { SecretReads } from './read-secrets.js';
+
+/**
+ * The configuration of one application: the values it got at boot, kept current.
+ * @internal
+ */
+export class ConfigurationStore {
+  // Private fields: this object is a provider, and whatever inspects those must not come across values.
+  readonly #values: JsonObject;
+  readonly #changes = new Subject<VaultConfigChange>();
+  #loaded: LoadedConfiguration;
+  #writer: ConfigWriter | undefined;
+
+  constructor(
+    readonly loader: ConfigurationLoader,
+    loaded: LoadedConfiguration,
+  ) {
+    this.#loaded = loaded;
+    this.#values = valuesOf(loaded.entries);
+  }
+
+  /** Every change, after it has been applied. */
+  get changes$(): Observable<VaultConfigChange> {
+    return this.#changes.asObservable();
+  }
+
+  /** What was read last, by address. */
+  get reads(): SecretReads {
+    return this.#loaded.reads;
+  }
+
+  /** Where every value came from, in ascending precedence. */
+  origins(): VaultValueOrigin[] {
+    return [...this.#loaded.entries.values()].map(({ origin }) => origin);
+  }
+
+  /** The object for `ConfigModule`. Its containers stay the same for as long as the application runs. */
+  get values(): JsonObject {
+    return this.#values;
+  }
+
+  /** From now on changes reach this `ConfigService`. */
+  attach(config: ConfigService): void {
+    this.#writer = new ConfigWriter(config);
+  }
+
+  /**
+   * The values of a namespace, read now when it was not known at boot: a module that is loaded later brings such.
+   *
+   * @throws VaultConfigurationError when it cannot be read or does not fit its schema
+   */
+  async provide(definition: NamespaceDefinition): Promise<object> {
+    const failure = this.#loaded.failedFeatures.get(definition.name);
+    if (failure) throw failure;
+    if (!this.loader.plan.layers.some(({ namespace }) => namespace === definition.name)) {
+      const layer = namespaceLayer(definition, this.loader.plan.environment);
+      const added = await this.loader.with([layer]).load();
+      this.loader.add(layer);
+      this.apply({
+        entries: new Map([...this.#loaded.entries, ...added.entries]),
+        reads: new Map([...this.#loaded.reads, ...added.reads]),
+        failedFeatures: this.#loaded.failedFeatures,
+      });
+    }
+    return this.show(definition);
+  }
+
+  /** The live object of a namespace, which its own function returns from now on. */
+  show(definition: NamespaceDefinition): object {
+    definition.current = containerAt(this.#values, definition.name.split('.'));
+    return definition.current;
+  }
+
+  /**
+   * Replaces the configuration as one step: nobody who reads in one turn of the event loop sees a part of it.
+   *
+   * @returns what has changed; `undefined` when nothing has
+   */
+  apply(loaded: LoadedConfiguration): VaultConfigChange | undefined {
+    const before = this.#loaded;
+    this.#loaded = loaded;
+    const changed = changedEntries(before.entries, loaded.entries);
+    if (changed.length === 0) return undefined;
+    const writes = changed.map(({ path, before: was, after }): ConfigWrite => {
+      return { path, oldValue: was?.value, newValue: after && copy(after.value) };
+    });
+    const change: VaultConfigChange = Object.freeze({
+      keys: changed.map(({ path }) => path.join('.')),
+      secrets: changedSecrets(changed),
+      at: new Date(),
+    });
+    this.#writer?.write(writes, this.#values);
+    this.#changes.next(change);
+    return change;
+  }
+
+  close(): void {
+    this.#changes.complete();
+  }
+}
+
+interface ChangedEntry {
+  readonly path: readonly string[];
+  readonly before: ConfigEntry | undefined;
+  readonly after: ConfigEntry | undefined;
+}
+
+function changedEntries(before: ConfigEntries, after: ConfigEntries): ChangedEntry[] {
+  const changed: ChangedEntry[] = [];
+  for (const [id, entry] of after) {
+    const was = before.get(id);
+    if (!was || !isDeepStrictEqual(was.value, entry.value))
+      changed.push({ path: entry.path, before: was, after: entry });
+  }
+  for (const [id, was] of before) if (!after.has(id)) changed.push({ path: was.path, before: was, after: undefined });
+  return changed;
+}
+
+function changedSecrets(changed: readonly ChangedEntry[]): VaultSecretChange[] {
+  const secrets = new Map<string, VaultSecretChange>();
+  for (const { before, after } of changed) {
+    const { mountPath, secretPath } = (after ?? before)?.origin ?? { mountPath: '', secretPath: '' };
+    const id = JSON.stringify([mountPath, secretPath]);
+    const from = before?.origin.version;
+    const to = after?.origin.version;
+    secrets.set(id, {
+      mountPath,
+      secretPath,
+      ...(from !== undefined && { from }),
+      ...(to !== undefined && { to }),
+      ...secrets.get(id),
+    });
+  }
+  return [...secrets.values()];
+}

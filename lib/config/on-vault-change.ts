@@ -1,0 +1,35 @@
+import type { VaultConfigChange } from './config-change.js';
+
+const LISTENER = Symbol.for('nestjs-vault.on-vault-change');
+
+/** What a method listens to. @internal */
+export interface ChangeListener {
+  /** Key, namespace or other container; `undefined` for every change. */
+  readonly key: string | undefined;
+  readonly vault: string | undefined;
+}
+
+/**
+ * Calls the method after the configuration has changed, with a `VaultConfigChange`. The new values are in place by then;
+ * what the method throws is logged and stops nothing.
+ *
+ * @param key a key such as `database.password`, or all below `database`; left out, every change
+ * @param options `vault`: name of the `VaultModule`, when it has one
+ * @publicApi
+ */
+export function OnVaultChange(key?: string, options: { readonly vault?: string } = {}): MethodDecorator {
+  return (_target, _name, descriptor) => {
+    const method = descriptor.value as unknown as { [LISTENER]?: ChangeListener[] };
+    method[LISTENER] = [...(method[LISTENER] ?? []), { key, vault: options.vault }];
+  };
+}
+
+/** What a method listens to with `OnVaultChange`. @internal */
+export function listenersOf(method: unknown): readonly ChangeListener[] {
+  return typeof method === 'function' ? ((method as { [LISTENER]?: ChangeListener[] })[LISTENER] ?? []) : [];
+}
+
+/** @internal */
+export function concerns({ key }: ChangeListener, { keys }: VaultConfigChange): boolean {
+  return key === undefined || keys.some((changed) => changed === key || changed.startsWith(`${key}.`));
+}

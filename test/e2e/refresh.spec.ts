@@ -1,0 +1,277 @@
+import 'reflect-metadata';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Inject, Injectable, Logger, Module } from '@nestjs/common';
+import type { ConfigType } from '@nestjs/config';
+import { ConfigModule, ConfigService } from '@nestjs/config';
+import { firstValueFrom } from 'rxjs';
+import { z } from 'zod';
+import type { VaultConfigChange, VaultModuleOptions } from '../../lib/index.js';
+import { OnVaultChange, vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
+import type { VaultServer } from '../../lib/testing/index.js';
+import { startVaultServer } from '../../lib/testing/index.js';
+import { bootApplication } from '../support/boot-application.js';
+import type { FaultServer } from '../support/fault-server.js';
+import { forwardTo, json, startFaultServer } from '../support/fault-server.js';
+
+const databaseConfig = vaultConfig('database', {
+  secretPath: 'database',
+  schema: z.object({ username: z.string(), password: z.string().min(3), port: z.coerce.number().default(5432) }),
+});
+
+let server: VaultServer;
+let front: FaultServer;
+const open: INestApplicationContext[] = [];
+
+beforeAll(async () => {
+  server = await startVaultServer();
+  front = await startFaultServer(forwardTo(server.endpoint));
+});
+afterAll(async () => {
+  await front.close();
+  await server.stop();
+});
+beforeEach(async () => {
+  front.answerWith(forwardTo(server.endpoint));
+  await server.request('DELETE', 'secret/metadata/database');
+  await server.request('DELETE', 'secret/metadata/extra');
+  await write({ username: 'u1', password: 'pw-1' });
+  await server.seed({ 'secret/flat': { API_KEY: 'key-1', GONE: 'soon', nested: { a: 1, b: [1, 2] } } });
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((app) => app.close()));
+  jest.restoreAllMocks();
+});
+
+async function write(data: object): Promise<void> {
+  await server.request('POST', 'secret/data/database', { data });
+}
+
+@Injectable()
+class Consumer {
+  readonly calls: [string, VaultConfigChange][] = [];
+  constructor(
+    @Inject(databaseConfig.KEY) readonly database: ConfigType<typeof databaseConfig>,
+    readonly config: ConfigService,
+    readonly vault: VaultService,
+  ) {}
+
+  @OnVaultChange('database')
+  onDatabase(change: VaultConfigChange): void {
+    this.calls.push(['database', change]);
+  }
+
+  @OnVaultChange('database.password')
+  async onPassword(change: VaultConfigChange): Promise<void> {
+    this.calls.push(['password', change]);
+    await Promise.reject(new TypeError('pw-2 in a message'));
+  }
+
+  @OnVaultChange('data')
+  onSomethingElse(): void {
+    throw new Error('a name that merely begins alike');
+  }
+
+  @OnVaultChange()
+  onAny(change: VaultConfigChange): void {
+    this.calls.push(['any', change]);
+  }
+}
+
+async function start(config: Partial<NonNullable<VaultModuleOptions['config']>> = {}): Promise<Consumer> {
+  @Module({
+    imports: [
+      ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, cache: true }),
+      VaultModule.forRoot({
+        endpoint: front.endpoint,
+        auth: { method: 'token', token: server.rootToken },
+        request: { timeoutMs: 2_000 },
+        config: { sources: ['flat', databaseConfig, { secretPath: 'extra', optional: true, as: 'extra' }], ...config },
+      }),
+    ],
+    providers: [Consumer],
+  })
+  class AppModule {}
+  const app = await bootApplication(AppModule);
+  open.push(app);
+  return app.get(Consumer);
+}
+
+describe('refresh()', () => {
+  it('brings new values to everything that was handed out, and tells what changed', async () => {
+    const { vault, config, database, calls } = await start();
+    const flat = config.get<object>('nested');
+    const events: unknown[] = [];
+    config.changes$.subscribe((event) => events.push([event.path, config.get('database.username')]));
+    const told = firstValueFrom(vault.changes$);
+    await write({ username: 'u2', password: 'pw-2', port: '6000' });
+    await server.seed({ 'secret/flat': { API_KEY: 'key-2', nested: { a: 1, b: [1, 2] } } });
+    const before = { ...process.env };
+
+    const { change, problems } = await vault.refresh();
+
+    expect(problems).toEqual([]);
+    expect([...(change?.keys ?? [])].sort()).toEqual(['API_KEY', 'GONE', 'database.password', 'database.port', 'database.username']); // prettier-ignore
+    expect(change?.secrets).toEqual(
+      expect.arrayContaining([{ mountPath: 'secret', secretPath: 'database', from: 1, to: 2 }]),
+    );
+    expect(await told).toBe(change);
+    expect(database).toEqual({ username: 'u2', password: 'pw-2', port: 6000 });
+    expect(config.get('database')).toBe(database);
+    expect(config.get('API_KEY')).toBe('key-2');
+    expect(config.get('GONE')).toBeUndefined();
+    expect(config.get('nested')).toBe(flat);
+    // Whoever is told of the first key finds all of them changed.
+    expect(events).toContainEqual(['API_KEY', 'u2']);
+    expect(calls.map(([name]) => name).sort()).toEqual(['any', 'database', 'password']);
+    expect(process.env).toEqual(before);
+    expect(vault.explain('database.password')).toMatchObject({ version: 2 });
+    expect(JSON.stringify([change, vault.origins()])).not.toMatch(/pw-|key-/);
+  });
+
+  it('changes nothing when nothing is new, and costs one request a secret', async () => {
+    const { vault, calls } = await start();
+    front.requests.length = 0;
+    expect(await vault.refresh()).toEqual({ change: undefined, problems: [] });
+    expect(front.requests.map(({ url }) => url).sort()).toEqual([
+      '/v1/secret/data/database',
+      '/v1/secret/data/extra',
+      '/v1/secret/data/flat',
+    ]);
+    expect(calls).toEqual([]);
+  });
+
+  it('keeps the old set when the new one does not fit its schema', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const { vault, database, config } = await start();
+    await write({ username: 'u2', password: 'x' });
+    await server.seed({ 'secret/flat': { API_KEY: 'key-2' } });
+    for (let round = 0; round < 3; round++) {
+      const { change, problems } = await vault.refresh();
+      expect(change).toBeUndefined();
+      expect(problems).toMatchObject([{ code: 'VAULT_CONFIGURATION' }]);
+    }
+    expect(database).toEqual({ username: 'u1', password: 'pw-1', port: 5432 });
+    expect(config.get('API_KEY')).toBe('key-1');
+    expect(warn).toHaveBeenCalledTimes(1);
+    await write({ username: 'u3', password: 'pw-3' });
+    expect((await vault.refresh()).problems).toEqual([]);
+    expect([database.username, config.get('API_KEY')]).toEqual(['u3', 'key-2']);
+  });
+
+  it.each<[string, () => Promise<unknown>, string]>([
+    ['is deleted', () => server.request('DELETE', 'secret/data/database'), 'VAULT_DELETED_VERSION'],
+    ['is gone', () => server.request('DELETE', 'secret/metadata/database'), 'VAULT_NOT_FOUND'],
+    ['is denied', () => Promise.resolve(front.answerWith(json(403, { errors: ['1 error occurred:\n\t* permission denied\n\n'] }))), 'VAULT_PERMISSION_DENIED'], // prettier-ignore
+    ['is on a server that is sealed', () => Promise.resolve(front.answerWith(json(503, { errors: ['Vault is sealed'] }))), 'VAULT_SEALED'], // prettier-ignore
+  ])('keeps the last good values when a path %s', async (_what, fault, code) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const { vault, database, config } = await start();
+    await fault();
+    const { change, problems } = await vault.refresh();
+    expect(change).toBeUndefined();
+    expect(problems).toContainEqual(expect.objectContaining({ code }));
+    expect(database.password).toBe('pw-1');
+    expect(config.get('API_KEY')).toBe('key-1');
+    expect(String(warn.mock.calls[0]?.[0])).toContain('stays as it was');
+  });
+
+  it('takes in an optional secret that comes later', async () => {
+    const { vault, config } = await start();
+    expect(config.get('extra')).toBeUndefined();
+    await server.seed({ 'secret/extra': { on: true } });
+    expect((await vault.refresh()).change?.keys).toEqual(['extra.on']);
+    expect(config.get('extra.on')).toBe(true);
+  });
+
+  it('never gives a caller what was read before it asked', async () => {
+    const { vault, database } = await start();
+    for (let round = 2; round < 12; round++) {
+      const first = vault.refresh();
+      await write({ username: `u${round}`, password: `pw-${round}` });
+      await Promise.all([vault.refresh(), vault.refresh(), first]);
+      expect(database.username).toBe(`u${round}`);
+    }
+  });
+
+  it('leaves alone what the application has replaced', async () => {
+    const { vault, config } = await start();
+    config.set(['API_KEY'] as never, 'mine' as never);
+    await server.seed({ 'secret/flat': { API_KEY: 'key-2' } });
+    await vault.refresh();
+    expect(config.get('API_KEY')).toBe('mine');
+  });
+
+  it('ends with the application', async () => {
+    const { vault } = await start({ refresh: { intervalMs: 50 } });
+    let completed = false;
+    vault.changes$.subscribe({ complete: () => (completed = true) });
+    await open.pop()?.close();
+    expect(completed).toBe(true);
+    await expect(vault.refresh()).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
+    expect(process.listenerCount('SIGHUP')).toBe(0);
+  });
+});
+
+describe('refresh on its own', () => {
+  it('comes round, goes on after failures, and on SIGHUP', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const { vault, database } = await start({ refresh: { intervalMs: 50, sighup: true } });
+    await write({ username: 'u2', password: 'pw-2' });
+    await firstValueFrom(vault.changes$);
+    expect(database.username).toBe('u2');
+
+    front.answerWith(json(503, { errors: ['Vault is sealed'] }));
+    front.requests.length = 0;
+    await front.until(() => front.requests.length >= 6);
+    expect(database.username).toBe('u2');
+    front.answerWith(forwardTo(server.endpoint));
+    await write({ username: 'u3', password: 'pw-3' });
+    const changed = firstValueFrom(vault.changes$);
+    process.emit('SIGHUP');
+    await changed;
+    expect(database.username).toBe('u3');
+  });
+
+  it('never shows half of two versions in a storm of rotations', async () => {
+    const { vault, database, config } = await start({ refresh: { intervalMs: 50 } });
+    let torn = 0;
+    let reads = 0;
+    let storm = true;
+    const seen = new Set<string>();
+    const look = (): void => {
+      for (let reader = 0; reader < 50; reader++) {
+        const pair = reader % 2 === 0 ? database : { username: String(config.get('database.username')), password: String(config.get('database.password')) }; // prettier-ignore
+        if (pair.username.slice(1) !== pair.password.slice(3)) torn += 1;
+        reads += 1;
+      }
+      seen.add(database.username);
+      if (storm) setImmediate(look);
+    };
+    config.changes$.subscribe(look);
+    vault.changes$.subscribe(look);
+    setImmediate(look);
+    const end = Date.now() + 3_000;
+    for (let round = 2; Date.now() < end; round++) await write({ username: `u${round}`, password: `pw-${round}` });
+    storm = false;
+    expect(torn).toBe(0);
+    expect(reads).toBeGreaterThan(1000);
+    expect(seen.size).toBeGreaterThan(10);
+  });
+});
+
+describe('wrong refresh options', () => {
+  it.each([
+    [{ intervalMs: 0 }],
+    [{ intervalMs: 49 }],
+    [{ intervalMs: '5m' }],
+    [{ intervalMs: 100, sighup: 'yes' }],
+    [{ every: 5 }],
+    [7],
+  ])('%j', async (refresh) => {
+    await expect(start({ refresh: refresh as never })).rejects.toMatchObject({
+      code: 'VAULT_INVALID_OPTION',
+      message: expect.stringContaining('config.refresh') as unknown,
+    });
+  });
+});
