@@ -1,7 +1,12 @@
 export type { AppRoleAuth, PulledSecretId, WrappedSecretId } from './auth/approle.auth.js';
+export type { AwsEc2Auth, AwsIamAuth } from './auth/aws.auth.js';
+export type { AzureAuth } from './auth/azure.auth.js';
 export type { CertAuth } from './auth/cert.auth.js';
+export type { AwsCredentials, AwsCredentialSource } from './auth/cloud/aws-credentials.js';
+export type { AzureTokenSource } from './auth/cloud/azure-token.js';
 export type { Credential } from './auth/credential.js';
 export type { CustomAuth, CustomLoginClient, CustomLoginResult } from './auth/custom.auth.js';
+export type { GcpGceAuth, GcpIamAuth } from './auth/gcp.auth.js';
 export type { GithubAuth } from './auth/github.auth.js';
 export type { JwtAuth } from './auth/jwt.auth.js';
 export type { KubernetesAuth } from './auth/kubernetes.auth.js';

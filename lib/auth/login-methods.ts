@@ -2,10 +2,16 @@ import { anything, checkOptions } from '../bootstrap/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { AppRoleAuth } from './approle.auth.js';
 import { approle } from './approle.auth.js';
+import type { AwsEc2Auth, AwsIamAuth } from './aws.auth.js';
+import { aws } from './aws.auth.js';
+import type { AzureAuth } from './azure.auth.js';
+import { azure } from './azure.auth.js';
 import type { CertAuth } from './cert.auth.js';
 import { cert } from './cert.auth.js';
 import type { CustomAuth } from './custom.auth.js';
 import { custom } from './custom.auth.js';
+import type { GcpGceAuth, GcpIamAuth } from './gcp.auth.js';
+import { gcp } from './gcp.auth.js';
 import type { GithubAuth } from './github.auth.js';
 import { github } from './github.auth.js';
 import type { JwtAuth } from './jwt.auth.js';
@@ -36,8 +42,13 @@ import { userpass } from './userpass.auth.js';
  */
 export type VaultAuth =
   | AppRoleAuth
+  | AwsEc2Auth
+  | AwsIamAuth
+  | AzureAuth
   | CertAuth
   | CustomAuth
+  | GcpGceAuth
+  | GcpIamAuth
   | GithubAuth
   | JwtAuth
   | KubernetesAuth
@@ -53,8 +64,11 @@ export type VaultAuth =
 /** Every method there is. To add one: its file, a line in the type above and a line here. */
 const KINDS: { readonly [M in VaultAuth['method']]: LoginKind<Extract<VaultAuth, { method: M }>> } = {
   approle,
+  aws,
+  azure,
   cert,
   custom,
+  gcp,
   github,
   jwt,
   kubernetes,

@@ -126,13 +126,13 @@ export class OidcLogin implements LoginMethod {
         operation,
         token: null,
         signal,
+        secrets: Object.values(request.query ?? {}),
         ...(namespace !== undefined && { namespace }),
       });
       return body;
     } catch (error) {
-      const secrets = Object.values(request.query ?? {});
       const diagnose = (said: string) => diagnoseRole(this.#mountPath, role, said);
-      throw explainRefusal(error, { method: 'oidc', mountPath: this.#mountPath, advice, diagnose, secrets }, operation);
+      throw explainRefusal(error, { method: 'oidc', mountPath: this.#mountPath, advice, diagnose }, operation);
     }
   }
 }

@@ -26,7 +26,7 @@ export interface LoginRequest {
   readonly advice: string;
   /** Knows better than `advice` in some cases, from what the server said; also asked when the server failed (5xx). */
   readonly diagnose?: ((said: string) => Diagnosis | undefined) | undefined;
-  /** What went along besides the body and must not come back in the server's words. */
+  /** What must not come back in the server's words, besides the texts of the body. */
   readonly secrets?: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
@@ -50,7 +50,7 @@ export async function submitLogin(client: VaultClient, login: LoginRequest): Pro
   const operation = `log in with ${login.method} (auth/${login.mountPath})`;
   const path = `auth/${login.mountPath}/${login.path}`;
   const { namespace, mfa } = login.options;
-  const { signal } = login;
+  const { signal, secrets } = login;
   let body: unknown;
   try {
     ({ body } = await client.request({
@@ -60,6 +60,7 @@ export async function submitLogin(client: VaultClient, login: LoginRequest): Pro
       body: login.body,
       token: null,
       signal,
+      ...(secrets && { secrets }),
       ...(namespace !== undefined && { namespace }),
     }));
   } catch (error) {
@@ -95,7 +96,7 @@ export async function finishLogin(
  */
 export function explainRefusal(
   error: unknown,
-  login: Pick<LoginRequest, 'method' | 'mountPath' | 'advice' | 'diagnose' | 'secrets'>,
+  login: Pick<LoginRequest, 'method' | 'mountPath' | 'advice' | 'diagnose'>,
   operation: string,
 ): unknown {
   const said =
@@ -106,15 +107,14 @@ export function explainRefusal(
     error instanceof VaultServerError;
   if (!said || error.statusCode === undefined) return error;
   // What the server said, without the advice for ordinary paths behind it.
-  const words = blank(error.message, login.secrets ?? []).replace(/(status \d+\)?\.).*$/s, '$1');
+  const words = error.message.replace(/(status \d+\)?\.).*$/s, '$1');
   const { statusCode } = error;
   const known = namespaceMissing(words, error.namespace) ?? login.diagnose?.(words);
   if (known) {
     const { advice, reason } = known;
     return new VaultAuthenticationError(`${words} ${advice}`, { ...error, operation, statusCode, reason });
   }
-  if (error instanceof VaultServerError)
-    return login.secrets ? new VaultServerError(`${words} Look at the log of the server.`, { ...error }) : error;
+  if (error instanceof VaultServerError) return error;
   // A missing auth mount answers just like a denied one, so both possibilities are named.
   const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login)}` : '';
   return new VaultAuthenticationError(`${words} ${login.advice}${mount}`, { ...error, operation, statusCode });
@@ -134,8 +134,4 @@ function adviceOnMount({ method, mountPath }: Pick<LoginRequest, 'method' | 'mou
     ? `"auth/" is added by the module: write mountPath ${JSON.stringify(mountPath.slice('auth/'.length))}. `
     : '';
   return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "bao auth list" shows them), and the namespace.`;
-}
-
-function blank(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }

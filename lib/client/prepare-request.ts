@@ -18,6 +18,8 @@ export interface PreparedRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The body as JSON text. */
   readonly body: string | undefined;
+  /** Further texts that are secret. */
+  readonly secrets: readonly string[];
 }
 
 /**
@@ -63,7 +65,8 @@ export function prepareRequest(
     // The reason is not repeated: it quotes keys of the data.
     throw refuse('the data cannot be written as JSON. It refers to itself, holds a BigInt, or its toJSON() fails.');
   }
-  return { method: request.method, path, headers: headersOf(request, token, call.namespace, defaultHeaders), body };
+  const headers = headersOf(request, token, call.namespace, defaultHeaders);
+  return { method: request.method, path, headers, body, secrets: request.secrets ?? [] };
 }
 
 /** The same request with the token of now: a session may have got a new one while the call waited. @internal */
@@ -73,9 +76,9 @@ export function withToken(prepared: PreparedRequest, token: string | undefined):
 }
 
 /** Everything secret that went over the wire, so that no error repeats what a server echoes. @internal */
-export function secretsSent({ headers, body }: PreparedRequest): string[] {
+export function secretsSent({ headers, body, secrets }: PreparedRequest): string[] {
   // From the text, because an object may hold one thing and write another.
-  const found = secretsOf(body === undefined ? undefined : JSON.parse(body));
+  const found = [...secrets, ...secretsOf(body === undefined ? undefined : JSON.parse(body))];
   for (const [name, value] of Object.entries(headers)) if (!PLAIN_HEADERS.includes(name)) found.unshift(value);
   return found;
 }

@@ -12,6 +12,8 @@ export interface VaultRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON body. */
   readonly body?: unknown;
+  /** Texts that must not stand in an error when the server quotes them. Those of the body and the token are known anyway. */
+  readonly secrets?: readonly string[];
   /** Token to use instead of the session's; `null` sends none. */
   readonly token?: string | null;
   /** Namespace to use instead of the client's; `''` is the root namespace. */

@@ -44,6 +44,53 @@ describe('a wrong option is named', () => {
     [{ ...BASE, auth: { method: 'userpass', username: { env: 'A', file: 'b' } } }, '"auth.username"'],
     [{ ...BASE, auth: { method: 'ldap', password: { env: 7 } } }, '"auth.password"'],
     [{ ...BASE, auth: { method: 'token', token: null } }, '"auth.token"'],
+    ...(
+      [
+        [{ type: 'iamm' }, '"auth.type" must be one of "iam", "ec2"'],
+        [{ role: '' }, '"auth.role"'],
+        [{ role: 7 }, '"auth.role"'],
+        [{ serverId: 'a\nb' }, '"auth.serverId"'],
+        [{ region: 'https://sts.amazonaws.com' }, '"auth.region"'],
+        [{ region: 'eu-central-1.evil.example' }, '"auth.region"'],
+        [{ stsEndpoint: 'sts.amazonaws.com' }, '"auth.stsEndpoint"'],
+        [{ stsEndpoint: 'https://sts.amazonaws.com/?Action=x' }, '"auth.stsEndpoint"'],
+        [{ credentials: 'AKIA' }, '"auth.credentials"'],
+        [{ credentials: { accessKeyId: 'AKIA' } }, '"auth.credentials"'],
+        [{ credentials: { accessKeyId: 'a', secretAccessKey: 'b', expiration: 1 } }, '"auth.credentials"'],
+        [{ nonce: 'x' }, /"auth\.nonce" is for type "ec2".*the type here is "iam"/],
+        [{ type: 'ec2', serverId: 'x' }, /"auth\.serverId" is for type "iam"/],
+        [{ type: 'ec2', signature: 'rsa' }, '"auth.signature"'],
+        [{ type: 'ec2', nonce: {} }, '"auth.nonce"'],
+        [{ type: 'ec2', metadataEndpoint: '169.254.169.254' }, '"auth.metadataEndpoint"'],
+        [{ serverID: 'x' }, 'Did you mean "serverId"'],
+      ] as const
+    ).map(([auth, message]): [unknown, string | RegExp] => [{ ...BASE, auth: { method: 'aws', ...auth } }, message]),
+    ...(
+      [
+        [{}, '"auth.role" is missing'],
+        [{ role: 'r', type: 'gke' }, '"auth.type"'],
+        [{ role: 'r', serviceAccount: '' }, '"auth.serviceAccount"'],
+        [{ role: 'r', credentials: 'x' }, /"auth\.credentials" is for type "iam"/],
+        [{ role: 'r', type: 'iam', credentials: 7 }, '"auth.credentials"'],
+        [{ role: 'r', type: 'iam', accessToken: {} }, '"auth.accessToken"'],
+        [{ role: 'r', type: 'iam', credentials: 'x', accessToken: 'y' }, /"auth\.credentials" and "auth\.accessToken"/],
+        [{ role: 'r', type: 'iam', iamEndpoint: 'x' }, '"auth.iamEndpoint"'],
+        [{ role: 'r', metadataEndpoint: 'metadata' }, '"auth.metadataEndpoint"'],
+      ] as const
+    ).map(([auth, message]): [unknown, string | RegExp] => [{ ...BASE, auth: { method: 'gcp', ...auth } }, message]),
+    ...(
+      [
+        [{}, '"auth.role" is missing'],
+        [{ role: 'r', source: 'vm' }, '"auth.source"'],
+        [{ role: 'r', resource: '' }, '"auth.resource"'],
+        [{ role: 'r', clientId: 'a', objectId: 'b' }, /"auth\.clientId" and "auth\.objectId"/],
+        [{ role: 'r', source: 'workload-identity', objectId: 'b' }, '"auth.objectId"'],
+        [{ role: 'r', jwt: 'a', source: 'app-service' }, '"auth.jwt"'],
+        [{ role: 'r', jwt: 7 }, '"auth.jwt"'],
+        [{ role: 'r', vmName: 7 }, '"auth.vmName"'],
+        [{ role: 'r', metadataEndpoint: 'x' }, '"auth.metadataEndpoint"'],
+      ] as const
+    ).map(([auth, message]): [unknown, string | RegExp] => [{ ...BASE, auth: { method: 'azure', ...auth } }, message]),
     [{ ...BASE, tls: { ca: 7 } }, '"tls.ca"'],
     [{ ...BASE, tls: { ca: [7] } }, '"tls.ca"'],
     [{ ...BASE, tls: { cert: 'x' } }, '"tls.key"'],

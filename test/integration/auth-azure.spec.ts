@@ -1,0 +1,186 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { AzureAuth } from '../../lib/auth/azure.auth.js';
+import { AuthBench } from '../support/auth-bench.js';
+import { renderError } from '../support/canary.js';
+import { appIdentity, azureMetadata, entra, tokenFor } from '../support/cloud/azure.js';
+import { cloudLogin } from '../support/cloud/cloud-login.js';
+import { cloudEnvironment } from '../support/cloud/environment.js';
+import type { FaultHandler, FaultServer } from '../support/fault-server.js';
+import { freePort, startFaultServer } from '../support/fault-server.js';
+
+const before = { ...process.env };
+const MANAGEMENT = 'https://management.azure.com/';
+const MACHINE = { subscriptionId: 'sub-1', resourceGroupName: 'group-1', name: 'vm-1', vmScaleSetName: '' };
+const PLACE = { subscription_id: 'sub-1', resource_group_name: 'group-1' };
+
+let bench: AuthBench;
+let folder: string;
+const opened: FaultServer[] = [];
+
+beforeAll(async () => {
+  bench = await AuthBench.start();
+  await bench.server.request('POST', 'sys/namespaces/org', {});
+  folder = await mkdtemp(join(tmpdir(), 'auth-azure-'));
+});
+beforeEach(() => {
+  use({});
+  bench.front.answerWith(cloudLogin(bench, 'azure', (body) => (body['jwt'] ? undefined : 'missing jwt')));
+});
+afterEach(async () => {
+  process.env = { ...before };
+  await bench.reset();
+  for (const server of opened.splice(0)) await server.close();
+});
+afterAll(async () => {
+  await bench.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function standIn(handler: FaultHandler): Promise<FaultServer> {
+  const server = await startFaultServer(handler);
+  opened.push(server);
+  return server;
+}
+function use(environment: Record<string, string>): void {
+  process.env = cloudEnvironment(before, environment);
+}
+const open = (more: Partial<AzureAuth> = {}) => bench.open({ method: 'azure', role: 'app', ...more });
+const failure = async (work: Promise<unknown>): Promise<Error> => {
+  const error: unknown = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toMatchObject({ code: 'VAULT_AUTHENTICATION' });
+  return error as Error;
+};
+const logins = () => bench.sent('/login').map(({ body }) => JSON.parse(body) as unknown);
+
+describe('azure on a machine', () => {
+  it('sends a new token at every login, and where the machine is', async () => {
+    const metadata = await standIn(azureMetadata(MACHINE));
+    use({ AZURE_POD_IDENTITY_AUTHORITY_HOST: metadata.endpoint });
+    const session = await open();
+    await session.relogin();
+    expect(session.policies).toContain('app');
+    const place = { role: 'app', ...PLACE, vm_name: 'vm-1' };
+    expect(logins()).toEqual([
+      { ...place, jwt: tokenFor(MANAGEMENT, 'system', 1) },
+      { ...place, jwt: tokenFor(MANAGEMENT, 'system', 2) },
+    ]);
+  });
+
+  it.each<[string, Partial<AzureAuth>, object, object]>([
+    ['in a scale set', {}, { name: 'set_0', vmScaleSetName: 'set' }, { ...PLACE, vm_name: 'set_0', vmss_name: 'set' }],
+    ['a name of its own', { vmName: 'vm-2' }, { vmScaleSetName: 'set' }, { ...PLACE, vm_name: 'vm-2' }],
+    ['a resource', { resourceId: '/subscriptions/x' }, {}, { ...PLACE, resource_id: '/subscriptions/x' }],
+    ['a group of its own', { resourceGroupName: 'g' }, {}, { ...PLACE, resource_group_name: 'g', vm_name: 'vm-1' }],
+    ['no metadata', {}, { subscriptionId: 7, resourceGroupName: null, name: {} }, {}],
+  ])('with %s', async (_, options, machine, place) => {
+    const metadata = await standIn(azureMetadata({ ...MACHINE, ...machine }));
+    await open({ metadataEndpoint: metadata.endpoint, ...options });
+    expect(logins()).toEqual([{ role: 'app', jwt: tokenFor(MANAGEMENT, 'system', 1), ...place }]);
+  });
+
+  it('does not ask where it is when it has been told', async () => {
+    const metadata = await standIn(azureMetadata(MACHINE));
+    const place = { subscriptionId: 's', resourceGroupName: 'g', vmssName: 'v' };
+    await open({ metadataEndpoint: metadata.endpoint, ...place });
+    expect(metadata.requests).toHaveLength(1);
+    expect(logins()).toMatchObject([{ subscription_id: 's', resource_group_name: 'g', vmss_name: 'v' }]);
+  });
+
+  it('takes one of several identities, another resource, mount and namespace', async () => {
+    const metadata = await standIn(azureMetadata(MACHINE));
+    const metadataEndpoint = metadata.endpoint;
+    bench.front.answerWith(cloudLogin(bench, 'team/azure', () => undefined));
+    for (const identity of [{ clientId: 'client-1' }, { objectId: 'object-1' }]) {
+      const options = { mountPath: 'team/azure', namespace: 'org', resource: 'api://vault' };
+      const session = await open({ metadataEndpoint, ...options, ...identity });
+      expect(await bench.alive(session.accessor, 'org')).toBe(true);
+    }
+    expect(logins()).toMatchObject([
+      { jwt: tokenFor('api://vault', 'client-1', 1) },
+      { jwt: tokenFor('api://vault', 'object-1', 2) },
+    ]);
+    expect((await failure(open({ metadataEndpoint, clientId: 'nobody' }))).message).toMatch(
+      /status 400 \(Identity not found\)\. Check that the machine or application has a managed identity/,
+    );
+  });
+
+  it('somewhere else: the error says so', async () => {
+    expect(await failure(open({ metadataEndpoint: `http://127.0.0.1:${await freePort()}` }))).toMatchObject({
+      reason: 'metadata-unreachable',
+      message: expect.stringMatching(
+        /ECONNREFUSED\. This is not running on an Azure machine, or metadata is blocked/,
+      ) as unknown,
+    });
+    expect(bench.front.requests).toEqual([]);
+  });
+});
+
+describe('azure on a platform', () => {
+  it('asks the identity endpoint of the app, and no machine', async () => {
+    const endpoint = await standIn(appIdentity('identity-secret'));
+    use({ IDENTITY_ENDPOINT: `${endpoint.endpoint}/msi/token`, IDENTITY_HEADER: 'identity-secret' });
+    await open();
+    await open({ clientId: 'client-1', resourceId: '/subscriptions/x' });
+    expect(logins()).toEqual([
+      { role: 'app', jwt: tokenFor(MANAGEMENT, 'system', 1) },
+      { role: 'app', jwt: tokenFor(MANAGEMENT, 'client-1', 1), resource_id: '/subscriptions/x' },
+    ]);
+    use({ IDENTITY_ENDPOINT: `${endpoint.endpoint}/msi/token`, IDENTITY_HEADER: 'wrong-identity-secret' });
+    const error = await failure(open());
+    expect(error.message).toMatch(/status 401 \(not \*\*\*\)/);
+    expect(renderError(error)).not.toContain('wrong-identity-secret');
+  });
+
+  it('exchanges the token of the pod as its file is now', async () => {
+    const file = join(folder, 'token');
+    let assertion = 'first-assertion';
+    const authority = await standIn(entra(() => assertion));
+    use({
+      AZURE_FEDERATED_TOKEN_FILE: file,
+      AZURE_CLIENT_ID: 'client-1',
+      AZURE_TENANT_ID: 'tenant-1',
+      AZURE_AUTHORITY_HOST: `${authority.endpoint}/`,
+    });
+    await writeFile(file, assertion);
+    const session = await open();
+    assertion = 'second-assertion';
+    await writeFile(file, assertion);
+    await session.relogin();
+    expect(logins()).toEqual(Array(2).fill({ role: 'app', jwt: tokenFor(MANAGEMENT, 'client-1', 1) }));
+    await writeFile(file, 'wrong-assertion');
+    const error = await failure(session.relogin());
+    expect(error.message).toMatch(/AADSTS70021 \*\*\*.*federated credential of the identity/);
+    expect(renderError(error)).not.toContain('wrong-assertion');
+  });
+
+  it.each<[AzureAuth['source'] & string, Record<string, string>, RegExp]>([
+    ['app-service', {}, /IDENTITY_HEADER is not set/],
+    ['app-service', { IDENTITY_HEADER: 'x' }, /IDENTITY_ENDPOINT is not set/],
+    ['workload-identity', {}, /AZURE_FEDERATED_TOKEN_FILE is not set/],
+    [
+      'workload-identity',
+      { AZURE_FEDERATED_TOKEN_FILE: '/nonexistent' },
+      /cannot read file "\/nonexistent" \(ENOENT\)/,
+    ],
+  ])('%s, where there is none: %j', async (source, environment, message) => {
+    use(environment);
+    expect((await failure(open({ source }))).message).toMatch(message);
+  });
+
+  it('takes a token made elsewhere, and asks nobody else', async () => {
+    let count = 0;
+    const session = await open({ jwt: () => Promise.resolve(`token-${(count += 1)}`), vmName: 'vm-1' });
+    await session.relogin();
+    expect(logins()).toEqual([
+      { role: 'app', jwt: 'token-1', vm_name: 'vm-1' },
+      { role: 'app', jwt: 'token-2', vm_name: 'vm-1' },
+    ]);
+    expect((await failure(open({ jwt: '' }))).message).toContain('"auth.jwt" is empty');
+  });
+});
