@@ -43,7 +43,7 @@ export interface VaultShutdownOptions {
 export interface VaultBootUnsealOptions {
   /** Unseal keys; at least the threshold. */
   readonly keys: readonly Credential[];
-  /** Servers to unseal, one after the other. Default: `endpoint`. */
+  /** Servers to unseal, one after the other. Default: all in `endpoint`. */
   readonly endpoints?: readonly string[];
   /** Throw away keys of an unfinished attempt first. Default: `false`. */
   readonly reset?: boolean;
@@ -55,10 +55,11 @@ export interface VaultBootUnsealOptions {
  */
 export interface VaultModuleOptions {
   /**
-   * Scheme, host and port of the server, or `unix://` and the path of a socket.
+   * Scheme, host and port of the server, or of all servers of one cluster: then one that works is found, the active one
+   * if it can be, and another one takes over when it fails. Or `unix://` and the path of a socket.
    * Default: `BAO_AGENT_ADDR`, else `VAULT_AGENT_ADDR`, `BAO_ADDR`, `VAULT_ADDR`.
    */
-  readonly endpoint?: string;
+  readonly endpoint?: string | readonly string[];
   /** Namespace of all calls. Default: `BAO_NAMESPACE`, else `VAULT_NAMESPACE`, else none. */
   readonly namespace?: string;
   /** How to log in. Default: the token in `BAO_TOKEN`, else `VAULT_TOKEN`. */

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { resolveCredential } from '../auth/credential.js';
 import { VaultSession } from '../auth/session.js';
+import type { TransportOptions } from '../client/transport.options.js';
 import { VaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/config-namespace.js';
 import { describeOrigin } from '../config/describe-origin.js';
@@ -49,8 +50,10 @@ export async function boot(
   warnOfWeakTransport(resolved, log);
   const session = new VaultSession(resolved.login, resolved.shutdown);
   const token = () => VaultSession.tokenOf(session);
-  const client = await VaultClient.create(resolved.transport, token);
-  const sys = new VaultSys(client, (endpoint) => VaultClient.create({ ...resolved.transport, endpoint }, token));
+  const client = await VaultClient.create({ ...resolved.transport, ...reports(log) }, token);
+  const sys = new VaultSys(client, (endpoint) =>
+    VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, token),
+  );
   const loader = new ConfigurationLoader(client, resolved.config);
   const snapshot =
     resolved.snapshot &&
@@ -122,13 +125,27 @@ async function tellUninitialised(
   );
 }
 
-function warnOfWeakTransport({ transport: { endpoint, tls } }: ResolvedOptions, log: BootLog): void {
-  const { protocol, hostname } = new URL(endpoint);
-  const local = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
-  if (protocol === 'http:' && !local)
-    log.warn(`${endpoint} is not encrypted: tokens and secrets can be read on the way.`);
-  if (protocol === 'https:' && tls.rejectUnauthorized === false)
-    log.warn(`The certificate of ${endpoint} is not verified (tls.rejectUnauthorized is false).`);
+function warnOfWeakTransport(
+  { transport: { endpoint, otherEndpoints = [], tls } }: ResolvedOptions,
+  log: BootLog,
+): void {
+  for (const address of [endpoint, ...otherEndpoints]) {
+    const { protocol, hostname } = new URL(address);
+    const local = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
+    if (protocol === 'http:' && !local)
+      log.warn(`${address} is not encrypted: tokens and secrets can be read on the way.`);
+    if (protocol === 'https:' && tls.rejectUnauthorized === false)
+      log.warn(`The certificate of ${address} is not verified (tls.rejectUnauthorized is false).`);
+  }
+}
+
+/** What the transport does by itself, so that it is seen. */
+function reports(log: BootLog): Pick<TransportOptions, 'onRetry' | 'onEndpoint'> {
+  return {
+    onRetry: ({ operation, endpoint, attempt, reason, waitMs }) =>
+      log.debug(`Try ${attempt} to ${operation} at ${endpoint} failed (${reason}); again in ${Math.round(waitMs)} ms`),
+    onEndpoint: (endpoint) => log.warn(`Calls go to ${endpoint} now`),
+  };
 }
 
 function report(

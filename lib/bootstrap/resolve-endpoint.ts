@@ -1,14 +1,36 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { fromEnvironment, nameOf, VARIABLES } from './environment.js';
 
+/** More servers than any cluster has; each is asked when one is looked for. */
+const MOST = 20;
+
+/** What `endpoint` should have been; `undefined` when it is that. @internal */
+export function checkEndpoints(value: unknown): string | undefined {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return list.length > 0 && list.length <= MOST && list.every((entry) => typeof entry === 'string')
+    ? undefined
+    : `a string, or a list of 1 to ${MOST} strings`;
+}
+
 /**
- * The address of the server: the option, else `AGENT_ADDR`, else `ADDR` of the environment.
+ * The addresses of the servers, each once: the option, else `AGENT_ADDR`, else `ADDR` of the environment.
  *
  * @throws VaultInvalidOptionError naming the option or the variable
  * @internal
  */
-export function resolveEndpoint(given: string | undefined): string {
-  if (given !== undefined) return checkEndpoint(given, '"endpoint"');
+export function resolveEndpoints(given: string | readonly string[] | undefined): readonly [string, ...string[]] {
+  if (typeof given === 'string') return [checkEndpoint(given, '"endpoint"')];
+  const [first, ...others] = new Set(given?.map((entry, index) => checkEndpoint(entry, `"endpoint[${index}]"`)));
+  if (first === undefined) return [endpointOfEnvironment()];
+  const scheme = first.split(':')[0];
+  // Whoever can stop the encrypted servers must not get the token sent in the clear.
+  if (others.every((entry) => entry.split(':')[0] === scheme)) return [first, ...others];
+  throw new VaultInvalidOptionError(
+    'The addresses in "endpoint" differ in their scheme. Use "https://" for all of them.',
+  );
+}
+
+function endpointOfEnvironment(): string {
   for (const variable of [VARIABLES.agentAddress, VARIABLES.address]) {
     const value = fromEnvironment(variable);
     if (value === undefined) continue;

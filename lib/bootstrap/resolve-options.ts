@@ -13,7 +13,7 @@ import type { Shape } from './check-options.js';
 import { checkOptions, headerText, is, positive } from './check-options.js';
 import { readEnvironment } from './env-file.js';
 import { fromEnvironment, VARIABLES } from './environment.js';
-import { checkEndpoint, resolveEndpoint } from './resolve-endpoint.js';
+import { checkEndpoint, checkEndpoints, resolveEndpoints } from './resolve-endpoint.js';
 import { REQUEST_SHAPE, resolveRequest } from './resolve-request.js';
 import { resolveTls, TLS_SHAPE } from './resolve-tls.js';
 
@@ -29,7 +29,7 @@ export interface ResolvedOptions {
 }
 
 const SHAPE: Shape = {
-  endpoint: is('string'),
+  endpoint: checkEndpoints,
   namespace: headerText,
   auth: is('object'),
   tls: TLS_SHAPE,
@@ -59,13 +59,15 @@ export async function resolveOptions(
   features: Iterable<NamespaceDefinition> = [],
 ): Promise<ResolvedOptions> {
   checkOptions(options, SHAPE);
+  const [endpoint, ...otherEndpoints] = resolveEndpoints(options.endpoint);
   const tls = await resolveTls(options.tls);
   const login = createLoginMethod(options.auth ?? { method: 'token' }, { tls });
   const { shutdown = {}, unseal } = options;
   const namespace = options.namespace ?? fromEnvironment(VARIABLES.namespace);
   return {
     transport: {
-      endpoint: resolveEndpoint(options.endpoint),
+      endpoint,
+      otherEndpoints,
       namespace: namespace === '' ? undefined : namespace,
       tls,
       ...resolveRequest(options.request),

@@ -8,7 +8,7 @@ export interface RawAnswer {
 }
 
 /** Ways an exchange ends that undici has no error for. @internal */
-export type ExchangeFault = 'deadline' | 'aborted' | 'too-large';
+export type ExchangeFault = 'deadline' | 'stalled' | 'aborted' | 'too-large';
 
 /** Signals an `ExchangeFault` to the transport, which alone turns failures into errors for people. @internal */
 export class ExchangeInterrupted extends Error {
@@ -35,6 +35,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   #size = 0;
   readonly #timer: NodeJS.Timeout;
+  #stallTimer: NodeJS.Timeout | undefined;
   readonly #onAbort = () => this.#interrupt('aborted');
 
   constructor(
@@ -59,6 +60,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** True as soon as the request has a connection: from then on the server may have seen it. */
   get sent(): boolean {
     return this.#controller !== undefined;
+  }
+
+  /** Ends the exchange as stalled after that time: if it has got no connection, or even if it has. */
+  stallAfter(ms: number, evenIfSent: boolean): void {
+    this.#stallTimer = setTimeout(() => {
+      if (evenIfSent || !this.sent) this.#interrupt('stalled');
+    }, ms);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -108,6 +116,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #settle(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#stallTimer);
     this.signal?.removeEventListener('abort', this.#onAbort);
   }
 }

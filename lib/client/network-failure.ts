@@ -15,6 +15,8 @@ export interface CallContext extends VaultErrorDetails {
   readonly operation: string;
   readonly endpoint: string;
   readonly timeoutMs: number;
+  /** When the call ends, by the monotonic clock. */
+  readonly deadline: number;
   readonly connectTimeoutMs: number;
   readonly maxBytes: number;
   /** In words, with a space before it: what earlier tries of this call have met. */
@@ -70,6 +72,11 @@ export function networkFailure(failure: unknown, call: CallContext): VaultError 
         return new VaultTimeoutError(
           `${where}: no complete answer within ${call.timeoutMs} ms. Check the server's health, or raise "request.timeoutMs".`,
           call,
+        );
+      case 'stalled':
+        return new VaultTimeoutError(
+          `${where}: no complete answer in its share of ${call.timeoutMs} ms, so that there is time to ask another server. Raise "request.timeoutMs" if it needs longer.`,
+          { ...call, reason: 'stalled' },
         );
       case 'aborted':
         return new VaultAbortedError(`${where}: the caller aborted it.`, call);

@@ -60,9 +60,7 @@ export function judgeAnswer({ status, headers, text }: RawAnswer, error: VaultEr
 /** Judges a failure below HTTP. `sent` tells whether the request had been given a connection. @internal */
 export function judgeFailure(error: VaultError, sent: boolean): Verdict | undefined {
   if (error.code === 'VAULT_TLS') return OUT_OF_ORDER;
-  // A timeout without a reason is the deadline of the call.
-  const lost = error.code === 'VAULT_CONNECTION' || (error.code === 'VAULT_TIMEOUT' && error.reason !== undefined);
-  if (!lost) return undefined;
+  if (error.code !== 'VAULT_CONNECTION' && error.code !== 'VAULT_TIMEOUT') return undefined;
   return sent ? BROKEN : UNREACHED;
 }
 

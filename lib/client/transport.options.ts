@@ -34,7 +34,10 @@ export interface VaultRequestOptions {
 
 /** What the transport needs to know, checked and complete. @internal */
 export interface TransportOptions {
+  /** The server, or the first of several. */
   readonly endpoint: string;
+  /** Other servers of the same cluster. */
+  readonly otherEndpoints?: readonly string[] | undefined;
   readonly namespace?: string | undefined;
   readonly tls: TlsOptions;
   readonly timeoutMs: number;
@@ -49,4 +52,6 @@ export interface TransportOptions {
   readonly rateLimit?: VaultRateLimit | undefined;
   /** Told about every try that failed and is followed by another. Must not throw. */
   readonly onRetry?: ((failed: FailedTry) => void) | undefined;
+  /** Told when calls are turned to another server. Must not throw. */
+  readonly onEndpoint?: ((endpoint: string) => void) | undefined;
 }

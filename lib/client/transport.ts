@@ -1,17 +1,18 @@
-import type { VaultError, VaultErrorDetails } from '../errors/index.js';
-import { VaultAbortedError, VaultBadResponseError, VaultTimeoutError } from '../errors/index.js';
-import { redact } from '../errors/redact.js';
-import { Connections } from './connections.js';
+import type { VaultErrorDetails } from '../errors/index.js';
+import { VaultAbortedError, VaultTimeoutError } from '../errors/index.js';
+import type { Endpoint } from './endpoint.js';
+import { Endpoints } from './endpoints.js';
 import type { RawAnswer } from './exchange.js';
 import { Exchange } from './exchange.js';
+import { Failure } from './failure.js';
 import type { CallContext } from './network-failure.js';
 import { beginning, closedFailure, networkFailure } from './network-failure.js';
 import type { PreparedRequest } from './prepare-request.js';
-import { prepareRequest, secretsSent, withToken } from './prepare-request.js';
+import { prepareRequest, withToken } from './prepare-request.js';
 import { RateLimiter } from './rate-limiter.js';
-import type { Verdict } from './retry-policy.js';
-import { backoffMs, isRepeatable, judgeAnswer, judgeFailure } from './retry-policy.js';
-import { notJson, statusFailure } from './status-failure.js';
+import { readAnswer } from './read-answer.js';
+import { isRedirect, redirectForbidden, redirectTarget } from './redirect.js';
+import { backoffMs, isRepeatable, judgeFailure } from './retry-policy.js';
 import type { TransportOptions } from './transport.options.js';
 import { Tries } from './tries.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
@@ -19,31 +20,30 @@ import { Waits } from './waits.js';
 
 /** Vault's own limit for a request; no honest answer is larger. */
 const MAX_BYTES = 32 * 1024 * 1024;
-const REDIRECTS: readonly number[] = [301, 302, 307, 308];
-
-/** A try that came to nothing. */
-class Failure {
-  constructor(
-    readonly error: VaultError,
-    readonly verdict: Verdict | undefined,
-  ) {}
-}
+/** With less time left than this, another try is no help. */
+const SHORTEST_TRY_MS = 5;
 
 /**
  * Carries requests to Vault, and turns whatever comes back into an answer or a typed error. It repeats what may be
- * repeated within the deadline of the call. It follows at most one redirect, and only to its own endpoint.
+ * repeated, at the same server or at another one, within the deadline of the call.
  * @internal
  */
 export class Transport {
   // Private fields throughout: the connections and the options hold the client's key, which no inspector may find.
   readonly #options: TransportOptions;
   readonly #sessionToken: () => string | undefined;
+  readonly #endpoints: Endpoints;
+  readonly #waits: Waits;
   readonly #limiter: RateLimiter | undefined;
-  readonly #waits = new Waits();
-  #connections: Connections | undefined;
 
-  private constructor(connections: Connections, options: TransportOptions, sessionToken: () => string | undefined) {
-    this.#connections = connections;
+  private constructor(
+    endpoints: Endpoints,
+    waits: Waits,
+    options: TransportOptions,
+    sessionToken: () => string | undefined,
+  ) {
+    this.#endpoints = endpoints;
+    this.#waits = waits;
     this.#options = options;
     this.#sessionToken = sessionToken;
     this.#limiter = options.rateLimit && new RateLimiter(options.rateLimit);
@@ -51,28 +51,40 @@ export class Transport {
 
   /** Opens no connection yet. `sessionToken` is asked at every try of a call that does not bring a token of its own. */
   static async create(options: TransportOptions, sessionToken: () => string | undefined): Promise<Transport> {
-    return new Transport(await Connections.prepare(options), options, sessionToken);
+    const waits = new Waits();
+    return new Transport(await Endpoints.prepare(options, waits), waits, options, sessionToken);
   }
 
+  /** The server in use. */
   get endpoint(): string {
-    return this.#options.endpoint;
+    return this.#endpoints.address;
+  }
+
+  /** All configured servers. */
+  get endpoints(): readonly string[] {
+    return this.#endpoints.addresses;
   }
 
   /** Makes one call, with as many tries as it may have. Rejects with a `VaultError` and nothing else. */
   async send(request: VaultRequest): Promise<VaultResponse> {
     let call = this.#describe(request);
     let prepared = prepareRequest(request, this.#tokenFor(request), call, this.#options.headers);
-    const deadline = performance.now() + call.timeoutMs;
     let tries: Tries | undefined;
+    let failure: Failure | undefined;
     for (;;) {
-      if (this.#limiter) await this.#turn(this.#limiter, deadline, request, call);
-      const outcome = await this.#try(prepared, request, deadline, call);
+      const endpoint = this.#endpoints.take() ?? (await this.#endpoints.find(call.deadline, request.signal, tries));
+      this.#checkGoing(request, call);
+      if (!endpoint) throw failure?.error ?? this.#nobody(call);
+      if (endpoint.address !== call.endpoint) call = { ...call, endpoint: endpoint.address };
+      if (this.#limiter) await this.#turn(this.#limiter, request, call);
+      const outcome = await this.#try(endpoint, prepared, request, call, this.#shareMs(call, tries));
       if (!(outcome instanceof Failure)) return outcome;
+      failure = outcome;
       tries ??= new Tries();
-      const waitMs = this.#waitBefore(tries, outcome, request, deadline - performance.now());
+      const waitMs = this.#waitBefore(tries, outcome, request, call);
       if (waitMs === undefined) throw outcome.error;
       this.#report(tries, outcome, waitMs, call);
-      await this.#pause(waitMs, request.signal, call);
+      if (waitMs > 0) await this.#pause(waitMs, request, call);
       call = { ...call, earlier: tries.toString() };
       prepared = withToken(prepared, this.#tokenFor(request));
     }
@@ -80,79 +92,47 @@ export class Transport {
 
   /** Closes every connection. Calls still under way fail; later ones are refused. */
   async close(): Promise<void> {
-    const connections = this.#connections;
-    this.#connections = undefined;
     this.#waits.endAll();
-    await connections?.close();
+    await this.#endpoints.close();
   }
 
-  /** Waits until the rate limit lets one more request go. */
-  async #turn(limiter: RateLimiter, deadline: number, { signal }: VaultRequest, call: CallContext): Promise<void> {
-    const waitMs = limiter.take(deadline - performance.now());
-    if (waitMs === undefined) {
-      throw new VaultTimeoutError(
-        `${beginning(call)}: "request.rateLimit" (VAULT_RATE_LIMIT) leaves no turn within ${call.timeoutMs} ms. Raise it, or send less.`,
-        { ...call, reason: 'rate-limit' },
-      );
-    }
-    if (waitMs === 0) return;
-    try {
-      await this.#pause(waitMs, signal, call);
-    } catch (error) {
-      limiter.giveBack();
-      throw error;
-    }
-  }
-
-  async #pause(ms: number, signal: AbortSignal | undefined, call: CallContext): Promise<void> {
-    await this.#waits.wait(ms, signal);
-    if (signal?.aborted) throw new VaultAbortedError(`${beginning(call)}: the caller aborted it.`, call);
-    if (!this.#connections) throw closedFailure(call);
-  }
-
-  /** In how many milliseconds the call may be tried again; `undefined` when it has failed for good. */
-  #waitBefore(tries: Tries, { verdict }: Failure, request: VaultRequest, leftMs: number): number | undefined {
-    if (!verdict || verdict.final || !(verdict.untouched || isRepeatable(request))) return undefined;
-    if (tries.repetitions >= (request.retries ?? this.#options.retries ?? 0)) return undefined;
-    tries.repetitions += 1;
-    // Nobody is made to wait for a moment the deadline does not let them see.
-    if (verdict.retryAfterMs !== undefined) return verdict.retryAfterMs < leftMs ? verdict.retryAfterMs : undefined;
-    return leftMs > 0 ? Math.min(backoffMs(tries.repetitions), leftMs / 2) : undefined;
-  }
-
-  #report(tries: Tries, { error }: Failure, waitMs: number, { operation, endpoint }: CallContext): void {
-    const reason = tries.add(endpoint, error);
-    const { statusCode } = error;
-    this.#options.onRetry?.({ operation, endpoint, attempt: tries.count, statusCode, reason, waitMs });
-  }
-
+  /** One try: a request, and at most one redirect. */
   async #try(
+    endpoint: Endpoint,
     prepared: PreparedRequest,
     request: VaultRequest,
-    deadline: number,
     call: CallContext,
+    shareMs: number | undefined,
+    redirected = false,
   ): Promise<VaultResponse | Failure> {
-    let answer = await this.#exchange(prepared, request.signal, deadline, call);
-    if (answer instanceof Failure) return answer;
-    if (REDIRECTS.includes(answer.status)) {
-      const redirected = { ...prepared, path: this.#redirectTarget(answer, prepared, call) };
-      answer = await this.#exchange(redirected, request.signal, deadline, call);
-      if (answer instanceof Failure) return answer;
+    const askedAt = performance.now();
+    const answer = await this.#exchange(endpoint, prepared, request, call, shareMs);
+    if (!redirected && !(answer instanceof Failure) && isRedirect(answer)) {
+      if (this.#options.redirects === false) throw redirectForbidden(answer, call);
+      const target = redirectTarget(answer, prepared, this.#endpoints.addresses, call);
+      const other = this.#endpoints.at(target.endpoint) ?? endpoint;
+      // A server that redirects names the active one.
+      if (other !== endpoint) this.#endpoints.adopt(other);
+      const there = { ...call, endpoint: other.address };
+      return this.#try(other, { ...prepared, path: target.path }, request, there, shareMs, true);
     }
-    return this.#read(answer, request, prepared, call);
+    const outcome = answer instanceof Failure ? answer : readAnswer(answer, request, prepared, call);
+    this.#learn(endpoint, outcome, askedAt);
+    return outcome;
   }
 
   async #exchange(
+    { connections }: Endpoint,
     { method, path, headers, body }: PreparedRequest,
-    signal: AbortSignal | undefined,
-    deadline: number,
+    request: VaultRequest,
     call: CallContext,
+    shareMs: number | undefined,
   ): Promise<RawAnswer | Failure> {
-    if (!this.#connections) throw closedFailure(call);
-    const exchange = new Exchange(Math.max(1, deadline - performance.now()), MAX_BYTES, signal);
+    const exchange = new Exchange(Math.max(1, call.deadline - performance.now()), MAX_BYTES, request.signal);
+    if (shareMs !== undefined) exchange.stallAfter(shareMs, isRepeatable(request));
     try {
       if (!exchange.interrupted) {
-        this.#connections.dispatch({ method, path, headers, ...(body !== undefined && { body }) }, exchange);
+        connections.dispatch({ method, path, headers, ...(body !== undefined && { body }) }, exchange);
       }
     } catch (error) {
       exchange.fail(error);
@@ -165,44 +145,78 @@ export class Transport {
     }
   }
 
-  /** A redirect is followed to the configured endpoint only: the token goes nowhere else. */
-  #redirectTarget(answer: RawAnswer, prepared: PreparedRequest, call: CallContext): string {
-    if (this.#options.redirects === false) {
-      throw new VaultBadResponseError(
-        `${beginning(call)}: it redirects (status ${answer.status}), and "request.redirects" (VAULT_DISABLE_REDIRECTS) ` +
-          'forbids to follow. Point "endpoint" (VAULT_ADDR) at the active server.',
-        { ...call, statusCode: answer.status },
-      );
-    }
-    const base = this.#options.endpoint + prepared.path;
-    const location = answer.headers['location'] ?? '';
-    const target = URL.canParse(location, base) ? new URL(location, base) : undefined;
-    if (target?.origin === this.#options.endpoint) return target.pathname + target.search;
-    const elsewhere = target ? redact(target.origin, secretsSent(prepared)) : 'an invalid address';
-    throw new VaultBadResponseError(
-      `${beginning(call)}: it redirects to ${elsewhere}, which is not the configured endpoint, ` +
-        'so the token was not sent there. Point "endpoint" (VAULT_ADDR) at the active server or at a load balancer that finds it.',
-      { ...call, statusCode: answer.status },
-    );
+  #learn(endpoint: Endpoint, outcome: VaultResponse | Failure, askedAt: number): void {
+    if (!(outcome instanceof Failure)) this.#endpoints.worked(endpoint);
+    else if (outcome.verdict?.serverFault) this.#endpoints.failed(endpoint, outcome.verdict.final, askedAt);
+    else if (outcome.error.statusCode !== undefined) this.#endpoints.worked(endpoint);
   }
 
-  #read(
-    answer: RawAnswer,
-    request: VaultRequest,
-    prepared: PreparedRequest,
-    call: CallContext,
-  ): VaultResponse | Failure {
-    const { status, headers, text } = answer;
-    const wanted = (status >= 200 && status < 300) || request.accept?.includes(status) === true;
-    const body = /json/i.test(headers['content-type'] ?? '') ? parse(text) : undefined;
-    const foreign = text !== '' && body === undefined;
-    if (wanted && !foreign) return { status, headers, body };
-    const secrets = secretsSent(prepared);
-    // A proxy may answer these in words of its own, and the status alone says enough.
-    const plain = !wanted && (status >= 500 || status === 429);
-    if (foreign && !plain) return new Failure(notJson(answer, secrets, call), undefined);
-    const error = statusFailure({ status, headers, body }, request, secrets, call);
-    return new Failure(error, judgeAnswer(answer, error));
+  /** How long one of several servers may take before another one is asked: there must be time left for it. */
+  #shareMs({ deadline }: CallContext, tries: Tries | undefined): number | undefined {
+    const { size } = this.#endpoints;
+    if (size === 1) return undefined;
+    return (deadline - performance.now()) / Math.max(2, size - (tries?.endpoints ?? 0));
+  }
+
+  /** In how many milliseconds the call may be tried again; `undefined` when it has failed for good. */
+  #waitBefore(tries: Tries, { verdict }: Failure, request: VaultRequest, call: CallContext): number | undefined {
+    const leftMs = call.deadline - performance.now();
+    if (!verdict || leftMs < SHORTEST_TRY_MS || !(verdict.untouched || isRepeatable(request))) return undefined;
+    const retries = request.retries ?? this.#options.retries ?? 0;
+    const { size, hopeless } = this.#endpoints;
+    if (size > 1 && verdict.serverFault) {
+      // Another server is another chance, and counts as no repetition; the search for one does the waiting.
+      const another = tries.count + 1 < size || (retries > 0 && !hopeless);
+      return another ? 0 : undefined;
+    }
+    if (verdict.final || tries.repetitions >= retries) return undefined;
+    tries.repetitions += 1;
+    // Nobody is made to wait for a moment the deadline does not let them see.
+    if (verdict.retryAfterMs !== undefined) return verdict.retryAfterMs < leftMs ? verdict.retryAfterMs : undefined;
+    return Math.min(backoffMs(tries.repetitions), leftMs / 2);
+  }
+
+  #report(tries: Tries, { error }: Failure, waitMs: number, { operation }: CallContext): void {
+    const { statusCode, endpoint = this.endpoint } = error;
+    const reason = tries.add(endpoint, error);
+    this.#options.onRetry?.({ operation, endpoint, attempt: tries.count, statusCode, reason, waitMs });
+  }
+
+  /** Waits until the rate limit lets one more request go. */
+  async #turn(limiter: RateLimiter, request: VaultRequest, call: CallContext): Promise<void> {
+    const waitMs = limiter.take(call.deadline - performance.now());
+    if (waitMs === undefined) {
+      throw new VaultTimeoutError(
+        `${beginning(call)}: "request.rateLimit" (VAULT_RATE_LIMIT) leaves no turn within ${call.timeoutMs} ms. Raise it, or send less.`,
+        { ...call, reason: 'rate-limit' },
+      );
+    }
+    if (waitMs === 0) return;
+    try {
+      await this.#pause(waitMs, request, call);
+    } catch (error) {
+      limiter.giveBack();
+      throw error;
+    }
+  }
+
+  async #pause(ms: number, request: VaultRequest, call: CallContext): Promise<void> {
+    await this.#waits.wait(ms, request.signal);
+    this.#checkGoing(request, call);
+  }
+
+  #checkGoing({ signal }: VaultRequest, call: CallContext): void {
+    if (this.#waits.over) throw closedFailure(call);
+    if (signal?.aborted) throw new VaultAbortedError(`${beginning(call)}: the caller aborted it.`, call);
+  }
+
+  #nobody(call: CallContext): VaultTimeoutError {
+    const all = this.#endpoints.addresses.join(', ');
+    return new VaultTimeoutError(
+      `Cannot ${call.operation}: none of ${all} was fit to be asked within ${call.timeoutMs} ms. ` +
+        'Check the health of the servers and the addresses in "endpoint".',
+      { ...call, endpoint: undefined, reason: 'no-server' },
+    );
   }
 
   #tokenFor({ token }: VaultRequest): string | undefined {
@@ -211,22 +225,16 @@ export class Transport {
 
   #describe(request: VaultRequest): CallContext {
     const details: VaultErrorDetails = { path: request.path, namespace: request.namespace ?? this.#options.namespace };
+    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
     return {
       ...details,
       operation: request.operation ?? `${request.method} ${request.path}`,
-      endpoint: this.#options.endpoint,
-      timeoutMs: request.timeoutMs ?? this.#options.timeoutMs,
+      endpoint: this.#endpoints.address,
+      timeoutMs,
+      deadline: performance.now() + timeoutMs,
       connectTimeoutMs: this.#options.connectTimeoutMs,
       maxBytes: MAX_BYTES,
       earlier: '',
     };
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
   }
 }

@@ -39,6 +39,10 @@ export class Tries {
     return this.#endpoints.size;
   }
 
+  has(endpoint: string): boolean {
+    return this.#endpoints.has(endpoint);
+  }
+
   /** @returns the reason in short */
   add(endpoint: string, error: VaultError): string {
     const reason = error.reason ?? (error.statusCode === undefined ? error.code : `status ${error.statusCode}`);

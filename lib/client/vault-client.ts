@@ -30,8 +30,14 @@ export class VaultClient {
     return new VaultClient(transport, nodeVault);
   }
 
+  /** The server in use. */
   get endpoint(): string {
     return this.#transport.endpoint;
+  }
+
+  /** All configured servers. */
+  get endpoints(): readonly string[] {
+    return this.#transport.endpoints;
   }
 
   /**

@@ -26,6 +26,11 @@ export class Waits {
     });
   }
 
+  /** True after `endAll`. */
+  get over(): boolean {
+    return this.#over;
+  }
+
   /** Ends every wait at once, and those to come. */
   endAll(): void {
     this.#over = true;

@@ -27,7 +27,7 @@ export interface VaultUnsealProgress {
  * @publicApi
  */
 export interface VaultUnsealOptions {
-  /** Servers to unseal, one after the other. Default: the module's own. */
+  /** Servers to unseal, one after the other. Default: the module's own, all of them. */
   readonly endpoints?: readonly string[];
   /** Throw away keys of an unfinished attempt first. Default: `false`, they count. */
   readonly reset?: boolean;

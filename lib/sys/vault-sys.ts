@@ -21,7 +21,7 @@ export class VaultSys {
     private readonly connect: (endpoint: string) => Promise<VaultClient>,
   ) {}
 
-  /** Health of the server; standby, sealed and the like are answers, not errors. */
+  /** Health of the server in use; standby, sealed and the like are answers, not errors. */
   async health(options?: VaultCallOptions): Promise<VaultHealth> {
     const call = {
       method: 'GET',
@@ -52,7 +52,7 @@ export class VaultSys {
    * Unseals a server, or several.
    *
    * Each server is asked first; one that is open already is left alone and reported as such. Keys are submitted one by
-   * one, only as many as it takes. Without `endpoints` the module's own server is meant.
+   * one, only as many as it takes. Without `endpoints` the module's own servers are meant.
    *
    * @param keys unseal keys, in base64 or hex as `operator init` printed them
    * @throws VaultNotInitializedError when there is nothing to unseal yet
@@ -60,11 +60,12 @@ export class VaultSys {
    * @throws VaultRequestError when the server rejects a key
    */
   async unseal(keys: readonly string[], options: VaultUnsealOptions = {}): Promise<VaultUnsealResult[]> {
-    if (!options.endpoints) return [await unsealServer(this.client, keys, options)];
-    if (options.endpoints.length === 0) throw new VaultInvalidOptionError('"endpoints" names no server to unseal.');
+    const endpoints = options.endpoints ?? this.client.endpoints;
+    if (!options.endpoints && endpoints.length === 1) return [await unsealServer(this.client, keys, options)];
+    if (endpoints.length === 0) throw new VaultInvalidOptionError('"endpoints" names no server to unseal.');
     const results: VaultUnsealResult[] = [];
     // One after the other: with Raft storage a node joins the quorum of those that are open already.
-    for (const endpoint of options.endpoints) {
+    for (const endpoint of endpoints) {
       const client = await this.connect(endpoint);
       try {
         results.push(await unsealServer(client, keys, options));

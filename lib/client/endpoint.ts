@@ -1,0 +1,24 @@
+import type { Connections } from './connections.js';
+
+/**
+ * One server and what is known of it.
+ * @internal
+ */
+export class Endpoint {
+  /** It said of itself that another one is active. */
+  standby = false;
+  /** Failures since it last worked. */
+  failures = 0;
+  /** Not asked before that moment, by the monotonic clock. */
+  restsUntil = 0;
+  /** Its last failure was one that waiting does not mend: sealed, not initialised, a bad certificate. */
+  hopeless = false;
+  /** When calls were last turned to it. */
+  adoptedAt = 0;
+
+  constructor(
+    /** Scheme, host and port. */
+    readonly address: string,
+    readonly connections: Connections,
+  ) {}
+}
