@@ -31,11 +31,14 @@ export type { VaultConfigNamespace, VaultConfigNamespaceOptions } from './config
 export type { VaultConfigOptions } from './config/config.options.js';
 export type { VaultRefreshResult } from './config/configuration-refresher.js';
 export type { VaultValueOrigin } from './config/configuration.js';
+export type { VaultConfigFactory } from './config/config-factories.js';
 export type { VaultLayoutOptions } from './config/layout.js';
 export type { VaultDegradation } from './config/snapshot/degradation.js';
 export type { VaultSnapshotOptions } from './config/snapshot/snapshot.options.js';
 export { OnVaultChange } from './config/on-vault-change.js';
 export type { VaultRefreshOptions } from './config/refresh.options.js';
+export type { VaultPrecedence } from './config/precedence.js';
+export type { VaultReferenceOptions } from './config/references/reference.options.js';
 export type { SchemaOutput, StandardIssue, StandardResult, StandardSchema } from './config/standard-schema.js';
 export { vaultConfig } from './config/vault-config.js';
 export type { VaultSource, VaultSourceOptions } from './config/vault-source.js';

@@ -155,7 +155,8 @@ function report(
   log: BootLog,
 ): void {
   const secrets = new Set<string>();
-  for (const { origin } of entries.values()) secrets.add(`${origin.mountPath}/${origin.secretPath}`);
+  for (const { origin } of entries.values())
+    if (origin.secretPath !== '') secrets.add(`${origin.mountPath}/${origin.secretPath}`);
   log.log(
     `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
   );

@@ -5,10 +5,10 @@ import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configurati
 import { entryId } from './configuration.js';
 import type { ConfigLayer } from './config-layer.js';
 import { mapKeys } from './key-mapping.js';
-import type { SecretRead, SecretReads } from './read-secrets.js';
+import type { SecretAddress, SecretRead, SecretReads } from './read-secrets.js';
 import { addressId } from './read-secrets.js';
+import { reservedKeyIn } from './reserved-keys.js';
 import type { ResolvedSource } from './vault-source.js';
-import { isReservedKey } from './vault-source.js';
 
 /** A layer with its values, and every key that was missing or refused. @internal */
 export interface AssembledLayer {
@@ -20,9 +20,15 @@ export interface AssembledLayer {
  * Puts a layer together from what was read: later sources win, key by key. A value is replaced as a whole, objects
  * included; only the containers that `as` makes are merged. Sources that could not be read are passed over: whether that
  * is a failure is decided where they are read.
+ *
+ * @param resolve replaces references in values, where that is asked for
  * @internal
  */
-export function assembleLayer({ path, sources }: ConfigLayer, reads: SecretReads): AssembledLayer {
+export function assembleLayer(
+  { path, sources }: ConfigLayer,
+  reads: SecretReads,
+  resolve: (value: unknown, name: string) => unknown = (value) => value,
+): AssembledLayer {
   const entries = new Map<string, ConfigEntry>();
   const failures: VaultError[] = [];
   for (const source of sources) {
@@ -37,7 +43,9 @@ export function assembleLayer({ path, sources }: ConfigLayer, reads: SecretReads
     failures.push(...failed);
     for (const { key, path: names } of keys) {
       const place = [...path, ...names] as unknown as ConfigEntry['path'];
-      put(entries, { path: place, value: read.secret.data[key], origin: originOf(place, source, read) });
+      const value = resolve(read.secret.data[key], `the key ${JSON.stringify(key)} of secret "${source.secretPath}"`);
+      const aliases = source.aliases !== undefined;
+      put(entries, { path: place, value, origin: originOf(place, source, read), ...(aliases && { aliases }) });
     }
   }
   return { entries, failures };
@@ -56,9 +64,10 @@ function hiddenBy({ hides, ...origin }: VaultValueOrigin): VaultValueOrigin['hid
   return [origin, ...hides];
 }
 
-function originOf(
-  path: ConfigEntry['path'],
-  { mountPath, secretPath }: ResolvedSource,
+/** @internal */
+export function originOf(
+  path: readonly string[],
+  { mountPath, secretPath }: SecretAddress,
   { secret, readAt }: Extract<SecretRead, { readAt: Date }>,
 ): VaultValueOrigin {
   const { version, createdTime } = secret;
@@ -73,18 +82,4 @@ function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject):
         `Secret "${secretPath}" in mount "${mountPath}" has a key called "${reserved}", which no configuration may have. Rename it in Vault.`,
         { path: `${mountPath}/data/${secretPath}`, mountPath },
       );
-}
-
-/** Looks through the whole secret, without recursion: a hostile one may be nested deeper than the stack. */
-function reservedKeyIn(data: JsonObject): string | undefined {
-  const queue: unknown[] = [data];
-  while (queue.length > 0) {
-    const value = queue.pop();
-    if (typeof value !== 'object' || value === null) continue;
-    for (const key of Object.keys(value)) {
-      if (isReservedKey(key)) return key;
-      queue.push((value as JsonObject)[key]);
-    }
-  }
-  return undefined;
 }

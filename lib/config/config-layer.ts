@@ -1,6 +1,9 @@
 import type { Environment } from '../bootstrap/env-file.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
+import type { ConfigFactories } from './config-factories.js';
+import type { VaultPrecedence } from './precedence.js';
+import type { ReferenceRules } from './references/reference.options.js';
 import type { StandardSchema } from './standard-schema.js';
 import type { ResolvedSource } from './vault-source.js';
 
@@ -26,8 +29,15 @@ export interface ConfigPlan {
   readonly layers: readonly ConfigLayer[];
   /** Namespaces that every application gets, unlike those of `forFeature`. */
   readonly namespaces: readonly NamespaceDefinition[];
-  /** What templates in paths were filled from; also for what is added later. */
+  /** As it was when the options were resolved: templates are filled from it, also later, and a refresh goes by it. */
   readonly environment: Environment;
+  readonly precedence: VaultPrecedence;
+  /** Weaker than every layer. */
+  readonly factories: ConfigFactories;
+  /** How references are understood; `undefined` when they are off. */
+  readonly references: ReferenceRules | undefined;
+  /** Whether every value is there under its name in capitals too. */
+  readonly aliases: boolean;
   /** Validates the whole once it is put together. */
   readonly schema?: StandardSchema | undefined;
   /** How it is kept current; `undefined` = only on demand. */

@@ -1,14 +1,19 @@
 import type { Shape } from '../bootstrap/check-options.js';
+import { anything } from '../bootstrap/check-options.js';
+import type { VaultConfigFactory } from './config-factories.js';
 import type { VaultLayoutOptions } from './layout.js';
 import { LAYOUT_SHAPE } from './layout.js';
 import type { VaultSnapshotOptions } from './snapshot/snapshot.options.js';
 import { SNAPSHOT_SHAPE } from './snapshot/snapshot.options.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
 import { REFRESH_SHAPE } from './refresh.options.js';
+import type { VaultPrecedence } from './precedence.js';
+import type { VaultReferenceOptions } from './references/reference.options.js';
 import type { StandardSchema } from './standard-schema.js';
 import { isStandardSchema } from './standard-schema.js';
 import type { VaultConfigNamespace } from './config-namespace.js';
 import type { VaultSource } from './vault-source.js';
+import { aliases } from './vault-source.js';
 
 /**
  * What is read into `ConfigService` before any provider of the application is created.
@@ -19,6 +24,23 @@ export interface VaultConfigOptions {
   readonly layout?: VaultLayoutOptions;
   /** Secrets to read, in ascending precedence: later ones win, key by key. */
   readonly sources?: readonly (VaultSource | VaultConfigNamespace<object>)[];
+  /**
+   * Factories as in `ConfigModule.forRoot({ load })`, `registerAs` included. What they make goes into `ConfigService`, with
+   * references in it resolved; weaker than `layout` and `sources`.
+   */
+  readonly load?: readonly VaultConfigFactory[];
+  /**
+   * Whether references such as `vault:secret/data/my-app/db#password` are resolved, in variables of the environment and
+   * `.env` and in what `load` makes; and how. Default: `true`.
+   */
+  readonly references?: boolean | VaultReferenceOptions;
+  /**
+   * `env`: a variable that is set, in the environment or `.env`, wins over a value of Vault with the same key, or the same
+   * key in capitals. Default: `vault`.
+   */
+  readonly precedence?: VaultPrecedence;
+  /** Every value under its name in capitals too: `database.maxPoolSize` also as `DATABASE_MAX_POOL_SIZE`. */
+  readonly aliases?: 'SCREAMING_CASE';
   /** Validates everything that came from Vault; what it makes of the values is what the application gets. */
   readonly schema?: StandardSchema<unknown, unknown>;
   /** Keeps an encrypted copy on disk, to start on when Vault cannot be reached. Default: none. */
@@ -31,6 +53,14 @@ export interface VaultConfigOptions {
 export const CONFIG_SHAPE = {
   layout: LAYOUT_SHAPE,
   sources: (value) => (Array.isArray(value) ? undefined : 'a list'),
+  load: (value) =>
+    Array.isArray(value) && value.every((entry) => typeof entry === 'function' || entry instanceof Promise)
+      ? undefined
+      : 'a list of functions',
+  // Checked where it is resolved.
+  references: anything,
+  precedence: (value) => (value === 'vault' || value === 'env' ? undefined : '"vault" or "env"'),
+  aliases,
   schema: (value) =>
     isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod, valibot or arktype',
   snapshot: SNAPSHOT_SHAPE,

@@ -1,16 +1,27 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultConfigurationError, VaultNotFoundError } from '../errors/index.js';
+import { withAliases } from './aliases.js';
 import { assembleLayer, put } from './assemble.js';
+import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
-import type { ConfigEntry, LoadedConfiguration } from './configuration.js';
+import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
+import { entryId } from './configuration.js';
 import { explainFailure } from './explain-failure.js';
+import { preferEnvironment, preferVariable, withoutVariables } from './precedence.js';
 import type { SecretReads } from './read-secrets.js';
 import { addressId, readSecrets } from './read-secrets.js';
-import type { ResolvedSource } from './vault-source.js';
+import { addressesOf, referencesIn, referencesInVariables } from './references/plan-references.js';
+import { describeReferences } from './references/reference-failures.js';
+import type { ReferenceRules } from './references/reference.options.js';
+import { LONGEST_CHAIN, ReferenceResolver } from './references/reference-resolver.js';
+import type { ReferenceText } from './references/reference-syntax.js';
+import { factoryEntries, variableEntries, variableFinder } from './unsourced-entries.js';
 import { validateLayer } from './validate-layer.js';
+import type { ResolvedSource } from './vault-source.js';
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
+type FindVariable = ReturnType<typeof variableFinder>;
 
 /**
  * Reads a plan from Vault and puts it together: once at boot, and again at every refresh.
@@ -18,11 +29,17 @@ type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number }
  */
 export class ConfigurationLoader {
   readonly #client: VaultClient;
+  readonly #variables: ReadonlyMap<string, ReferenceText>;
+  /** Whether it brings what its layers hold, and nothing else of the plan. */
+  readonly #onlyLayers: boolean;
   #plan: ConfigPlan;
 
-  constructor(client: VaultClient, plan: ConfigPlan) {
+  constructor(client: VaultClient, plan: ConfigPlan, onlyLayers = false) {
     this.#client = client;
     this.#plan = plan;
+    this.#onlyLayers = onlyLayers;
+    const needed = !onlyLayers || plan.precedence === 'env';
+    this.#variables = needed ? referencesInVariables(plan) : new Map<string, ReferenceText>();
   }
 
   get plan(): ConfigPlan {
@@ -31,7 +48,7 @@ export class ConfigurationLoader {
 
   /** A loader for other layers, over the same client. */
   with(layers: readonly ConfigLayer[]): ConfigurationLoader {
-    return new ConfigurationLoader(this.#client, { layers, namespaces: [], environment: this.#plan.environment });
+    return new ConfigurationLoader(this.#client, { ...this.#plan, layers, namespaces: [], schema: undefined }, true);
   }
 
   /** Later loads include this layer. */
@@ -49,34 +66,67 @@ export class ConfigurationLoader {
   }
 
   /** Only reads; failures are part of the result. */
-  read(limits: CallLimits = {}): Promise<SecretReads> {
-    return readSecrets(this.#client, this.#sources(), limits);
+  async read(limits: CallLimits = {}): Promise<SecretReads> {
+    const { references, layers } = this.plan;
+    const sources = layers.flatMap((layer) => layer.sources);
+    if (!references) return readSecrets(this.#client, sources, limits);
+    const texts = [...this.#variables.values(), ...referencesIn(await this.#made())];
+    const reads = await readSecrets(this.#client, [...sources, ...addressesOf(texts, references)], limits);
+    return references.inSecrets ? this.#follow(reads, references, limits) : reads;
   }
 
   /** Puts together what was read. @throws VaultConfigurationError listing everything that failed */
   async assemble(reads: SecretReads, limits: CallLimits = {}): Promise<LoadedConfiguration> {
+    const { references, environment, precedence, layers, schema } = this.plan;
+    const resolver = references && new ReferenceResolver(reads, references);
+    const variables = resolver ? variableEntries(this.#variables, resolver) : new Map<string, ConfigEntry>();
+    const find = variableFinder(environment, variables);
+    const made = factoryEntries(await this.#made(), resolver);
+    const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
+    const referring = this.#onlyLayers ? [] : [...variables.values()];
+
     const entries = new Map<string, ConfigEntry>();
+    if (precedence === 'vault') for (const entry of referring) put(entries, entry);
+    for (const entry of unsourced) put(entries, entry);
     const failures: VaultError[] = [];
     const failedFeatures = new Map<string, VaultError>();
-    const layers = await Promise.all(
-      this.plan.layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits)) })),
+    const assembled = await Promise.all(
+      layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits, resolver, find)) })),
     );
-    for (const { layer, failures: failed, entries: found } of layers) {
+    for (const { layer, failures: failed, entries: found } of assembled) {
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
       if (failed.length === 0) for (const entry of found.values()) put(entries, entry);
     }
+    if (precedence === 'env') for (const entry of referring) put(entries, entry);
+    if (resolver) {
+      const explain = (error: VaultError, address: Parameters<typeof explainFailure>[1]) =>
+        explainFailure(error, address, this.#client, limits, 'give the reference a default behind "?"');
+      failures.push(...(await describeReferences(resolver.failures, explain)));
+    }
     if (failures.length > 0) throw summary(failures);
-    const whole: ConfigLayer = { option: '"config"', path: [], sources: [], schema: this.plan.schema };
+
+    const whole: ConfigLayer = { option: '"config"', path: [], sources: [], schema };
     const validated = await validateLayer(whole, entries);
     if (validated.failures.length > 0) throw summary(validated.failures);
-    return { entries: validated.entries, reads, failedFeatures };
+    const kept = withUnmentioned(validated.entries, entries, [...referring, ...unsourced]);
+    const complete = withAliases(kept, this.plan.aliases);
+    return { entries: precedence === 'env' ? withoutVariables(complete) : complete, reads, failedFeatures };
   }
 
-  async #assembleLayer(layer: ConfigLayer, reads: SecretReads, limits: CallLimits) {
+  async #assembleLayer(
+    layer: ConfigLayer,
+    reads: SecretReads,
+    limits: CallLimits,
+    resolver: ReferenceResolver | undefined,
+    find: FindVariable,
+  ) {
     const unread = await Promise.all(layer.sources.map((source) => this.#failureOf(source, reads, limits)));
     const failed = unread.filter((error) => error !== undefined);
-    const assembled = assembleLayer(layer, reads);
+    const resolve = (value: unknown, name: string) => resolver?.resolveDeep(value, name).value;
+    const assembled = this.plan.references?.inSecrets
+      ? assembleLayer(layer, reads, resolve)
+      : assembleLayer(layer, reads);
     const failures = [...failed, ...assembled.failures];
     if (
       failures.length === 0 &&
@@ -84,8 +134,9 @@ export class ConfigurationLoader {
       !layer.sources.some((source) => reads.get(addressId(source))?.secret)
     )
       failures.push(nothingFound(layer));
-    if (failures.length > 0 || !layer.schema) return { entries: assembled.entries, failures };
-    return validateLayer(layer, assembled.entries);
+    const entries = this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, find) : assembled.entries;
+    if (failures.length > 0 || !layer.schema) return { entries, failures };
+    return validateLayer(layer, entries);
   }
 
   async #failureOf(source: ResolvedSource, reads: SecretReads, limits: CallLimits): Promise<VaultError | undefined> {
@@ -95,9 +146,38 @@ export class ConfigurationLoader {
     return explainFailure(error, source, this.#client, limits);
   }
 
-  #sources(): ResolvedSource[] {
-    return this.plan.layers.flatMap(({ sources }) => sources);
+  /** Reads what secrets refer to, step by step. */
+  async #follow(first: SecretReads, rules: ReferenceRules, limits: CallLimits): Promise<SecretReads> {
+    const reads = new Map(first);
+    let latest = first;
+    for (let step = 0; step < LONGEST_CHAIN; step++) {
+      const texts = referencesIn([...latest.values()].map(({ secret }) => secret?.data));
+      const unread = addressesOf(texts, rules).filter((address) => !reads.has(addressId(address)));
+      if (unread.length === 0) break;
+      latest = await readSecrets(this.#client, unread, limits);
+      for (const [id, read] of latest) reads.set(id, read);
+    }
+    return reads;
   }
+
+  async #made(): Promise<readonly FactoryValues[]> {
+    return this.#onlyLayers ? [] : this.plan.factories.run();
+  }
+}
+
+/** Variables and factories' values that a schema has left out because it says nothing about them. */
+function withUnmentioned(
+  validated: ConfigEntries,
+  before: ConfigEntries,
+  candidates: readonly ConfigEntry[],
+): ConfigEntries {
+  const missing = candidates.filter((entry) => {
+    const id = entryId(entry.path);
+    return !validated.has(id) && before.get(id)?.value === entry.value;
+  });
+  return missing.length === 0
+    ? validated
+    : new Map([...validated, ...missing.map((entry) => [entryId(entry.path), entry] as const)]);
 }
 
 function nothingFound({ option, sources }: ConfigLayer): VaultError {

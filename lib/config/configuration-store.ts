@@ -5,12 +5,13 @@ import { Subject } from 'rxjs';
 import type { JsonObject } from '../client/response.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
 import type { ConfigEntries, ConfigEntry, LoadedConfiguration, VaultValueOrigin } from './configuration.js';
-import { containerAt, copy, valuesOf } from './configuration.js';
+import { containerAt, valuesOf } from './configuration.js';
 import type { VaultConfigChange, VaultSecretChange } from './config-change.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespace-layer.js';
+import { copyPlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 
 /**
@@ -44,7 +45,9 @@ export class ConfigurationStore {
 
   /** Where every value came from, in ascending precedence. */
   origins(): VaultValueOrigin[] {
-    return [...this.#loaded.entries.values()].map(({ origin }) => origin);
+    const origins = [...this.#loaded.entries.values()].map(({ origin }) => origin);
+    // What the application's own factories made is not from Vault.
+    return origins.filter(({ secretPath, variable }) => secretPath !== '' || variable !== undefined);
   }
 
   /** The object for `ConfigModule`. Its containers stay the same for as long as the application runs. */
@@ -95,7 +98,7 @@ export class ConfigurationStore {
     const changed = changedEntries(before.entries, loaded.entries);
     if (changed.length === 0) return undefined;
     const writes = changed.map(({ path, before: was, after }): ConfigWrite => {
-      return { path, oldValue: was?.value, newValue: after && copy(after.value) };
+      return { path, oldValue: was?.value, newValue: after && copyPlain(after.value) };
     });
     const change: VaultConfigChange = Object.freeze({
       keys: changed.map(({ path }) => path.join('.')),

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
+import { copyPlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 
 /**
@@ -8,6 +9,8 @@ import type { SecretReads } from './read-secrets.js';
  */
 export interface VaultValueOrigin {
   readonly key: string;
+  /** The environment variable that holds the value, or the reference to it. */
+  readonly variable?: string;
   readonly mountPath: string;
   readonly secretPath: string;
   readonly version: number;
@@ -19,12 +22,17 @@ export interface VaultValueOrigin {
   readonly hides: readonly Omit<VaultValueOrigin, 'hides'>[];
 }
 
+/** The origin of a value that is in no secret. @internal */
+export const NO_SECRET = { mountPath: '', secretPath: '', version: 0, createdTime: '', loadedAt: new Date(0) };
+
 /** One configuration value and its place. @internal */
 export interface ConfigEntry {
   /** Where it goes: the containers, then the key. A key may itself contain dots. */
   readonly path: readonly [string, ...string[]];
   readonly value: unknown;
   readonly origin: VaultValueOrigin;
+  /** Whether its name in capitals is asked for too. */
+  readonly aliases?: boolean;
 }
 
 /** Entries by `entryId` of their path; one per place. @internal */
@@ -44,12 +52,15 @@ export interface LoadedConfiguration {
   readonly failedFeatures: ReadonlyMap<string, VaultError>;
 }
 
-/** A fresh object for `ConfigService` with everything in its place. @internal */
+/**
+ * A fresh object for `ConfigService` with everything in its place: applications that share a load must not share objects.
+ * @internal
+ */
 export function valuesOf(entries: ConfigEntries): JsonObject {
   const values: JsonObject = {};
   for (const { path, value } of entries.values()) {
     const container = containerAt(values, path.slice(0, -1));
-    container[path[path.length - 1] as string] = copy(value);
+    container[path[path.length - 1] as string] = copyPlain(value);
   }
   return values;
 }
@@ -64,17 +75,4 @@ export function containerAt(values: JsonObject, path: readonly string[]): JsonOb
     container = next;
   }
   return container;
-}
-
-/**
- * Applications that share a load must not share objects. What a schema has made of a value may not be copyable.
- * @internal
- */
-export function copy(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  try {
-    return structuredClone(value);
-  } catch {
-    return value;
-  }
 }

@@ -3,27 +3,28 @@ import { isJsonObject } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultBadResponseError, VaultNotFoundError, VaultPermissionError } from '../errors/index.js';
-import type { ResolvedSource } from './vault-source.js';
+import type { SecretAddress } from './read-secrets.js';
 
 /**
  * Adds to a failed read what its cause most likely is. The mount is asked about only now, after a failure: a source
  * that can be read costs one request and no other.
+ *
+ * @param forgive what to do if it is all right that there is nothing
  * @internal
  */
 export async function explainFailure(
   error: VaultError,
-  source: ResolvedSource,
+  source: SecretAddress,
   client: VaultClient,
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  forgive = 'mark the source "optional: true"',
 ): Promise<VaultError> {
   const advice = [adviceOnPath(source)];
   if (error instanceof VaultNotFoundError || error instanceof VaultBadResponseError) {
     advice.push(adviceOnMount(source.mountPath, await describeMount(client, source, options)));
   }
   if (error instanceof VaultNotFoundError) {
-    advice.push(
-      `Write it with: bao kv put -mount=${source.mountPath} ${source.secretPath} KEY=value; or mark the source "optional: true".`,
-    );
+    advice.push(`Write it with: bao kv put -mount=${source.mountPath} ${source.secretPath} KEY=value; or ${forgive}.`);
   }
   const found = advice.filter((text) => text !== '');
   if (found.length === 0) return error;
@@ -36,7 +37,7 @@ export async function explainFailure(
 }
 
 /** Paths copied from a policy or an API call carry the mount and `data/`, which are added here. */
-function adviceOnPath({ secretPath, mountPath }: ResolvedSource): string {
+function adviceOnPath({ secretPath, mountPath }: SecretAddress): string {
   for (const prefix of [`${mountPath}/data/`, `${mountPath}/`, 'data/']) {
     if (secretPath.startsWith(prefix)) {
       return `"${prefix}" is added by the module: write secretPath ${JSON.stringify(secretPath.slice(prefix.length))}.`;
@@ -60,7 +61,7 @@ function adviceOnMount(mountPath: string, mount: { type: string; version: string
 
 async function describeMount(
   client: VaultClient,
-  { mountPath, namespace }: ResolvedSource,
+  { mountPath, namespace }: SecretAddress,
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
 ): Promise<{ type: string; version: string } | 'absent' | 'unknown'> {
   try {

@@ -4,8 +4,8 @@ import type { VaultError } from '../errors/index.js';
 import { VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
 import { entryId } from './configuration.js';
 import { camelCase } from './key-case.js';
+import { isKeyPath, isReservedKey } from './reserved-keys.js';
 import type { ResolvedSource } from './vault-source.js';
-import { isKeyPath, isReservedKey } from './vault-source.js';
 
 /** A key of a secret and the names it goes by, containers first. @internal */
 export interface MappedKey {

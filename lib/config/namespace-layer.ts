@@ -2,9 +2,10 @@ import type { Environment } from '../bootstrap/env-file.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import type { ConfigLayer } from './config-layer.js';
+import { isKeyPath } from './reserved-keys.js';
 import { isStandardSchema } from './standard-schema.js';
 import type { ResolvedSource, VaultSourceOptions } from './vault-source.js';
-import { isReservedKey, resolveSource } from './vault-source.js';
+import { resolveSource } from './vault-source.js';
 
 /** The layer a namespace is. @throws VaultInvalidOptionError, VaultInvalidPathError naming the namespace @internal */
 export function namespaceLayer({ name, options }: NamespaceDefinition, environment: Environment): ConfigLayer {
@@ -26,7 +27,7 @@ export function checkNamespace({ name, options }: NamespaceDefinition): void {
   if (typeof name !== 'string' || name === '')
     throw new VaultInvalidOptionError('vaultConfig() takes a name first, such as "database".');
   const refuse = (why: string) => new VaultInvalidOptionError(`vaultConfig(${JSON.stringify(name)}) ${why}`);
-  if (name.split('.').some((part) => part === '' || isReservedKey(part)))
+  if (!isKeyPath(name))
     throw refuse('has a name that no configuration key may have; a name such as "database" is fine.');
   if (typeof options !== 'object' || options === null)
     throw refuse('takes an object such as { secretPath: "my-app" }.');

@@ -1,10 +1,12 @@
 import type { Environment } from '../bootstrap/env-file.js';
+import { ConfigFactories } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import { definitionOf } from './config-namespace.js';
 import type { VaultConfigOptions } from './config.options.js';
 import { resolveLayout } from './layout.js';
 import { namespaceLayer } from './namespace-layer.js';
+import { resolveReferenceRules } from './references/reference.options.js';
 import { resolveSource } from './vault-source.js';
 import type { VaultSource } from './vault-source.js';
 
@@ -35,5 +37,15 @@ export function resolveConfig(
   for (const namespace of features) {
     if (!listed.has(namespace)) layers.push({ ...namespaceLayer(namespace, environment), feature: namespace.name });
   }
-  return { layers, namespaces: [...listed], environment, schema: options.schema, refresh: options.refresh };
+  return {
+    layers,
+    namespaces: [...listed],
+    environment,
+    precedence: options.precedence ?? 'vault',
+    factories: new ConfigFactories(options.load ?? []),
+    references: resolveReferenceRules(options.references, layers),
+    aliases: options.aliases !== undefined,
+    schema: options.schema,
+    refresh: options.refresh,
+  };
 }

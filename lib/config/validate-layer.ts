@@ -3,7 +3,7 @@ import { VaultInvalidOptionError } from '../errors/index.js';
 import type { AssembledLayer } from './assemble.js';
 import type { ConfigLayer } from './config-layer.js';
 import type { ConfigEntries, ConfigEntry } from './configuration.js';
-import { containerAt, entryId, valuesOf } from './configuration.js';
+import { containerAt, entryId, NO_SECRET, valuesOf } from './configuration.js';
 import { describeIssue } from './describe-issue.js';
 
 /**
@@ -51,7 +51,7 @@ function replaceValues(output: object, path: readonly string[], entries: ConfigE
         continue;
       }
       const entry = entries.get(id);
-      const origin = entry?.origin ?? { ...(first?.origin ?? NO_ORIGIN), hides: [] };
+      const origin = entry?.origin ?? { ...(first?.origin ?? NO_SECRET), hides: [] };
       replaced.set(id, { ...entry, path: place, value, origin: { ...origin, key: place.join('.') } });
     }
   }
@@ -70,5 +70,3 @@ function containersOf(entries: ConfigEntries): ReadonlySet<string> {
   }
   return containers;
 }
-
-const NO_ORIGIN = { key: '', mountPath: '', secretPath: '', version: 0, createdTime: '', loadedAt: new Date(0) };

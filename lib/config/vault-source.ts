@@ -4,6 +4,7 @@ import type { Environment } from '../bootstrap/env-file.js';
 import { encodeMount, encodePath } from '../client/path.js';
 import { isJsonObject } from '../client/response.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { isKeyPath } from './reserved-keys.js';
 import { expand } from './template.js';
 
 /**
@@ -36,6 +37,8 @@ export interface VaultSourceOptions {
    * turn into camelCase. Names that `map` gives are not split.
    */
   readonly nest?: string;
+  /** Every value of this source under its name in capitals too: `database.password` also as `DATABASE_PASSWORD`. */
+  readonly aliases?: 'SCREAMING_CASE';
   /** `true` forgives an absent secret, and nothing else. Default: `false`. */
   readonly optional?: boolean;
   /** Namespace to read from. Default: the module's. */
@@ -53,6 +56,10 @@ export interface ResolvedSource extends VaultSourceOptions {
   readonly mountPath: string;
   readonly optional: boolean;
 }
+
+/** @internal */
+export const aliases = (value: unknown): string | undefined =>
+  value === 'SCREAMING_CASE' ? undefined : '"SCREAMING_CASE"';
 
 const SHAPE = {
   secretPath: is('string'),
@@ -73,6 +80,7 @@ const SHAPE = {
       ? undefined
       : 'a string without dots, not empty (for a container there is "as")',
   nest: (value) => (typeof value === 'string' && value !== '' ? undefined : 'a string such as "__"'),
+  aliases,
   optional: is('boolean'),
   namespace: headerText,
 } satisfies Record<keyof VaultSourceOptions, Shape[string]>;
@@ -106,19 +114,6 @@ export function resolveSource(source: VaultSource, option: string, environment: 
     );
   }
   return { ...given, secretPath, mountPath: mountPath.replace(/\/$/, ''), optional: given.optional ?? false };
-}
-
-/** Names that would reach into the machinery of JavaScript objects instead of naming a value. */
-const RESERVED = ['__proto__', 'constructor', 'prototype'];
-
-/** @internal */
-export function isReservedKey(key: string): boolean {
-  return RESERVED.includes(key);
-}
-
-/** Whether a name of the configuration leads somewhere: dots separate containers. @internal */
-export function isKeyPath(key: string): boolean {
-  return key.split('.').every((part) => part !== '' && !isReservedKey(part));
 }
 
 function checkKey(key: string, option: string): void {

@@ -1,0 +1,48 @@
+/** An object made of braces or by `JSON.parse`, as opposed to an instance of a class. @internal */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
+}
+
+/**
+ * A copy of plain objects and arrays; everything else is taken over as it is. Cycles stay cycles, and depth is no matter:
+ * a hostile secret may be nested deeper than the stack.
+ *
+ * @param replace gives what to put in the place of a text
+ * @internal
+ */
+export function copyPlain(value: unknown, replace: (text: string) => unknown = (text) => text): unknown {
+  const copies = new Map<object, object>();
+  const queue: (readonly [from: object, to: object])[] = [];
+  const copy = (original: unknown): unknown => {
+    if (typeof original === 'string') return replace(original);
+    if (!Array.isArray(original) && !isPlainObject(original)) return original;
+    const known = copies.get(original);
+    if (known) return known;
+    const made: object = Array.isArray(original) ? [] : {};
+    copies.set(original, made);
+    queue.push([original, made]);
+    return made;
+  };
+  const result = copy(value);
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const [from, to] = next;
+    for (const [key, inner] of Object.entries(from)) set(to, key, copy(inner));
+  }
+  return result;
+}
+
+/** Every text in a value, at any depth. @internal */
+export function textsIn(value: unknown): string[] {
+  const texts: string[] = [];
+  copyPlain(value, (text) => texts.push(text));
+  return texts;
+}
+
+/** An assignment that makes a property of any name, `__proto__` included. */
+function set(object: object, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+  else (object as Record<string, unknown>)[key] = value;
+}

@@ -1,0 +1,58 @@
+import type { Shape } from '../../bootstrap/check-options.js';
+import { checkOptions, is } from '../../bootstrap/check-options.js';
+import { encodeMount } from '../../client/path.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import type { ConfigLayer } from '../config-layer.js';
+
+/**
+ * How references such as `vault:secret/data/my-app/db#password` are understood.
+ * @publicApi
+ */
+export interface VaultReferenceOptions {
+  /**
+   * Mounts that references name and no source does, if they have a slash in them. Otherwise a reference without `data/`
+   * has its mount in its first segment.
+   */
+  readonly mountPath?: string | readonly string[];
+  /** Whether values of secrets may be references themselves. Default: `false`. */
+  readonly inSecrets?: boolean;
+}
+
+/** What the resolver goes by. @internal */
+export interface ReferenceRules {
+  /** Known mounts, the longest first. */
+  readonly mounts: readonly string[];
+  readonly inSecrets: boolean;
+}
+
+const OPTION = 'config.references';
+
+const SHAPE = {
+  mountPath: (value) =>
+    typeof value === 'string' || (Array.isArray(value) && value.every((entry) => typeof entry === 'string'))
+      ? undefined
+      : 'a string or a list of strings',
+  inSecrets: is('boolean'),
+} satisfies Record<keyof VaultReferenceOptions, Shape[string]>;
+
+/**
+ * @returns `undefined` when references are switched off
+ * @throws VaultInvalidOptionError, VaultInvalidPathError naming the option
+ * @internal
+ */
+export function resolveReferenceRules(
+  options: boolean | VaultReferenceOptions = true,
+  layers: readonly ConfigLayer[],
+): ReferenceRules | undefined {
+  if (options === false) return undefined;
+  if (options === null || !['boolean', 'object'].includes(typeof options)) {
+    throw new VaultInvalidOptionError(`"${OPTION}" must be true, false or an object.`);
+  }
+  const given = options === true ? {} : options;
+  checkOptions(given, SHAPE, OPTION);
+  const named = [given.mountPath ?? []].flat();
+  for (const mount of named) encodeMount(mount, `"${OPTION}.mountPath"`);
+  const known = layers.flatMap(({ sources }) => sources.map(({ mountPath }) => mountPath));
+  const mounts = [...new Set(['secret', ...known, ...named.map((mount) => mount.replace(/\/$/, ''))])];
+  return { mounts: mounts.sort((a, b) => b.length - a.length), inSecrets: given.inSecrets ?? false };
+}

@@ -1,0 +1,26 @@
+/** Names that would reach into the machinery of JavaScript objects instead of naming a value. */
+const RESERVED = ['__proto__', 'constructor', 'prototype'];
+
+/** @internal */
+export function isReservedKey(key: string): boolean {
+  return RESERVED.includes(key);
+}
+
+/** Whether a name of the configuration leads somewhere: dots separate containers. @internal */
+export function isKeyPath(key: string): boolean {
+  return key.split('.').every((part) => part !== '' && !isReservedKey(part));
+}
+
+/** Looks through a whole value, without recursion: a hostile one may be nested deeper than the stack. @internal */
+export function reservedKeyIn(value: unknown): string | undefined {
+  const queue: unknown[] = [value];
+  while (queue.length > 0) {
+    const next = queue.pop();
+    if (typeof next !== 'object' || next === null) continue;
+    for (const [key, inner] of Object.entries(next)) {
+      if (isReservedKey(key)) return key;
+      queue.push(inner);
+    }
+  }
+  return undefined;
+}

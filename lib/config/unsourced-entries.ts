@@ -1,0 +1,47 @@
+import type { Environment } from '../bootstrap/env-file.js';
+import { originOf } from './assemble.js';
+import type { FactoryValues } from './config-factories.js';
+import type { ConfigEntry, VaultValueOrigin } from './configuration.js';
+import { NO_SECRET } from './configuration.js';
+import type { FoundSecret, ReferenceResolver } from './references/reference-resolver.js';
+import type { ReferenceText } from './references/reference-syntax.js';
+
+/** Variables with references in them, resolved: what `ConfigService` must find instead of the references. @internal */
+export function variableEntries(
+  variables: ReadonlyMap<string, ReferenceText>,
+  resolver: ReferenceResolver,
+): Map<string, ConfigEntry> {
+  const entries = new Map<string, ConfigEntry>();
+  for (const [name, parts] of variables) {
+    const resolved = resolver.resolve(parts, name);
+    const origin = { ...originOfReference([name], resolved?.found), variable: name };
+    entries.set(name, { path: [name], value: resolved?.value, origin });
+  }
+  return entries;
+}
+
+/** What factories have made, references in it resolved. @internal */
+export function factoryEntries(
+  loaded: readonly FactoryValues[],
+  resolver: ReferenceResolver | undefined,
+): ConfigEntry[] {
+  return loaded.flatMap(({ option, path: containers, values }) =>
+    Object.entries(values).map(([key, given]): ConfigEntry => {
+      const path = [...containers, key] as unknown as ConfigEntry['path'];
+      const resolved = resolver?.resolveDeep(given, `"${path.join('.')}" of ${option}`);
+      return { path, value: resolved ? resolved.value : given, origin: originOfReference(path, resolved?.found) };
+    }),
+  );
+}
+
+/** Finds a variable as the application sees it: references resolved. @internal */
+export function variableFinder(environment: Environment, resolved: ReadonlyMap<string, ConfigEntry>) {
+  return (name: string): { readonly value: unknown } | undefined => {
+    const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
+    return value === undefined ? undefined : (resolved.get(name) ?? { value });
+  };
+}
+
+function originOfReference(path: readonly string[], found: FoundSecret | undefined): VaultValueOrigin {
+  return found ? originOf(path, found.address, found.read) : { ...NO_SECRET, key: path.join('.'), hides: [] };
+}

@@ -1,0 +1,331 @@
+import 'reflect-metadata';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Injectable, Module } from '@nestjs/common';
+import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
+import type { VaultConfigOptions } from '../../lib/index.js';
+import { VaultModule, VaultService } from '../../lib/index.js';
+import type { VaultServer } from '../../lib/testing/index.js';
+import { startVaultServer } from '../../lib/testing/index.js';
+import { bootApplication } from '../support/boot-application.js';
+import { renderError } from '../support/render-error.js';
+
+let server: VaultServer;
+let folder: string;
+const open: INestApplicationContext[] = [];
+const environment = { ...process.env };
+const home = process.cwd();
+
+/** Passes everything on to the server and remembers which secrets were asked for. */
+const asked: string[] = [];
+const counter = createServer((incoming, outgoing) => {
+  const { method = 'GET', url = '', headers } = incoming;
+  if (url.includes('/data/')) asked.push(url.slice('/v1/'.length));
+  const passed = forward(server.endpoint + url, { method, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+    answer.pipe(outgoing);
+  });
+  incoming.pipe(passed);
+});
+let endpoint: string;
+
+beforeAll(async () => {
+  server = await startVaultServer();
+  await new Promise<void>((resolve) => counter.listen(0, '127.0.0.1', resolve));
+  endpoint = `http://127.0.0.1:${(counter.address() as AddressInfo).port}`;
+  folder = await mkdtemp(join(tmpdir(), 'nestjs-vault-references-'));
+  process.chdir(folder);
+  await server.seed({ 'secret/my-app/db': { password: 'first' } });
+  await server.seed({
+    'secret/my-app/db': {
+      username: 'app',
+      password: 'hunter2',
+      port: 5432,
+      tls: { ca: 'CA-TEXT' },
+      'a.b': 'dotted',
+      a: { b: 'nested' },
+      list: ['x', 'y'],
+      looksLikeOne: 'vault:secret/other#value',
+    },
+    'secret/other': { value: 'from-other', chain: 'vault:secret/my-app/db#password' },
+    'secret/cycle/a': { x: '${vault:secret/cycle/b#y}!' },
+    'secret/cycle/b': { y: 'vault:secret/data/cycle/c#z' },
+    'secret/cycle/c': { z: ['vault:secret/cycle/a#x'], self: 'vault:secret/cycle/c#self' },
+    'secret/hostile': { evil: JSON.parse('{"__proto__":{"polluted":true}}') as object },
+    ...Object.fromEntries(
+      Array.from({ length: 30 }, (_, i) => [
+        `secret/laugh/${i}`,
+        { ha: `\${vault:secret/laugh/${i + 1}#ha}`.repeat(10), ...(i === 29 && { ha: 'ha'.repeat(100) }) },
+      ]),
+    ),
+  });
+  await server.request('POST', 'sys/mounts/team/kv', { type: 'kv', options: { version: '2' } });
+});
+afterAll(async () => {
+  process.chdir(home);
+  counter.close();
+  counter.closeAllConnections();
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+afterEach(async () => {
+  process.env = { ...environment };
+  await rm('.env', { force: true });
+  await Promise.all(open.splice(0).map((app) => app.close()));
+});
+
+@Injectable()
+class Consumer {
+  readonly password: unknown;
+  constructor(config: ConfigService) {
+    this.password = config.get('DB_PASSWORD');
+  }
+}
+
+async function start(config: VaultConfigOptions = {}): Promise<INestApplicationContext> {
+  @Module({
+    imports: [
+      ConfigModule.forRoot({ isGlobal: true }),
+      VaultModule.forRoot({ endpoint, auth: { method: 'token', token: server.rootToken }, config }),
+    ],
+    providers: [Consumer],
+  })
+  class AppModule {}
+  asked.length = 0;
+  const app = await bootApplication(AppModule);
+  open.push(app);
+  return app;
+}
+
+const boot = async (config?: VaultConfigOptions) => (await start(config)).get(ConfigService);
+
+async function failure(config?: VaultConfigOptions): Promise<Error> {
+  return start(config).then(
+    () => {
+      throw new Error('It booted.');
+    },
+    (error: Error) => error,
+  );
+}
+
+describe('references in the environment', () => {
+  it('are resolved before the first constructor runs, in .env and process.env, and never written there', async () => {
+    await writeFile(
+      '.env',
+      "DB_PASSWORD=vault:secret/data/my-app/db#password\nDB_URL='pg://${vault:secret/my-app/db#username}:${vault:secret/my-app/db#password}@db'\nPLAIN='vault://not/one#here'\n",
+    );
+    process.env['DB_PORT'] = 'vault:secret/my-app/db#port';
+    process.env['DB_OLD'] = 'vault:secret/my-app/db#password#1';
+    process.env['DB_CA'] = 'vault:secret/my-app/db#tls.ca';
+    process.env['DB_DOTTED'] = 'vault:secret/my-app/db#a.b';
+    const app = await start();
+    expect(app.get(Consumer).password).toBe('hunter2');
+    const config = app.get(ConfigService);
+    expect(
+      ['DB_URL', 'DB_PORT', 'DB_OLD', 'DB_CA', 'DB_DOTTED', 'PLAIN'].map((key) => config.get<unknown>(key)),
+    ).toEqual(['pg://app:hunter2@db', 5432, 'first', 'CA-TEXT', 'dotted', 'vault://not/one#here']);
+    expect(process.env['DB_PORT']).toBe('vault:secret/my-app/db#port');
+    expect(JSON.stringify(process.env)).not.toContain('hunter2');
+    expect(app.get(VaultService).explain('DB_URL')).toMatchObject({
+      secretPath: 'my-app/db',
+      version: 2,
+      variable: 'DB_URL',
+    });
+    // Each secret once, however often it is named; a version is a secret of its own.
+    expect(asked.sort()).toEqual(['secret/data/my-app/db', 'secret/data/my-app/db?version=1']);
+  });
+
+  it('share their reads with sources, and cost none when there are none', async () => {
+    process.env['DB_PASSWORD'] = 'vault:secret/my-app/db#password';
+    await start({ sources: ['my-app/db'] });
+    expect(asked).toEqual(['secret/data/my-app/db']);
+    delete process.env['DB_PASSWORD'];
+    await start();
+    expect(asked).toEqual([]);
+  });
+
+  it('stay text when they are switched off, and never start from a value in a secret by themselves', async () => {
+    process.env['DB_PASSWORD'] = 'vault:secret/my-app/db#password';
+    process.env['TRICK'] = 'vault:secret/my-app/db#looksLikeOne';
+    expect((await boot({ references: false })).get('DB_PASSWORD')).toBe('vault:secret/my-app/db#password');
+    const config = await boot({ sources: ['my-app/db'] });
+    expect(config.get('looksLikeOne')).toBe('vault:secret/other#value');
+    expect(config.get('TRICK')).toBe('vault:secret/other#value');
+    expect(asked).toEqual(['secret/data/my-app/db']);
+  });
+
+  it('take a default for what is absent, and for nothing else', async () => {
+    process.env['A'] = 'vault:secret/absent#key?fallback';
+    process.env['B'] = 'x${vault:secret/my-app/db#absent?}y';
+    const config = await boot();
+    expect([config.get('A'), config.get('B')]).toEqual(['fallback', 'xy']);
+    await server.seed({ 'secret/gone': { key: 1 } });
+    await server.request('DELETE', 'secret/data/gone');
+    process.env['A'] = 'vault:secret/gone#key?SECRET-DEFAULT';
+    const error = await failure();
+    expect(error.message).toMatch(/A \(vault:secret\/gone#key\): .*delet/);
+    expect(renderError(error)).not.toContain('SECRET-DEFAULT');
+  });
+
+  it('that cannot be resolved are listed with name, path, key and fix, never with a value', async () => {
+    process.env['ONE'] = 'vault:secret/absent#key';
+    process.env['TWO'] = '${vault:secret/absent#other}';
+    process.env['THREE'] = 'vault:secret/my-app/db#pasword';
+    process.env['FOUR'] = 'vault:secret/../sys#x';
+    process.env['FIVE'] = 'pg://${vault:secret/my-app/db#tls}';
+    process.env['SIX'] = 'vault:secret/hostile#evil';
+    const error = (await failure()) as Error & { code: string };
+    expect(error.code).toBe('VAULT_CONFIGURATION');
+    expect(error.message).toMatch(
+      /ONE \(vault:secret\/absent#key\), TWO \(vault:secret\/absent#other\): .*absent.*default behind "\?"/,
+    );
+    expect(error.message).toMatch(/THREE refers to vault:secret\/my-app\/db#pasword, which does not exist/);
+    expect(error.message).toMatch(/FOUR refers to .*could lead to another path/);
+    expect(error.message).toMatch(/FIVE refers to vault:secret\/my-app\/db#tls, which is no text/);
+    expect(error.message).toMatch(/SIX refers to .*a name that no configuration may have/);
+    expect(renderError(error)).not.toMatch(/hunter2|CA-TEXT/);
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  it('find mounts with slashes', async () => {
+    await server.request('POST', 'team/kv/data/x', { data: { k: 'team' } });
+    process.env['WITH_DATA'] = 'vault:team/kv/data/x#k';
+    expect((await boot()).get('WITH_DATA')).toBe('team');
+    process.env['WITHOUT'] = 'vault:team/kv/x#k';
+    expect((await boot({ references: { mountPath: 'team/kv/' } })).get('WITHOUT')).toBe('team');
+    expect((await boot({ sources: [{ secretPath: 'x', mountPath: 'team/kv' }] })).get('WITHOUT')).toBe('team');
+  });
+});
+
+describe('load', () => {
+  it('runs factories once, resolves at any depth, and keeps what is not plain', async () => {
+    const shared: Record<string, unknown> = { url: 'x-${vault:secret/my-app/db#password}' };
+    shared['self'] = shared;
+    class Pool {
+      readonly secret = 'vault:secret/my-app/db#password';
+    }
+    const pool = new Pool();
+    let runs = 0;
+    const database = registerAs('database', async () => {
+      runs += 1;
+      await Promise.resolve();
+      return {
+        password: 'vault:secret/data/my-app/db#password',
+        ports: [{ main: 'vault:secret/my-app/db#port' }],
+        shared,
+      };
+    });
+    const app = await start({ load: [database, () => ({ pool, level: 3, DB_PASSWORD: 'mine' })] });
+    const config = app.get(ConfigService);
+    expect(config.get('database.password')).toBe('hunter2');
+    expect(config.get('database.ports')).toEqual([{ main: 5432 }]);
+    const made = config.get<Record<string, unknown>>('database.shared');
+    expect(made?.['url']).toBe('x-hunter2');
+    expect(made?.['self']).toBe(made);
+    expect(shared['url']).toContain('vault:');
+    expect(config.get('pool')).toBe(pool);
+    expect(config.get('level')).toBe(3);
+    expect(app.get(Consumer).password).toBe('mine');
+    expect(runs).toBe(1);
+    expect(app.get(VaultService).explain('database.password')).toMatchObject({ secretPath: 'my-app/db' });
+    expect(app.get(VaultService).explain('level')).toBeUndefined();
+  });
+
+  it('keeps what a schema says nothing about', async () => {
+    process.env['DB_PASSWORD'] = 'vault:secret/my-app/db#password';
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) => ({ value: { value: (value as { value: string }).value + '!' } }),
+      },
+    } as const;
+    const config = await boot({ sources: ['other'], load: [() => ({ level: 3 })], schema });
+    expect([config.get('value'), config.get('level'), config.get('DB_PASSWORD'), config.get('chain')]).toEqual([
+      'from-other!',
+      3,
+      'hunter2',
+      undefined,
+    ]);
+  });
+
+  it.each<[string, VaultConfigOptions['load'], RegExp]>([
+    ['no object', [() => 7 as never], /"config\.load\[0\]" must make an object/],
+    ['no function', [Promise.resolve(7 as never)], /"config\.load\[0\]" must be a function/],
+    ['a reserved key', [() => JSON.parse('{"__proto__":1}') as never], /"config\.load\[0\]" makes a key/],
+    ['a reserved namespace', [registerAs('a.constructor', () => ({}))], /"config\.load\[0\]" makes a key/],
+    [
+      'a bad reference',
+      [() => ({ deep: [{ x: 'vault:secret/nope#k' }] })],
+      /"deep" of config\.load\[0\] \(vault:secret\/nope#k\)/,
+    ],
+  ])('refuses %s', async (_, load, message) => {
+    const error = await failure({ ...(load && { load }) });
+    expect(error.message).toMatch(message);
+  });
+
+  it('passes on what a factory throws', async () => {
+    const load = [() => Promise.reject(new Error('no such file'))];
+    await expect(start({ load })).rejects.toThrow('no such file');
+  });
+});
+
+describe('references in secrets, on request', () => {
+  const references = { inSecrets: true };
+
+  it('are followed, each secret read once', async () => {
+    process.env['CHAIN'] = '<${vault:secret/other#chain}>';
+    const config = await boot({ references, sources: ['my-app/db'] });
+    expect([config.get('looksLikeOne'), config.get('CHAIN')]).toEqual(['from-other', '<hunter2>']);
+    expect(asked.sort()).toEqual(['secret/data/my-app/db', 'secret/data/other']);
+  });
+
+  it('that run in a circle are one clear error naming it', async () => {
+    process.env['START'] = 'vault:secret/cycle/a#x';
+    const error = await failure({ references });
+    expect(error.message).toMatch(
+      /START refers to .*cycle: vault:secret\/cycle\/a#x → vault:secret\/cycle\/b#y → vault:secret\/data\/cycle\/c#z → vault:secret\/cycle\/a#x/,
+    );
+    delete process.env['START'];
+    expect((await failure({ references, sources: [{ secretPath: 'cycle/c', keys: ['self'] }] })).message).toMatch(
+      /key "self" of secret "cycle\/c" refers to .*cycle: vault:secret\/cycle\/c#self → vault:secret\/cycle\/c#self/,
+    );
+    // Nobody asked for them to be followed.
+    expect((await boot({ sources: ['cycle/c'] })).get('self')).toBe('vault:secret/cycle/c#self');
+  });
+
+  it('that multiply are stopped', async () => {
+    process.env['LAUGH'] = 'vault:secret/laugh/0#ha';
+    expect((await failure({ references })).message).toMatch(/LAUGH refers to .*more than 16 references/);
+    process.env['LAUGH'] = 'vault:secret/laugh/20#ha';
+    expect((await failure({ references })).message).toMatch(/LAUGH refers to .*longer than 8388608 characters/);
+  });
+});
+
+describe('many', () => {
+  it('references to a few secrets are read once each and resolved; those to one absent secret make one error', async () => {
+    const load = [
+      () =>
+        Object.fromEntries(
+          Array.from({ length: 10_000 }, (_, i) => [
+            `k${i}`,
+            `vault:secret/${i % 2 ? 'other' : 'my-app/db'}#${i % 2 ? 'value' : 'port'}`,
+          ]),
+        ),
+    ];
+    const config = await boot({ load });
+    expect([config.get('k9998'), config.get('k9999')]).toEqual([5432, 'from-other']);
+    expect(asked).toHaveLength(2);
+    const absent = [
+      () => Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, `vault:secret/none#k${i}`])),
+    ];
+    const { message } = await failure({ load: absent });
+    expect(message).toMatch(/1 problem\b[^]*and 9990 more/);
+    expect(message.length).toBeLessThan(3_000);
+  });
+});
