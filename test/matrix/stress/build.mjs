@@ -1,6 +1,7 @@
 // Turns a drawn graph into Nest modules whose consumers report what they saw.
 import { consumerKinds, injectable, injected, moduleOf } from './consumers.mjs';
 import { pause } from './random.mjs';
+import { FEATURED } from './values.mjs';
 
 /** What each consumer saw; a consumer that never reported is as much a failure as one that saw nothing. */
 export class Recorder {
@@ -119,11 +120,12 @@ function accessTo(kit, module) {
 }
 
 /** The metadata a module gets from its consumers, and how each of them is awaited. */
-function consumersOf(kit, module, recorder, vaultIsGlobal) {
+function consumersOf(kit, module, recorder, { vaultIsGlobal, vaults }) {
   return module.consumers.map((consumer) => {
     const about = { kind: consumer.kind, config: module.config };
-    const see = recorder.expect(consumer.id, about, consumer.keys);
-    const context = { ...consumer, see, kit, vaultIsGlobal, token: `consumer:${consumer.id}` };
+    const keys = consumer.kind === 'feature-provider' ? [`${FEATURED}.STRESS_PASSWORD`] : consumer.keys;
+    const see = recorder.expect(consumer.id, about, kit.featured ? keys : consumer.keys);
+    const context = { ...consumer, see, kit, vaultIsGlobal, vaults, token: `consumer:${consumer.id}` };
     return consumerKinds[consumer.kind](context);
   });
 }
@@ -149,7 +151,8 @@ export function buildGraph(kit, graph, recorder) {
   const vaultIsGlobal = graph.vault !== null && (graph.vault.style === 'forRoot' || graph.vault.isGlobal);
   // Children first: a dynamic module's metadata holds the references of the modules it imports.
   for (const module of [...graph.modules].reverse()) {
-    const parts = consumersOf(kit, module, recorder, vaultIsGlobal);
+    const vaults = [graph.vault, graph.second].filter(Boolean).length;
+    const parts = consumersOf(kit, module, recorder, { vaultIsGlobal, vaults });
     const all = (field) => parts.flatMap((part) => part[field] ?? []);
     // Nest follows no promise behind forwardRef, so that one direction of the circle stays direct.
     const refer = ({ id, back, form }) =>

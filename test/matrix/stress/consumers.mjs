@@ -2,6 +2,7 @@
 // A kind is a function from { id, token, see, delay, kit, module } to the metadata it adds to its module, plus `late`:
 // what is constructed only on demand, after the boot.
 import { pause } from './random.mjs';
+import { FEATURED, SECRETS } from './values.mjs';
 
 const named = (name, type) => Object.defineProperty(type, 'name', { value: name });
 
@@ -168,6 +169,39 @@ export const consumerKinds = {
         },
       ],
     };
+  },
+
+  /** Whoever imports a namespace has it, by its token and by its key. */
+  feature(context) {
+    const { id, kit, see } = context;
+    if (!kit.featured || context.vaults === 0) return consumerKinds.class(context);
+    const tokens = [kit.ConfigService, kit.featured.KEY];
+    const type = injectable(kit, `Feature_${id}`, tokens, (config, values) => {
+      // With two modules that both read it, the one object may be the one's and the other the other's.
+      const same =
+        (config.get(FEATURED) === values || context.vaults > 1) && values.STRESS_PASSWORD === SECRETS.STRESS_PASSWORD;
+      see(same ? config : undefined);
+    });
+    return { imports: [kit.VaultModule.forFeature(kit.featured)], providers: [type] };
+  },
+
+  'feature-provider'(context) {
+    const { id, kit, see } = context;
+    if (!kit.featured || context.vaults === 0) return consumerKinds.class(context);
+    const { imports, inject, useFactory } = kit.featured.asProvider();
+    const core = {
+      module: moduleOf(kit, `Connected_${id}`),
+      imports,
+      providers: [
+        { provide: `options:${id}`, inject, useFactory },
+        {
+          provide: `connection:${id}`,
+          inject: [`options:${id}`],
+          useFactory: (values) => see({ get: (key) => values[key.split('.')[1]] }),
+        },
+      ],
+    };
+    return { imports: [core] };
   },
 
   request({ id, kit, see }) {

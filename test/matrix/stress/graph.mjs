@@ -1,11 +1,14 @@
 // Draws one random module graph as plain data, so that it can be printed, replayed from its seed and shrunk.
 import { randomFrom } from './random.mjs';
-import { EXPECTED, SECOND_SECRETS } from './values.mjs';
+import { EXPECTED, FEATURED, SECOND_SECRETS } from './values.mjs';
+
+/** What every application has; the namespace of a feature only those that import it. */
+const KEYS = Object.keys(EXPECTED).filter((key) => !key.startsWith(FEATURED));
 
 const CONSUMERS = [
   ...['class', 'paramtypes', 'factory', 'async-factory', 'alias', 'property', 'transient', 'controller'],
   ...['interceptor', 'circular-pair', 'after-slow', 'exported', 'orm', 'orm-core', 'orm-promise', 'lazy', 'durable'],
-  ...['request', 'request-factory', 'vault-service', 'optional'],
+  ...['request', 'request-factory', 'vault-service', 'optional', 'feature', 'feature-provider'],
 ];
 const DELAYS = [0, 0, 0, -1, -2, -3, -5, -8, -13, 1, 2];
 const POSITIONS = ['first', 'middle', 'last'];
@@ -18,7 +21,7 @@ function drawModule(random, id, count) {
   const consumers = Array.from({ length: random.pick([0, 1, 1, 2, 3]) }, (_, at) => ({
     id: `m${id}.c${at}`,
     kind: random.pick(CONSUMERS),
-    keys: random.sample(Object.keys(EXPECTED), random.between(1, 3)),
+    keys: random.sample(KEYS, random.between(1, 3)),
     delay: random.pick(DELAYS),
     importsConfig: random.chance(0.6),
   }));

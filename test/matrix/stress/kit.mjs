@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { pause } from './random.mjs';
-import { NAMESPACE, SECOND_SECRETS, SECRETS } from './values.mjs';
+import { FEATURED, LISTED, NAMESPACE, SECOND_SECRETS, SECRETS } from './values.mjs';
 
 const PATH = 'stress';
 
@@ -13,8 +13,6 @@ async function packagesOf(workspace, format) {
 }
 
 const versionOf = (workspace, name) => createRequire(join(workspace, 'package.json'))(`${name}/package.json`).version;
-
-const sources = [PATH, { secretPath: PATH, as: NAMESPACE }];
 
 /** @returns the kit; in `vault` mode with `VaultModule`, in `plain` mode with the plain loaders instead. */
 export async function loadKit({ workspace, format, mode }) {
@@ -40,17 +38,24 @@ export async function loadKit({ workspace, format, mode }) {
   };
   if (mode === 'plain') {
     const slowly = (value, delay) => async () => (await pause(Math.abs(delay) + 1), value);
-    const loaders = (delay) => [slowly(SECRETS, delay), config.registerAs(NAMESPACE, slowly(SECRETS, delay))];
+    const loaders = (delay) => [
+      slowly(SECRETS, delay),
+      ...[NAMESPACE, LISTED].map((name) => config.registerAs(name, slowly(SECRETS, delay))),
+    ];
     return { ...kit, loaders };
   }
-  const { VaultModule, VaultService } = await vault();
+  const { OnVaultChange, vaultConfig, VaultModule, VaultService } = await vault();
+  const sources = [PATH, { secretPath: PATH, as: NAMESPACE }, vaultConfig(LISTED, { secretPath: PATH })];
   const endpoint = process.env.VAULT_ADDR;
   const auth = { method: 'token', token: process.env.VAULT_TOKEN };
   const read = (vaultService) => vaultService.kv('secret').read(PATH);
   return {
     ...kit,
+    OnVaultChange,
+    vaultConfig,
     VaultModule,
     VaultService,
+    featured: vaultConfig(FEATURED, { secretPath: PATH }),
     optionsMethod: 'createVaultOptions',
     vaultOptions: { endpoint, auth, config: { sources } },
     secondOptions: { endpoint, auth, config: { sources: ['stress-second'] } },

@@ -57,6 +57,47 @@ const broken = (kit, flag) => [
 ];
 
 const cases = {
+  async 'and its values changed while it runs'(kit, auth, path) {
+    await admin.write(path, { AGAIN: 'old', OTHER: 'old' });
+    const living = kit.vaultConfig('living', { secretPath: path });
+    const heard = [];
+    class Listener {
+      constructor(values) {
+        this.values = values;
+      }
+      hear({ keys }) {
+        heard.push(...keys);
+      }
+    }
+    kit.Inject(living.KEY)(Listener, undefined, 0);
+    kit.Injectable()(Listener);
+    kit.OnVaultChange('living')(
+      Listener.prototype,
+      'hear',
+      Object.getOwnPropertyDescriptor(Listener.prototype, 'hear'),
+    );
+    const vault = kit.VaultModule.forRoot({ auth, config: { sources: [path, living] } });
+    const root = kit.ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, cache: true });
+    const AppModule = moduleOf(kit, 'Changing', { imports: [root, vault], providers: [Listener] });
+    const app = await kit.boot(AppModule);
+    const config = app.get(kit.ConfigService, { strict: false });
+    const { values } = app.get(Listener);
+    const events = [];
+    config.changes$.subscribe(({ path: key, oldValue, newValue }) => {
+      // Whoever hears of the first key finds all of them changed.
+      events.push([key, oldValue, newValue, config.get('AGAIN'), values.OTHER]);
+    });
+    await admin.write(path, { AGAIN: 'new', OTHER: 'new' });
+    await app.get(kit.VaultService, { strict: false }).refresh();
+    same(values, { AGAIN: 'new', OTHER: 'new' });
+    same(config.get('living') === values, true);
+    same(events.map(([key]) => key).sort(), ['AGAIN', 'OTHER', 'living.AGAIN', 'living.OTHER']);
+    same(events[0].slice(1), ['old', 'new', 'new', 'new']);
+    same(heard.includes('living.OTHER'), true);
+    same([process.env.AGAIN, process.env['living.AGAIN']], [undefined, undefined]);
+    await app.close();
+  },
+
   async 'after a close, with a new value'(kit, auth, path) {
     const { AppModule, saw } = application(kit, auth, path);
     const before = await admin.tokens();

@@ -13,10 +13,17 @@ export const SECOND_SECRETS = { SECOND_PASSWORD: 'second-password-2d4e' };
 /** The namespace the same secret is mounted under a second time. */
 export const NAMESPACE = 'stressed';
 
+/** Names of `vaultConfig` namespaces over the same secret: one in `sources`, one that only `forFeature` asks for. */
+export const LISTED = 'listed';
+export const FEATURED = 'featured';
+
 /** Configuration path -> value. */
 export const EXPECTED = Object.freeze({
+  [`${FEATURED}.STRESS_PASSWORD`]: SECRETS.STRESS_PASSWORD,
   ...SECRETS,
   'STRESS_TREE.branch.leaf': SECRETS.STRESS_TREE.branch.leaf,
   [`${NAMESPACE}.STRESS_PASSWORD`]: SECRETS.STRESS_PASSWORD,
   [`${NAMESPACE}.STRESS_TREE.branch`]: SECRETS.STRESS_TREE.branch,
+  [`${LISTED}.STRESS_PASSWORD`]: SECRETS.STRESS_PASSWORD,
+  [`${LISTED}.STRESS_PORT`]: SECRETS.STRESS_PORT,
 });
