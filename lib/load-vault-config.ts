@@ -1,6 +1,5 @@
 import type { BootLog } from './bootstrap/boot.js';
 import { boot } from './bootstrap/boot.js';
-import { valuesOf } from './config/configuration.js';
 import type { VaultModuleOptions } from './vault.options.js';
 
 /** Standard output belongs to the program; what it should know goes to standard error. */
@@ -23,7 +22,7 @@ const QUIET: BootLog = {
 export async function loadVaultConfig(options: VaultModuleOptions = {}): Promise<Record<string, unknown>> {
   const runtime = await boot(options, { log: QUIET });
   try {
-    return valuesOf(runtime.configuration.entries);
+    return runtime.values();
   } finally {
     await runtime.close();
   }

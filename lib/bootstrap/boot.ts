@@ -70,10 +70,10 @@ export async function boot(
     );
   try {
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
-    const runtime = new VaultRuntime(start, resolved.config, session, client, sys, snapshot);
+    const runtime = new VaultRuntime(start, load, resolved.config, session, client, sys, snapshot);
     if (runtime.degraded) {
       warnOfSnapshot(runtime.degraded, resolved.snapshot?.file, log);
-      runtime.recoverWith((limit) => load(limit), log);
+      runtime.recover(log);
     } else {
       report(start.loaded, client, session, log);
       void snapshot?.save(start.loaded.reads);

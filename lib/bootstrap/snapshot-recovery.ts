@@ -1,4 +1,3 @@
-import type { LoadedConfiguration } from '../config/configuration.js';
 import { isVaultError } from '../errors/index.js';
 import type { VaultErrorCode } from '../errors/index.js';
 
@@ -12,8 +11,7 @@ const LONGEST_DELAY_MS = 15_000;
  * @internal
  */
 export class SnapshotRecovery {
-  readonly #attempt: (signal: AbortSignal) => Promise<LoadedConfiguration>;
-  readonly #onRecovered: (loaded: LoadedConfiguration) => void | Promise<void>;
+  readonly #attempt: (signal: AbortSignal) => Promise<void>;
   readonly #warn: (message: string) => void;
   readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | undefined;
@@ -21,17 +19,11 @@ export class SnapshotRecovery {
   #told: VaultErrorCode | 'unknown' | undefined;
 
   /**
-   * @param attempt logs in and reads everything
-   * @param onRecovered gets what was read; when it throws, the attempt has failed
+   * @param attempt logs in, reads everything and changes over to it
    * @param warn is told why an attempt has failed, once for each reason
    */
-  constructor(
-    attempt: (signal: AbortSignal) => Promise<LoadedConfiguration>,
-    onRecovered: (loaded: LoadedConfiguration) => void | Promise<void>,
-    warn: (message: string) => void,
-  ) {
+  constructor(attempt: (signal: AbortSignal) => Promise<void>, warn: (message: string) => void) {
     this.#attempt = attempt;
-    this.#onRecovered = onRecovered;
     this.#warn = warn;
     this.#schedule(FIRST_DELAY_MS);
   }
@@ -53,8 +45,7 @@ export class SnapshotRecovery {
   async #try(delayMs: number): Promise<void> {
     const { signal } = this.#closing;
     try {
-      const loaded = await this.#attempt(signal);
-      if (!signal.aborted) await this.#onRecovered(loaded);
+      await this.#attempt(signal);
     } catch (error) {
       if (signal.aborted) return;
       this.#tell(error);

@@ -5,9 +5,11 @@ import { ConfigurationLoader } from '../config/configuration-loader.js';
 import { ConfigurationStore } from '../config/configuration-store.js';
 import type { SecretReads } from '../config/read-secrets.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
+import { valuesOf } from '../config/configuration.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import type { VaultSys } from '../sys/vault-sys.js';
+import type { BootLog } from './boot.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
 
@@ -16,6 +18,7 @@ import { SnapshotRecovery } from './snapshot-recovery.js';
  * @internal
  */
 export class VaultRuntime {
+  readonly #load: (signal?: AbortSignal) => Promise<LoadedConfiguration>;
   readonly #snapshot: ConfigSnapshot | undefined;
   #configuration: LoadedConfiguration;
   #degraded: VaultDegradation | undefined;
@@ -26,12 +29,14 @@ export class VaultRuntime {
 
   constructor(
     { loaded, takenAt, because }: StartConfiguration,
+    load: (signal?: AbortSignal) => Promise<LoadedConfiguration>,
     readonly plan: ConfigPlan,
     readonly session: VaultSession,
     readonly client: VaultClient,
     readonly sys: VaultSys,
     snapshot: ConfigSnapshot | undefined,
   ) {
+    this.#load = load;
     this.#snapshot = snapshot;
     this.#configuration = loaded;
     this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, because: because?.message ?? '' };
@@ -72,15 +77,30 @@ export class VaultRuntime {
     return this.#degraded;
   }
 
-  /** Goes on trying to reach Vault, and changes over to what is read then. */
-  recoverWith(load: (signal: AbortSignal) => Promise<LoadedConfiguration>, log: Pick<Console, 'log' | 'warn'>): void {
+  /** A fresh object with the values as they are now. */
+  values(): Record<string, unknown> {
+    return valuesOf(this.#configuration.entries);
+  }
+
+  /**
+   * Reads everything again and changes over to it as a whole, the snapshot too. Nothing has changed when it throws.
+   *
+   * @throws VaultConfigurationError, and what a boot throws while there is no session
+   */
+  async reload(signal?: AbortSignal): Promise<void> {
+    const loaded = await this.#load(signal);
+    const recovered = this.#degraded !== undefined;
+    this.#configuration = loaded;
+    this.#degraded = undefined;
+    this.saveSnapshot(loaded.reads);
+    if (recovered) for (const callback of this.#onRecovered) callback(loaded.reads);
+  }
+
+  /** Goes on trying to reach Vault until that has worked once. */
+  recover(log: Pick<BootLog, 'log' | 'warn'>): void {
     this.#recovery = new SnapshotRecovery(
-      load,
-      (loaded) => {
-        this.#configuration = loaded;
-        this.#degraded = undefined;
-        this.saveSnapshot(loaded.reads);
-        for (const callback of this.#onRecovered) callback(loaded.reads);
+      async (signal) => {
+        await this.reload(signal);
         log.log('Vault is back: the configuration is current again.');
       },
       (message) => log.warn(message),

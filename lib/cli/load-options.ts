@@ -1,0 +1,77 @@
+import { access, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { redact } from '../errors/redact.js';
+import type { VaultModuleOptions } from '../vault.options.js';
+import { CliError } from './cli-command.js';
+
+const DEFAULT_FILES = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'].map((extension) => `nestjs-vault.config.${extension}`);
+
+/**
+ * The options of `VaultModule` for a command: from the file named, else from `nestjs-vault.config.*` in the working
+ * directory. A module exports them, or a function that makes them, as its default.
+ *
+ * @returns `undefined` when no file was named and there is none
+ * @throws CliError naming the file; nothing of a JSON file is quoted
+ * @internal
+ */
+export async function loadOptions(file: string | undefined): Promise<VaultModuleOptions | undefined> {
+  const path = file ?? (await defaultFile());
+  if (path === undefined) return undefined;
+  const options = path.endsWith('.json') ? await readJson(path) : await importOptions(path);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new CliError(
+      `${path} does not give options: export an object with the options of VaultModule, or a function that makes one, as its default.`,
+    );
+  }
+  return options;
+}
+
+async function defaultFile(): Promise<string | undefined> {
+  for (const name of DEFAULT_FILES) {
+    if (
+      await access(name).then(
+        () => true,
+        () => false,
+      )
+    )
+      return name;
+  }
+  return undefined;
+}
+
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new CliError(`Cannot read ${path} (${codeOf(error)}).`);
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // The parser would quote what it stumbled over.
+    throw new CliError(`${path} is not valid JSON.`);
+  }
+}
+
+async function importOptions(path: string): Promise<unknown> {
+  try {
+    const { default: exported } = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown };
+    // TypeScript compiled to CommonJS puts its default export into the exports.
+    const given = (exported as { default?: unknown } | undefined)?.default ?? exported;
+    return typeof given === 'function' ? await (given as () => unknown)() : given;
+  } catch (error) {
+    if (codeOf(error) === 'ERR_UNKNOWN_FILE_EXTENSION') {
+      throw new CliError(
+        `This version of Node cannot load ${path}. Compile it to JavaScript, or use a Node that runs TypeScript (22.18, 24).`,
+      );
+    }
+    const { name, message } = error instanceof Error ? error : { name: 'Error', message: 'something was thrown' };
+    throw new CliError(`Cannot load ${path}: ${name}: ${redact(message)}`);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? 'unreadable';
+}

@@ -1,0 +1,173 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { runCli } from '../../lib/cli/cli.js';
+import { environmentOf, inheritedEnvironment } from '../../lib/cli/run/environment.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cli-spec-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** What one command line prints and returns. */
+async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const printed = { out: '', err: '' };
+  const into = (stream: 'out' | 'err') => (text: unknown) => ((printed[stream] += String(text)), true);
+  jest.spyOn(process.stdout, 'write').mockImplementation(into('out'));
+  jest.spyOn(process.stderr, 'write').mockImplementation(into('err'));
+  jest.replaceProperty(process, 'env', { VAULT_ADDR: 'http://127.0.0.1:1', VAULT_TOKEN: 'x' });
+  const code = await runCli(args);
+  jest.restoreAllMocks();
+  return { code, ...printed };
+}
+
+describe('names and values of the environment', () => {
+  it('flat keys stay, nested ones are in capitals, what is not text is JSON', () => {
+    const values = {
+      SMTP_PASSWORD: 'p=w "\n$x',
+      smtpPort: 25,
+      ON: true,
+      NOTHING: null,
+      LIST: [1, { a: 'b' }],
+      EMPTY: '',
+      NONE: {},
+      database: { password: 'x', maxPool: 5, 'read-only': false, tlsCA: { file: 'f' }, HTTPServer: 1 },
+    };
+    expect(environmentOf(values)).toEqual({
+      SMTP_PASSWORD: 'p=w "\n$x',
+      smtpPort: '25',
+      ON: 'true',
+      NOTHING: 'null',
+      LIST: '[1,{"a":"b"}]',
+      EMPTY: '',
+      NONE: '{}',
+      DATABASE_PASSWORD: 'x',
+      DATABASE_MAX_POOL: '5',
+      DATABASE_READ_ONLY: 'false',
+      DATABASE_TLS_CA_FILE: 'f',
+      DATABASE_HTTP_SERVER: '1',
+    });
+    expect(environmentOf({ A: '1', b: { c: '2' } }, { prefix: 'APP_' })).toEqual({ APP_A: '1', APP_B_C: '2' });
+  });
+
+  it.each([
+    ...['my-key', '1ST', 'a.b', 'A B', '', 'ä', 'A=B', 'A\nB'].map((key): [Record<string, unknown>, string] => [
+      { [key]: 'SECRET-VALUE' },
+      'is no name for a variable',
+    ]),
+    ...[
+      'PATH',
+      'NODE_OPTIONS',
+      'node_options',
+      'LD_PRELOAD',
+      'DYLD_INSERT_LIBRARIES',
+      'BASH_ENV',
+      'npm_config_script_shell',
+    ]
+      .concat(['NODE_TLS_REJECT_UNAUTHORIZED', 'VAULT_TOKEN', 'BAO_ADDR', 'PYTHONSTARTUP', '_JAVA_OPTIONS'])
+      .map((key): [Record<string, unknown>, string] => [{ [key]: 'SECRET-VALUE' }, `--allow ${key}`]),
+    [{ node: { options: 'SECRET-VALUE' } }, '--allow NODE_OPTIONS'],
+    [{ DB_USER: 'SECRET-VALUE', db: { user: 'SECRET-VALUE' } }, '"DB_USER" and "db.user" would both be DB_USER'],
+    [{ A: 'SECRET-VALUE\0' }, 'A holds a NUL'],
+  ])('refuses %j', (values, message) => {
+    expect(() => environmentOf(values)).toThrow(message);
+    expect(() => environmentOf(values)).not.toThrow('SECRET-VALUE');
+  });
+
+  it('lists all that is wrong at once, and passes on what is allowed', () => {
+    expect(() => environmentOf({ 'a-b': 1, PATH: 2, OK: 3 })).toThrow(/"a-b"[^]*PATH/);
+    expect(environmentOf({ NODE_OPTIONS: 'x', NODE_ENV: 'test' }, { allow: ['NODE_OPTIONS'] })).toEqual({
+      NODE_OPTIONS: 'x',
+      NODE_ENV: 'test',
+    });
+    expect(environmentOf({ PATH: 'x' }, { prefix: 'APP_' })).toEqual({ APP_PATH: 'x' });
+  });
+
+  it('takes 10,000 keys and 5,000 levels', () => {
+    let deep: unknown = 'x';
+    for (let n = 0; n < 5_000; n++) deep = { a: deep };
+    expect(Object.keys(environmentOf({ deep }))).toHaveLength(1);
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`KEY_${n}`, n]));
+    expect(Object.keys(environmentOf(many))).toHaveLength(10_000);
+  });
+
+  it('withholds the way to Vault, and the variables that the options take credentials from', () => {
+    const given = { VAULT_TOKEN: 't', BAO_ADDR: 'a', ROLE_SECRET: 's', SNAPSHOT_KEY: 'k', STAYS: 'x' };
+    jest.replaceProperty(process, 'env', given);
+    const options = {
+      auth: { method: 'approle', secretId: { env: 'ROLE_SECRET' } },
+      config: { snapshot: { key: { env: 'SNAPSHOT_KEY' } } },
+    };
+    expect(inheritedEnvironment(options, false)).toEqual({ STAYS: 'x' });
+    expect(inheritedEnvironment(options, true)).toEqual(given);
+  });
+});
+
+describe('the command line', () => {
+  it('helps', async () => {
+    const help = await cli('--help');
+    expect(help).toEqual({ code: 0, out: expect.stringContaining('run ') as unknown, err: '' });
+    expect(await cli('-h')).toEqual(help);
+    expect(await cli('run', '--help')).toEqual({
+      code: 0,
+      out: expect.stringContaining('--watch') as unknown,
+      err: '',
+    });
+  });
+
+  it.each<[string[], string]>([
+    [[], 'No command given'],
+    [['fly'], 'There is no command "fly"'],
+    [['run'], 'Which command?'],
+    [['run', 'node', 'app.js'], 'Which command?'],
+    [['run', '--sources', 'a', '--'], 'Which command?'],
+    [['run', '--'], 'Which command?'],
+    [['run', '--wtach', '--', 'true'], "Unknown option '--wtach'"],
+    [['run', 'stray', '--', 'true'], 'Unexpected argument'],
+    [['run', '--sources', '--', 'true'], '--sources'],
+    [['run', '--', 'true'], 'Nothing to read'],
+    ...['0', '-1', '1.5', 'soon', '2147483648', ''].map((value): [string[], string] => [
+      ['run', '--sources', 'a', `--interval-ms=${value}`, '--', 'true'],
+      '--interval-ms takes',
+    ]),
+    [['run', '--sources', 'a', '--grace-ms=x', '--', 'true'], '--grace-ms takes'],
+    [['run', '--sources', 'a,,b', '--', 'true'], '"config.sources[1]" is empty'],
+    [['run', '--config', 'no-such-file.json', '--', 'true'], 'no-such-file.json (ENOENT)'],
+    [['run', '--config', 'no-such-file.mjs', '--', 'true'], 'Cannot load no-such-file.mjs'],
+  ])('refuses %j', async (args, message) => {
+    const { code, out, err } = await cli(...args);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain(message);
+  });
+
+  it.each([
+    ['not-json.json', '{ "auth": SECRET-VALUE', 'is not valid JSON'],
+    ['list.json', '["SECRET-VALUE"]', 'does not give options'],
+    ['nothing.mjs', 'export const options = {};', 'does not give options'],
+    ['broken.mjs', 'throw new RangeError("not today");', 'RangeError: not today'],
+    ['token.mjs', 'throw new Error("hvs.CAESIJ1234567890abcdefgh");', '***'],
+    ['unknown.json', '{ "endpont": "SECRET-VALUE" }', 'Did you mean "endpoint"'],
+  ])('says what is wrong with %s', async (name, content, message) => {
+    const file = join(folder, name);
+    await writeFile(file, content);
+    const { code, err } = await cli('run', '--config', file, '--', 'true');
+    expect(code).toBe(1);
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/SECRET-VALUE|hvs\./);
+  });
+
+  it('says it in JSON when asked to', async () => {
+    const { err } = await cli('run', '--json', '--config', join(folder, 'unknown.json'), '--', 'true', '--json');
+    expect(JSON.parse(err)).toEqual({
+      level: 'error',
+      code: 'VAULT_INVALID_OPTION',
+      message: expect.stringContaining('endpont') as unknown,
+    });
+    expect((await cli('run', '--sources', 'a', '--grace-ms=x', '--', 'true', '--json')).err).toMatch(/^nestjs-vault: /);
+  });
+});
