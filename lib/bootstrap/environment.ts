@@ -48,6 +48,8 @@ export const VARIABLES = {
     'requests per second above zero, such as "10", or with a burst, "10:20"',
     goRateLimit,
   ),
+  proxy: variable('PROXY_ADDR', 'request.proxy', 'the address of a proxy', any),
+  httpProxy: variable('HTTP_PROXY', 'request.proxy', 'the address of a proxy', any),
   disableRedirects: variable('DISABLE_REDIRECTS', 'request.redirects', 'a boolean: true or false', goBoolean),
 } as const;
 

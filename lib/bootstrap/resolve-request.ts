@@ -28,6 +28,8 @@ export const REQUEST_SHAPE: Shape = {
   connectTimeoutMs: positive,
   maxConnections: positive,
   headers,
+  http2: is('boolean'),
+  proxy: is('string'),
   redirects: is('boolean'),
   retries: wholeNumber,
   rateLimit: checkRateLimit,
@@ -45,6 +47,8 @@ export function resolveRequest(options: VaultRequestOptions = {}): Omit<Transpor
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
     maxConnections: Math.ceil(options.maxConnections ?? 8),
     headers: lowerCase(options.headers ?? headersOfEnvironment()),
+    http2: options.http2 ?? true,
+    proxy: resolveProxy(options.proxy),
     redirects: options.redirects ?? fromEnvironment(VARIABLES.disableRedirects) !== true,
     retries: options.retries ?? fromEnvironment(VARIABLES.retries) ?? 2,
     rateLimit: readRateLimit(options.rateLimit) ?? fromEnvironment(VARIABLES.rateLimit),
@@ -59,4 +63,30 @@ function headersOfEnvironment(): Readonly<Record<string, string>> {
 
 function lowerCase(given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function resolveProxy(given: string | undefined): string | undefined {
+  if (given !== undefined) return checkProxy(given, '"request.proxy"');
+  for (const variable of [VARIABLES.proxy, VARIABLES.httpProxy]) {
+    const value = fromEnvironment(variable);
+    if (value !== undefined) return checkProxy(value, nameOf(variable));
+  }
+  return undefined;
+}
+
+/** The value is not quoted in errors: it may hold a password. */
+function checkProxy(value: string, what: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const schemes = ['http:', 'https:'];
+  if (!url || !schemes.includes(url.protocol) || url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+    throw new VaultInvalidOptionError(
+      `${what} must be the address of a proxy: "http://" or "https://", host and port, such as "http://proxy.example.com:3128".`,
+    );
+  }
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    throw new VaultInvalidOptionError(`${what} holds a user name or password in which a "%" is not written as "%25".`);
+  }
+  return url.href;
 }

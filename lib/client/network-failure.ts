@@ -9,6 +9,7 @@ import {
   VaultTlsError,
 } from '../errors/index.js';
 import { ExchangeInterrupted } from './exchange.js';
+import { ProxyFailure } from './proxy-tunnel.js';
 
 /** How a call is named in its errors. @internal */
 export interface CallContext extends VaultErrorDetails {
@@ -87,6 +88,7 @@ export function networkFailure(failure: unknown, call: CallContext): VaultError 
         );
     }
   }
+  if (failure instanceof ProxyFailure) return proxyFailure(failure, where, call);
   const reason = codeOf(failure);
   if (CLOSED_BY_US.includes(reason)) return closedFailure(call);
   if (reason === INVALID_HEADER) {
@@ -118,6 +120,21 @@ export function networkFailure(failure: unknown, call: CallContext): VaultError 
   }
   const fix = CONNECTION_FIX[reason] ?? `The connection broke. ${BROKEN}`;
   return new VaultConnectionError(`${where}: ${reason}. ${fix}`, details);
+}
+
+function proxyFailure({ proxy, reason }: ProxyFailure, where: string, call: CallContext): VaultError {
+  const details = { ...call, reason };
+  const through = `${where} through the proxy ${proxy}: ${reason}.`;
+  if (reason === 'status 407') {
+    return new VaultInvalidOptionError(
+      `${through} The proxy wants a user name and password, or other ones: write them into "request.proxy" (VAULT_PROXY_ADDR).`,
+      details,
+    );
+  }
+  const fix = reason.startsWith('status')
+    ? 'The proxy does not connect to this server: look at its rules and its log.'
+    : 'Check "request.proxy" (VAULT_PROXY_ADDR) and that the proxy is running.';
+  return new VaultConnectionError(`${through} ${fix}`, details);
 }
 
 /** The error for a call of an application that has been closed. @internal */

@@ -34,6 +34,11 @@ export class TlsFiles {
     return new TlsFiles(options, secureContextOf(await read(options)), stamp);
   }
 
+  /** What `current()` has last returned. */
+  get latest(): SecureContext {
+    return this.#context;
+  }
+
   /** What the next connection is secured with; another object when the files have changed. Never fails. */
   async current(): Promise<SecureContext> {
     const stamp = await stampOf(this.#options);

@@ -11,13 +11,25 @@ export interface VaultRequestOptions {
   readonly timeoutMs?: number;
   /** Deadline of establishing a connection, in milliseconds. Default: 5 000. */
   readonly connectTimeoutMs?: number;
-  /** Connections kept open to one server at most. Default: 8. */
+  /** Connections of HTTP/1.1 kept open to one server at most; HTTP/2 takes one. Default: 8. */
   readonly maxConnections?: number;
   /**
    * Further headers of every call, such as one that a gateway asks for. Those that start with `X-Vault-`, and those of the
    * connection and the body, are the module's own. Values are kept out of logs and errors. Default: `VAULT_HEADERS`.
    */
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Whether HTTP/2 is offered where there is TLS: all calls then share one connection. A server that does not take it is
+   * served by HTTP/1.1. Default: `true`.
+   */
+  readonly http2?: boolean;
+  /**
+   * Proxy between this machine and the server: `http://` or `https://`, host and port, and before them user name and
+   * password if it wants some, which are kept out of logs and errors. It is asked to connect through (CONNECT), so that
+   * TLS goes on to the server itself. `HTTP_PROXY` and the like are not read.
+   * Default: `VAULT_PROXY_ADDR`, else `VAULT_HTTP_PROXY`, else none.
+   */
+  readonly proxy?: string;
   /** Whether one redirect per call is followed, within the configured address. Default: `true`, unless `VAULT_DISABLE_REDIRECTS` is set. */
   readonly redirects?: boolean;
   /**
@@ -54,4 +66,8 @@ export interface TransportOptions {
   readonly onRetry?: ((failed: FailedTry) => void) | undefined;
   /** Told when calls are turned to another server. Must not throw. */
   readonly onEndpoint?: ((endpoint: string) => void) | undefined;
+  /** Default: `true`. */
+  readonly http2?: boolean;
+  /** Checked; may hold credentials. */
+  readonly proxy?: string | undefined;
 }

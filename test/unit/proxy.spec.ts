@@ -1,0 +1,212 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import * as net from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TransportOptions } from '../../lib/client/transport.options.js';
+import type { VaultError } from '../../lib/index.js';
+import { createCertificates } from '../../lib/testing/index.js';
+import { canary, findLeaks, renderError } from '../support/canary.js';
+import type { FaultServer } from '../support/fault-server.js';
+import * as fault from '../support/fault-server.js';
+import { json, startHttp2Server } from '../support/http2-server.js';
+import { createClient } from '../support/vault-client.js';
+
+const TOKEN = canary('token');
+const PASSWORD = canary('password');
+const ends: (() => Promise<unknown> | void)[] = [];
+const environment = { ...process.env };
+afterEach(async () => {
+  process.env = { ...environment };
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+interface Proxy {
+  readonly port: number;
+  /** What it was asked for: the target and the credentials. */
+  readonly asked: { readonly target: string | undefined; readonly authorization: string | undefined }[];
+}
+
+/** A proxy for CONNECT; `answer` instead of a tunnel when it is given. */
+async function startProxy(answer?: string, tls?: https.ServerOptions): Promise<Proxy> {
+  const asked: { target: string | undefined; authorization: string | undefined }[] = [];
+  const sockets = new Set<net.Socket>();
+  const server = tls ? https.createServer(tls) : http.createServer();
+  server.on('connection', (socket: net.Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+  });
+  server.on('connect', (request: http.IncomingMessage, socket: net.Socket) => {
+    socket.on('error', () => undefined);
+    asked.push({ target: request.url, authorization: request.headers['proxy-authorization'] });
+    if (answer !== undefined) return void (answer === '' ? undefined : socket.end(answer));
+    const { hostname, port } = new URL(`http://${request.url}`);
+    const upstream = net.connect(Number(port), hostname.replace(/^\[|\]$/g, ''), () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      socket.pipe(upstream).pipe(socket);
+    });
+    sockets.add(upstream);
+    upstream.on('error', () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  });
+  return { port: (server.address() as AddressInfo).port, asked };
+}
+
+async function call(endpoint: string, options: Partial<TransportOptions> = {}): Promise<unknown> {
+  const client = await createClient(endpoint, TOKEN, { timeoutMs: 2000, ...options });
+  try {
+    return (await client.request({ method: 'GET', path: 'x' })).body;
+  } finally {
+    await client.close();
+  }
+}
+
+async function failure(work: Promise<unknown>): Promise<VaultError> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(Error);
+  expect(findLeaks(renderError(error))).toEqual([]);
+  return error as VaultError;
+}
+
+async function startServer(tls?: https.ServerOptions): Promise<FaultServer> {
+  const server = await fault.startFaultServer(fault.json(200, { data: 1 }), tls ? { tls } : {});
+  ends.push(() => server.close());
+  return server;
+}
+
+describe('a proxy', () => {
+  it('connects through to a plain server, with its credentials, and these go no further', async () => {
+    const server = await startServer();
+    const proxy = await startProxy();
+    const address = `http://u%40ser:${PASSWORD}@127.0.0.1:${proxy.port}/`;
+    expect(await call(server.endpoint, { proxy: address })).toEqual({ data: 1 });
+    const basic = Buffer.from(`u@ser:${PASSWORD}`).toString('base64');
+    expect(proxy.asked).toEqual([{ target: `127.0.0.1:${server.port}`, authorization: `Basic ${basic}` }]);
+    expect(JSON.stringify(server.requests[0]?.headers)).not.toContain(basic);
+  });
+
+  it('connects through to a TLS server, whose certificate is verified all the same', async () => {
+    const { ca, cert, key } = await createCertificates();
+    const server = await startServer({ cert, key });
+    const proxy = await startProxy();
+    const address = `http://127.0.0.1:${proxy.port}/`;
+    expect(await call(server.endpoint, { proxy: address, tls: { ca } })).toEqual({ data: 1 });
+    expect(proxy.asked).toEqual([{ target: `127.0.0.1:${server.port}`, authorization: undefined }]);
+    const { ca: stranger } = await createCertificates();
+    expect(await failure(call(server.endpoint, { proxy: address, tls: { ca: stranger } }))).toMatchObject({
+      code: 'VAULT_TLS',
+    });
+  });
+
+  it('speaks TLS itself, and HTTP/2 goes through it', async () => {
+    const certificates = await createCertificates();
+    const { ca, cert, key } = certificates;
+    const server = await startHttp2Server(json({ data: 2 }), {}, certificates);
+    ends.push(() => server.close());
+    const proxy = await startProxy(undefined, { cert, key });
+    const address = `https://127.0.0.1:${proxy.port}/`;
+    expect(await call(server.endpoint, { proxy: address, tls: { ca } })).toEqual({ data: 2 });
+    expect(proxy.asked).toHaveLength(1);
+    const { ca: stranger } = await createCertificates();
+    expect(await failure(call(server.endpoint, { proxy: address, tls: { ca: stranger } }))).toMatchObject({
+      code: 'VAULT_CONNECTION',
+      message: expect.stringMatching(/through the proxy https:.*request\.proxy/) as unknown,
+    });
+  });
+
+  it('of the process is not used unless it is asked for', async () => {
+    const server = await startServer();
+    const proxy = await startProxy();
+    for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'])
+      process.env[name] = `http://127.0.0.1:${proxy.port}`;
+    expect(await call(server.endpoint)).toEqual({ data: 1 });
+    expect(proxy.asked).toEqual([]);
+  });
+
+  it.each<[string, string, object]>([
+    [
+      'wants other credentials',
+      'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n',
+      {
+        code: 'VAULT_INVALID_OPTION',
+        reason: 'status 407',
+        message: expect.stringMatching(/user name and password.*request\.proxy.*VAULT_PROXY_ADDR/) as unknown,
+      },
+    ],
+    [
+      'refuses',
+      'HTTP/1.1 403 Forbidden\r\ncontent-length: 4\r\n\r\nnope',
+      {
+        code: 'VAULT_CONNECTION',
+        reason: 'status 403',
+        message: expect.stringMatching(/through the proxy http:\/\/127\.0\.0\.1:\d+: status 403.*rules/) as unknown,
+      },
+    ],
+    ['cannot reach the server', 'HTTP/1.1 502 Bad Gateway\r\n\r\n', { code: 'VAULT_CONNECTION', reason: 'status 502' }],
+    ['hangs up', ' ', { code: 'VAULT_CONNECTION' }],
+    ['speaks something else', 'SSH-2.0-OpenSSH\r\n', { code: 'VAULT_CONNECTION' }],
+    ['never answers', '', { code: 'VAULT_CONNECTION', reason: 'ETIMEDOUT' }],
+  ])('that %s', async (_, answer, expected) => {
+    const proxy = await startProxy(answer);
+    const address = `http://user:${PASSWORD}@127.0.0.1:${proxy.port}/`;
+    for (const endpoint of ['http://127.0.0.1:9', 'https://127.0.0.1:9']) {
+      expect(await failure(call(endpoint, { proxy: address, connectTimeoutMs: 300 }))).toMatchObject(expected);
+    }
+  });
+
+  it('that nobody runs is named', async () => {
+    const proxy = `http://user:${PASSWORD}@127.0.0.1:${await fault.freePort()}/`;
+    const error = await failure(call('https://127.0.0.1:9', { proxy }));
+    expect(error).toMatchObject({ code: 'VAULT_CONNECTION', reason: 'ECONNREFUSED' });
+    expect(error.message).toMatch(/through the proxy.*Check "request\.proxy"/);
+  });
+
+  it('before a unix socket is refused', async () => {
+    const error = await failure(call('unix:///run/agent.sock', { proxy: 'http://127.0.0.1:1/' }));
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+  });
+
+  it('that is asked while the application closes is let go', async () => {
+    const proxy = await startProxy('');
+    const client = await createClient('https://127.0.0.1:9', TOKEN, { proxy: `http://127.0.0.1:${proxy.port}/` });
+    const pending = failure(client.request({ method: 'GET', path: 'x' }));
+    while (proxy.asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await client.close();
+    expect(await pending).toMatchObject({ code: 'VAULT_CLOSED' });
+  });
+});
+
+describe('a unix socket', () => {
+  it('carries calls, is named in errors, and follows no redirect', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nestjs-vault-socket-'));
+    ends.push(() => rm(directory, { recursive: true }));
+    const path = join(directory, 'agent.sock');
+    const endpoint = `unix://${path}`;
+    const error = await failure(call(endpoint));
+    expect(error).toMatchObject({ code: 'VAULT_CONNECTION', reason: 'ENOENT' });
+    expect(error.message).toContain(endpoint);
+    let redirect = false;
+    const server = http.createServer((request, response) => {
+      if (redirect) return void response.writeHead(307, { location: '/v1/y' }).end();
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ host: request.headers.host }));
+    });
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    ends.push(() => new Promise((resolve) => server.close(resolve)));
+    expect(await call(endpoint)).toEqual({ host: 'localhost' });
+    redirect = true;
+    expect(await failure(call(endpoint))).toMatchObject({ code: 'VAULT_BAD_RESPONSE' });
+  });
+});
