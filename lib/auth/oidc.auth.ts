@@ -23,7 +23,7 @@ export interface OidcAuth extends MountedLoginOptions {
   readonly role?: string;
   /**
    * Port on 127.0.0.1 to which the browser comes back; `http://localhost:<port>/oidc/callback` has to be among the role's
-   * `allowed_redirect_uris`. Default: 8250.
+   * `allowed_redirect_uris` (where the port may be any). Default: 8250.
    */
   readonly port?: number;
   /** Gets the address to log in at, to open a browser for instance. Default: it is logged. */
