@@ -99,7 +99,8 @@ export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls
 
 function unknownMethod(method: unknown): VaultInvalidOptionError {
   // Repeated only when it looks like the name of a method, and not like a token in the wrong place.
-  const shown = typeof method === 'string' && /^[a-zA-Z-]{1,20}$/.test(method) ? JSON.stringify(method) : 'not one';
+  const shown =
+    typeof method === 'string' && /^[a-z][a-zA-Z-]{0,19}$/.test(method) ? JSON.stringify(method) : 'not one';
   return new VaultInvalidOptionError(
     `"auth.method" is ${method === undefined ? 'missing' : shown}. Known methods: ${Object.keys(KINDS).join(', ')}.`,
   );

@@ -1,5 +1,4 @@
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { OidcCallback } from '../../lib/auth/oidc-callback.js';
 import type { OidcAuth } from '../../lib/auth/oidc.auth.js';

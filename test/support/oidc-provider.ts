@@ -48,7 +48,8 @@ export async function startOidcProvider(): Promise<OidcProvider> {
         back.searchParams.set('state', searchParams.get('state') ?? '');
         const code = randomUUID();
         codes.set(code, searchParams);
-        back.searchParams.set(...((provider.error ? ['error', provider.error] : ['code', code]) as [string, string]));
+        if (provider.error === undefined) back.searchParams.set('code', code);
+        else back.searchParams.set('error', provider.error);
         return void response.writeHead(302, { location: back.href }).end();
       }
       case '/token': {
