@@ -69,7 +69,9 @@ export class AzureLogin implements LoginMethod {
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
     const { role } = this.#options;
-    const [jwt, place] = await Promise.all([this.#jwt(signal), this.#place(signal)]);
+    // One after the other: of two refusals the one of the token is the one to explain.
+    const jwt = await this.#jwt(signal);
+    const place = await this.#place(signal);
     return submitLogin(client, {
       method: 'azure',
       mountPath: this.#mountPath,

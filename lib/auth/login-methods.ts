@@ -97,11 +97,19 @@ export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls
   return kind.create(auth, context);
 }
 
+/** Methods of the server that are not built in, and what to do instead. */
+const INSTEAD = new Map<unknown, string>([
+  [
+    'kerberos',
+    'Use "custom" with a function that sends the SPNEGO token to auth/kerberos/login; docs/auth-cloud.md shows it.',
+  ],
+]);
+
 function unknownMethod(method: unknown): VaultInvalidOptionError {
   // Repeated only when it looks like the name of a method, and not like a token in the wrong place.
   const shown =
     typeof method === 'string' && /^[a-z][a-zA-Z-]{0,19}$/.test(method) ? JSON.stringify(method) : 'not one';
   return new VaultInvalidOptionError(
-    `"auth.method" is ${method === undefined ? 'missing' : shown}. Known methods: ${Object.keys(KINDS).join(', ')}.`,
+    `"auth.method" is ${method === undefined ? 'missing' : shown}. ${INSTEAD.get(method) ?? `Known methods: ${Object.keys(KINDS).join(', ')}.`}`,
   );
 }

@@ -293,7 +293,7 @@ describe('aws ec2', () => {
   it('with metadata turned off for the instance: the error names the status', async () => {
     const metadata = await standIn(answer(403));
     await expect(openEc2({ metadataEndpoint: metadata.endpoint })).rejects.toMatchObject(
-      refusal(/status 403\. Check that the instance metadata service is enabled/, { statusCode: 403 }),
+      refusal(/status 403\. Check that this is an EC2 instance whose metadata/, { statusCode: 403 }),
     );
   });
 });

@@ -106,7 +106,7 @@ describe('azure on a machine', () => {
       { jwt: tokenFor('api://vault', 'object-1', 2) },
     ]);
     expect((await failure(open({ metadataEndpoint, clientId: 'nobody' }))).message).toMatch(
-      /status 400 \(Identity not found\)\. Check that the machine or application has a managed identity/,
+      /status 400 \(Identity not found\)\. Check that this runs on Azure with a managed identity/,
     );
   });
 

@@ -33,6 +33,7 @@ describe('a wrong option is named', () => {
     [{ ...BASE, namespace: 1 }, '"namespace"'],
     [{ ...BASE, auth: 'token' }, '"auth"'],
     [{ ...BASE, auth: { method: 'telepathy' } }, /"auth\.method" is "telepathy".*approle/],
+    [{ ...BASE, auth: { method: 'kerberos' } }, /"auth\.method" is "kerberos"\. Use "custom"/],
     [{ ...BASE, auth: {} }, '"auth.method"'],
     [{ ...BASE, auth: { method: 'toString' } }, '"auth.method"'],
     [{ ...BASE, auth: { method: 'approle', roleID: 'x' } }, 'Did you mean "roleId"'],

@@ -19,7 +19,7 @@ export interface AzureTokenOptions {
 
 const LOGIN = 'https://login.microsoftonline.com';
 const IDENTITY_MISSING =
-  'Check that the machine or application has a managed identity; with several, name one in "auth.clientId" or "auth.objectId".';
+  'Check that this runs on Azure with a managed identity; with several, name one in "auth.clientId" or "auth.objectId".';
 
 /** Which source this machine has, by the variables that the platform sets. @internal */
 export function detectAzureTokenSource(): AzureTokenSource {

@@ -28,7 +28,7 @@ export async function fetchEc2Proof(
       'This is not running on an EC2 instance, or metadata is blocked. In a container the hop limit of the service has to be 2: ' +
       'aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2. Elsewhere use type "iam".',
     refused:
-      'Check that the instance metadata service is enabled for this instance, and the address in "auth.metadataEndpoint".',
+      'Check that this is an EC2 instance whose metadata service is enabled, and the address in "auth.metadataEndpoint".',
     signal,
   };
   const session: MetadataRequest = {
