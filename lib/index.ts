@@ -23,6 +23,7 @@ export type { TokenFileAuth } from './auth/token-file.auth.js';
 export type { TokenAuth } from './auth/token.auth.js';
 export type { UserpassAuth } from './auth/userpass.auth.js';
 export { tokenHelper } from './auth/token-helper.js';
+export type { VaultConsistency } from './client/consistency.js';
 export type { VaultRateLimit } from './client/rate-limiter.js';
 export type { VaultPem } from './client/tls.options.js';
 export type { VaultRequestOptions } from './client/transport.options.js';

@@ -36,6 +36,7 @@ export async function unwrapSecretId(
       path: 'sys/wrapping/lookup',
       body: { token },
       token: null,
+      idempotent: true,
     });
     checkOrigin(lookup.body, options.mountPath, operation);
     // As the request's own token: there is no session yet that could vouch for a token in the body.

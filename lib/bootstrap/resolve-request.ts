@@ -1,3 +1,4 @@
+import type { VaultConsistency } from '../client/consistency.js';
 import type { TransportOptions, VaultRequestOptions } from '../client/transport.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from './check-options.js';
@@ -11,6 +12,8 @@ const RESERVED =
   /^(?:x-vault-.*|proxy-.*|accept|accept-encoding|connection|content-.*|expect|host|http2-settings|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
 const HEADERS =
   'an object of header names and printable values; headers that start with "X-Vault-", and those of the connection and the body, are set by the module';
+
+const CONSISTENCIES: readonly VaultConsistency[] = ['off', 'read-your-writes', 'forward'];
 
 const headers = (value: unknown): string | undefined =>
   typeof value === 'object' &&
@@ -33,6 +36,8 @@ export const REQUEST_SHAPE: Shape = {
   redirects: is('boolean'),
   retries: wholeNumber,
   rateLimit: checkRateLimit,
+  consistency: (value) =>
+    CONSISTENCIES.some((known) => known === value) ? undefined : `one of "${CONSISTENCIES.join('", "')}"`,
 };
 
 /**
@@ -52,6 +57,7 @@ export function resolveRequest(options: VaultRequestOptions = {}): Omit<Transpor
     redirects: options.redirects ?? fromEnvironment(VARIABLES.disableRedirects) !== true,
     retries: options.retries ?? fromEnvironment(VARIABLES.retries) ?? 2,
     rateLimit: readRateLimit(options.rateLimit) ?? fromEnvironment(VARIABLES.rateLimit),
+    consistency: options.consistency,
   };
 }
 

@@ -5,6 +5,8 @@ import type { VaultRequest } from './vault-request.js';
 
 const BACKOFF_MS = 1000;
 const BACKOFF_JITTER_MS = 500;
+const SHORTEST_ROUND_MS = 100;
+const LONGEST_ROUND_MS = 2000;
 /** What a standby says while its cluster has no leader; it has not acted on the request. */
 const NO_LEADER = 'active cluster node not found';
 
@@ -72,6 +74,11 @@ export function isRepeatable({ method, idempotent }: Pick<VaultRequest, 'method'
 /** The wait before the n-th repetition, counted from 1: n times 1 to 1.5 seconds, as Vault's own clients wait. @internal */
 export function backoffMs(repetition: number, random = Math.random): number {
   return repetition * (BACKOFF_MS + random() * BACKOFF_JITTER_MS);
+}
+
+/** The wait before another try when all of several servers were asked, and some more than once, counted from 0. @internal */
+export function roundMs(repetition: number, random = Math.random): number {
+  return Math.min(LONGEST_ROUND_MS, SHORTEST_ROUND_MS * 2 ** repetition) * (0.5 + random() / 2);
 }
 
 function withRetryAfter(verdict: Verdict, headers: RawAnswer['headers']): Verdict {

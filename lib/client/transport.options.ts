@@ -1,3 +1,4 @@
+import type { VaultConsistency } from './consistency.js';
 import type { VaultRateLimit } from './rate-limiter.js';
 import type { TlsOptions } from './tls.options.js';
 import type { FailedTry } from './tries.js';
@@ -42,6 +43,8 @@ export interface VaultRequestOptions {
    * `rate[:burst]`. Default: `VAULT_RATE_LIMIT`, else no limit.
    */
   readonly rateLimit?: VaultRateLimit | string;
+  /** What reads may miss in a cluster whose standbys answer reads. Default: `off`. */
+  readonly consistency?: VaultConsistency;
 }
 
 /** What the transport needs to know, checked and complete. @internal */
@@ -62,6 +65,8 @@ export interface TransportOptions {
   /** Default here: none. */
   readonly retries?: number | undefined;
   readonly rateLimit?: VaultRateLimit | undefined;
+  /** Default: `off`. */
+  readonly consistency?: VaultConsistency | undefined;
   /** Told about every try that failed and is followed by another. Must not throw. */
   readonly onRetry?: ((failed: FailedTry) => void) | undefined;
   /** Told when calls are turned to another server. Must not throw. */

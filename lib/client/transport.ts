@@ -1,5 +1,6 @@
 import type { VaultErrorDetails } from '../errors/index.js';
 import { VaultAbortedError, VaultTimeoutError } from '../errors/index.js';
+import { Consistency } from './consistency.js';
 import type { Endpoint } from './endpoint.js';
 import { Endpoints } from './endpoints.js';
 import type { RawAnswer } from './exchange.js';
@@ -12,7 +13,7 @@ import { prepareRequest, withToken } from './prepare-request.js';
 import { RateLimiter } from './rate-limiter.js';
 import { readAnswer } from './read-answer.js';
 import { isRedirect, redirectForbidden, redirectTarget } from './redirect.js';
-import { backoffMs, isRepeatable, judgeFailure } from './retry-policy.js';
+import { backoffMs, isRepeatable, judgeFailure, roundMs } from './retry-policy.js';
 import type { TransportOptions } from './transport.options.js';
 import { Tries } from './tries.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
@@ -20,6 +21,8 @@ import { Waits } from './waits.js';
 
 /** Vault's own limit for a request; no honest answer is larger. */
 const MAX_BYTES = 32 * 1024 * 1024;
+/** The status for a state that a server of Vault does not have yet. */
+const STALE = 412;
 /** With less time left than this, another try is no help. */
 const SHORTEST_TRY_MS = 5;
 
@@ -35,6 +38,7 @@ export class Transport {
   readonly #endpoints: Endpoints;
   readonly #waits: Waits;
   readonly #limiter: RateLimiter | undefined;
+  readonly #consistency: Consistency | undefined;
 
   private constructor(
     endpoints: Endpoints,
@@ -47,6 +51,8 @@ export class Transport {
     this.#options = options;
     this.#sessionToken = sessionToken;
     this.#limiter = options.rateLimit && new RateLimiter(options.rateLimit);
+    const { consistency = 'off' } = options;
+    this.#consistency = consistency === 'off' ? undefined : new Consistency(consistency);
   }
 
   /** Opens no connection yet. `sessionToken` is asked at every try of a call that does not bring a token of its own. */
@@ -82,7 +88,10 @@ export class Transport {
       failure = outcome;
       tries ??= new Tries();
       const waitMs = this.#waitBefore(tries, outcome, request, call);
-      if (waitMs === undefined) throw outcome.error;
+      if (waitMs === undefined) {
+        if (outcome.error.statusCode === STALE) this.#consistency?.forget();
+        throw outcome.error;
+      }
       this.#report(tries, outcome, waitMs, call);
       if (waitMs > 0) await this.#pause(waitMs, request, call);
       call = { ...call, earlier: tries.toString() };
@@ -111,10 +120,11 @@ export class Transport {
       if (this.#options.redirects === false) throw redirectForbidden(answer, call);
       const target = redirectTarget(answer, prepared, this.#endpoints.addresses, call);
       const other = this.#endpoints.at(target.endpoint) ?? endpoint;
-      // A server that redirects names the active one.
-      if (other !== endpoint) this.#endpoints.adopt(other);
       const there = { ...call, endpoint: other.address };
-      return this.#try(other, { ...prepared, path: target.path }, request, there, shareMs, true);
+      const outcome = await this.#try(other, { ...prepared, path: target.path }, request, there, shareMs, true);
+      // The server named the active one; while a new one is elected, that may be one that is gone.
+      if (!(outcome instanceof Failure) && other !== endpoint) this.#endpoints.adopt(other);
+      return outcome;
     }
     const outcome = answer instanceof Failure ? answer : readAnswer(answer, request, prepared, call);
     this.#learn(endpoint, outcome, askedAt);
@@ -132,13 +142,16 @@ export class Transport {
     if (shareMs !== undefined) exchange.stallAfter(shareMs, isRepeatable(request));
     try {
       if (!exchange.interrupted) {
-        connections.dispatch({ method, path, headers, ...(body !== undefined && { body }) }, exchange);
+        const sent = this.#consistency?.apply(headers) ?? headers;
+        connections.dispatch({ method, path, headers: sent, ...(body !== undefined && { body }) }, exchange);
       }
     } catch (error) {
       exchange.fail(error);
     }
     try {
-      return await exchange.answer;
+      const answer = await exchange.answer;
+      this.#consistency?.record(answer.headers);
+      return answer;
     } catch (thrown) {
       const error = networkFailure(thrown, call);
       return new Failure(error, judgeFailure(error, exchange.sent));
@@ -165,9 +178,10 @@ export class Transport {
     const retries = request.retries ?? this.#options.retries ?? 0;
     const { size, hopeless } = this.#endpoints;
     if (size > 1 && verdict.serverFault) {
-      // Another server is another chance, and counts as no repetition; the search for one does the waiting.
-      const another = tries.count + 1 < size || (retries > 0 && !hopeless);
-      return another ? 0 : undefined;
+      // Another server is another chance, and counts as no repetition. Once all were asked there is a wait.
+      const round = tries.count + 1 - size;
+      if (round < 0) return 0;
+      return retries > 0 && !hopeless ? Math.min(roundMs(round), leftMs / 2) : undefined;
     }
     if (verdict.final || tries.repetitions >= retries) return undefined;
     tries.repetitions += 1;

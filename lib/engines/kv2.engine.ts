@@ -169,6 +169,8 @@ export class Kv2Engine {
     await this.client.request({
       ...this.#call('POST', part, secretPath, options, `${part} versions of`),
       body: { versions },
+      // It names what it changes, so twice is once.
+      idempotent: true,
     });
   }
 

@@ -33,6 +33,11 @@ export interface VaultLogicalOptions extends VaultCallOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** Ask for a response-wrapped answer that lives so long: seconds, or a duration such as `5m`. */
   readonly wrapTtl?: string | number;
+  /**
+   * Whether doing it twice is the same as doing it once, so that it may be repeated when the connection broke before the
+   * answer. Default: `true` for reads, `false` for writes.
+   */
+  readonly idempotent?: boolean;
 }
 
 /**
@@ -70,6 +75,7 @@ export class LogicalEngine {
       ...this.#call(method, path, verb, options),
       ...(options?.query && { query: options.query }),
       ...(options?.wrapTtl !== undefined && { wrapTtl: options.wrapTtl }),
+      ...(options?.idempotent !== undefined && { idempotent: options.idempotent }),
       ...(body && { body }),
     });
     return toSecret<T>(isJsonObject(answer) ? answer : {});

@@ -293,6 +293,23 @@ describe('a redirect', () => {
     expect(await failureOf(client.request(READ))).toMatchObject({ code: 'VAULT_BAD_RESPONSE' });
   });
 
+  it('to a leader that is gone is asked for again, without haste, and disturbs no reads', async () => {
+    const gone = await nowhere();
+    const redirect: FaultHandler = (request, response) => fault.redirect(`${gone}${request.url}`)(request, response);
+    const standby = await startNode(429, (request, response) =>
+      (request.method === 'POST' ? redirect : OK)(request, response),
+    );
+    const client = await connect([gone, standby], { timeoutMs: 20_000 });
+    await client.request(READ);
+    const write = client.request(WRITE);
+    await failureOf(client.request({ ...WRITE, timeoutMs: 1200 }));
+    const asked = standby.asked;
+    await client.request({ ...READ, timeoutMs: 100 });
+    standby.calls = OK;
+    expect((await write).status).toBe(200);
+    expect(asked).toBeLessThan(25);
+  });
+
   it('to a stranger, or out of TLS, is not', async () => {
     const stranger = await startNode();
     const a = await startNode(200, fault.redirect(`${stranger.endpoint}/v1/x`));

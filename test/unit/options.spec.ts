@@ -146,6 +146,10 @@ describe('a wrong option is named', () => {
     ]),
     [{ ...BASE, request: { connectTimeoutMs: 0 } }, '"request.connectTimeoutMs"'],
     [{ ...BASE, request: { maxConnections: 0 } }, '"request.maxConnections"'],
+    ...['on', true, null, 'OFF'].map((value): [unknown, string] => [
+      { ...BASE, request: { consistency: value } },
+      '"request.consistency" must be one of',
+    ]),
     ...[-1, 1.5, NaN, Infinity, 2 ** 32, '2', null].map((value): [unknown, string] => [
       { ...BASE, request: { retries: value } },
       '"request.retries" must be a whole number',
