@@ -24,6 +24,9 @@ export type ProxyFault =
       readonly body?: string;
     };
 
+/** One fault for all connections, or one for each, by the port its client comes from. */
+export type ProxyFaults = ProxyFault | ((clientPort: number) => ProxyFault);
+
 const FORWARD: ProxyFault = { kind: 'forward' };
 
 /** A network with this time from a request to its answer. */
@@ -60,29 +63,28 @@ export class TcpProxy {
   readonly #clients = new Set<net.Socket>();
   readonly #answered = new Set<net.Socket>();
   readonly #waiting = new Set<() => void>();
-  #fault: ProxyFault;
+  #faults: ProxyFaults = FORWARD;
   #closing: Promise<void> | undefined;
 
-  private constructor(target: URL, server: net.Server, fault: ProxyFault) {
+  private constructor(target: URL, server: net.Server) {
     this.#target = target;
     this.#server = server;
-    this.#fault = fault;
     this.port = (server.address() as AddressInfo).port;
     this.endpoint = `${target.protocol}//127.0.0.1:${this.port}`;
     server.on('connection', (socket) => this.#accept(socket));
     this.#answering.on('request', (request, response) => {
-      request.resume().on('end', () => this.#answer(response));
+      request.resume().on('end', () => this.#answer(request.socket, response));
     });
   }
 
   /** @param target endpoint of the server, with a port; it need not be there yet */
-  static async start(target: string, fault: ProxyFault = FORWARD): Promise<TcpProxy> {
+  static async start(target: string, faults: ProxyFaults = FORWARD): Promise<TcpProxy> {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(0, '127.0.0.1', resolve);
     });
-    const proxy = new TcpProxy(new URL(target), server, FORWARD);
-    proxy.set(fault);
+    const proxy = new TcpProxy(new URL(target), server);
+    proxy.set(faults);
     return proxy;
   }
 
@@ -99,14 +101,13 @@ export class TcpProxy {
   }
 
   /** Changes what happens from now on: to new connections, and to open ones unless `only` says otherwise. */
-  set(fault: ProxyFault, only: 'all' | 'new' = 'all'): void {
-    if (fault.kind === 'answer' && this.#target.protocol === 'https:') {
+  set(faults: ProxyFaults, only: 'all' | 'new' = 'all'): void {
+    if (this.#target.protocol === 'https:' && typeof faults !== 'function' && faults.kind === 'answer') {
       throw new Error('A proxy cannot answer in the place of a server with TLS.');
     }
-    this.#fault = fault;
+    this.#faults = faults;
     if (only === 'new') return;
-    if (fault.kind === 'reset') return this.cut();
-    if (fault.kind !== 'answer') for (const socket of this.#answered) socket.destroy();
+    for (const socket of this.#answered) if (this.#faultOf(socket).kind !== 'answer') socket.destroy();
     for (const connection of this.#connections) this.#apply(connection);
   }
 
@@ -157,15 +158,15 @@ export class TcpProxy {
     };
     // A proxy lives among broken connections: an error of one is passed on to its other side, and nobody else's business.
     client.on('end', gone).on('close', gone).on('error', gone);
-    if (this.#fault.kind === 'reset') client.resetAndDestroy();
-    else if (this.#fault.kind === 'answer') this.#takeOver(client);
+    const { kind } = this.#faultOf(client);
+    if (kind === 'reset') client.resetAndDestroy();
+    else if (kind === 'answer') this.#takeOver(client);
     else this.#connect(client);
     this.#changed();
   }
 
   #connect(client: net.Socket): void {
-    const { hostname, port } = this.#target;
-    const target = net.connect({ host: hostname, port: Number(port), allowHalfOpen: true, noDelay: true });
+    const target = new net.Socket({ allowHalfOpen: true });
     // Also for what comes after its lane was released.
     target.on('error', () => undefined);
     const up = new Lane(client, target, (bytes) => {
@@ -188,20 +189,35 @@ export class TcpProxy {
     this.#apply(connection);
   }
 
+  #dial(target: net.Socket): void {
+    const { hostname, port } = this.#target;
+    target.connect({ host: hostname, port: Number(port), noDelay: true });
+  }
+
+  #faultOf({ remotePort = 0 }: net.Socket): ProxyFault {
+    return typeof this.#faults === 'function' ? this.#faults(remotePort) : this.#faults;
+  }
+
   #apply(connection: Connection): void {
-    const [up, down] = this.#rules(connection);
-    if (this.#fault.kind === 'answer') {
+    const fault = this.#faultOf(connection.client);
+    if (fault.kind === 'reset') return this.#reset(connection);
+    if (fault.kind === 'answer') {
       this.#forget(connection);
       connection.target.destroy();
       if (!connection.client.destroyed) this.#takeOver(connection.client);
       return;
     }
+    const [up, down] = this.#rules(connection, fault);
+    // Not in a black hole: the target would see a connection that says nothing, and some servers wait for its first byte.
+    if (up.held !== true && connection.target.pending && !connection.target.connecting) this.#dial(connection.target);
     connection.up.follow(up);
     connection.down.follow(down);
   }
 
-  #rules(connection: Connection): [up: LaneRule, down: LaneRule] {
-    const fault = this.#fault;
+  #rules(
+    connection: Connection,
+    fault: Exclude<ProxyFault, { kind: 'reset' | 'answer' }>,
+  ): [up: LaneRule, down: LaneRule] {
     switch (fault.kind) {
       case 'forward': {
         const { upMs = 0, downMs = 0 } = fault;
@@ -213,9 +229,6 @@ export class TcpProxy {
         return [{}, { drip: fault }];
       case 'reset-after':
         return [{}, { limit: { bytes: fault.bytes, reset: () => this.#reset(connection) } }];
-      case 'reset':
-      case 'answer':
-        return [{}, {}];
     }
   }
 
@@ -238,10 +251,11 @@ export class TcpProxy {
     this.#answering.emit('connection', client);
   }
 
-  #answer(response: http.ServerResponse): void {
-    // Another fault may have been set while the request came in.
-    if (this.#fault.kind !== 'answer') return void response.destroy();
-    const { status, headers = {}, body = '' } = this.#fault;
+  #answer(client: net.Socket, response: http.ServerResponse): void {
+    const fault = this.#faultOf(client);
+    // Another one may have been set while the request came in.
+    if (fault.kind !== 'answer') return void response.destroy();
+    const { status, headers = {}, body = '' } = fault;
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
   }
 
