@@ -7,6 +7,7 @@ import nodeVault from 'node-vault';
 import { Pool } from 'undici';
 import { VaultModule, VaultService } from 'nestjs-vault';
 import { startVaultServer } from 'nestjs-vault/testing';
+import { positive } from './support/flags.mjs';
 import { interleave, spread } from './support/interleave.mjs';
 
 const BASE = 'raw undici';
@@ -109,11 +110,4 @@ function report(run, summary, json) {
   console.log(
     `\nTarget for ${OURS}: at most ${TARGET} × raw undici. ${median <= TARGET ? 'Met' : 'Not met'} (${median.toFixed(2)}).`,
   );
-}
-
-function positive(name, text) {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  console.error(`--${name} takes a whole number above 0.`);
-  process.exit(2);
 }

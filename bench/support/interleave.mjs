@@ -37,7 +37,8 @@ async function repeat(operation, times, concurrency) {
   await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
-function shuffled(list) {
+/** In a random order. */
+export function shuffled(list) {
   return list
     .map((value) => ({ value, key: Math.random() }))
     .sort((a, b) => a.key - b.key)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { JsonObject } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { Kv2Engine } from '../engines/kv2.engine.js';
@@ -37,6 +38,8 @@ export async function readSecrets(
   addresses: Iterable<SecretAddress>,
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
 ): Promise<SecretReads> {
+  // Every call listens to the one signal; beyond ten listeners Node would warn of a leak.
+  if (options.signal) setMaxListeners(0, options.signal);
   const distinct = new Map<string, SecretAddress>();
   for (const address of addresses) distinct.set(addressId(address), address);
   const reads = await Promise.all(

@@ -86,7 +86,12 @@ async function start(config: Partial<NonNullable<VaultModuleOptions['config']>> 
         endpoint: front.endpoint,
         auth: { method: 'token', token: server.rootToken },
         request: { timeoutMs: 2_000 },
-        config: { sources: ['flat', databaseConfig, { secretPath: 'extra', optional: true, as: 'extra' }], ...config },
+        config: {
+          sources: config.sources
+            ? [...config.sources, databaseConfig]
+            : ['flat', databaseConfig, { secretPath: 'extra', optional: true, as: 'extra' }],
+          ...(config.refresh && { refresh: config.refresh }),
+        },
       }),
     ],
     providers: [Consumer],
