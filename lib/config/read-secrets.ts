@@ -39,7 +39,7 @@ export async function readSecrets(
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
 ): Promise<SecretReads> {
   // Every call listens to the one signal; beyond ten listeners Node would warn of a leak.
-  if (options.signal) setMaxListeners(0, options.signal);
+  if (options.signal) setMaxListeners(Infinity, options.signal);
   const distinct = new Map<string, SecretAddress>();
   for (const address of addresses) distinct.set(addressId(address), address);
   const reads = await Promise.all(
