@@ -23,6 +23,8 @@ import { Waits } from './waits.js';
 const MAX_BYTES = 32 * 1024 * 1024;
 /** The status for a state that a server of Vault does not have yet. */
 const STALE = 412;
+/** Who had less time than this to answer is not to blame for a timeout. */
+const FAIR_MS = 250;
 /** With less time left than this, another try is no help. */
 const SHORTEST_TRY_MS = 5;
 
@@ -159,8 +161,9 @@ export class Transport {
   }
 
   #learn(endpoint: Endpoint, outcome: VaultResponse | Failure, askedAt: number): void {
-    if (!(outcome instanceof Failure)) this.#endpoints.worked(endpoint);
-    else if (outcome.verdict?.serverFault) this.#endpoints.failed(endpoint, outcome.verdict.final, askedAt);
+    if (!(outcome instanceof Failure)) return this.#endpoints.worked(endpoint);
+    if (outcome.error.code === 'VAULT_TIMEOUT' && performance.now() - askedAt < FAIR_MS) return;
+    if (outcome.verdict?.serverFault) this.#endpoints.failed(endpoint, outcome.verdict.final, askedAt);
     else if (outcome.error.statusCode !== undefined) this.#endpoints.worked(endpoint);
   }
 
@@ -168,7 +171,8 @@ export class Transport {
   #shareMs({ deadline }: CallContext, tries: Tries | undefined): number | undefined {
     const { size } = this.#endpoints;
     if (size === 1) return undefined;
-    return (deadline - performance.now()) / Math.max(2, size - (tries?.endpoints ?? 0));
+    const shareMs = (deadline - performance.now()) / Math.max(2, size - (tries?.endpoints ?? 0));
+    return shareMs < FAIR_MS ? undefined : shareMs;
   }
 
   /** In how many milliseconds the call may be tried again; `undefined` when it has failed for good. */
