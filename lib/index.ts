@@ -1,5 +1,6 @@
 export type { AppRoleAuth, PulledSecretId, WrappedSecretId } from './auth/approle.auth.js';
-export type { AwsEc2Auth, AwsIamAuth } from './auth/aws.auth.js';
+export type { AwsEc2Auth } from './auth/aws-ec2.auth.js';
+export type { AwsIamAuth } from './auth/aws-iam.auth.js';
 export type { AzureAuth } from './auth/azure.auth.js';
 export type { CertAuth } from './auth/cert.auth.js';
 export type { AwsCredentials, AwsCredentialSource } from './auth/cloud/aws-credentials.js';
