@@ -75,6 +75,16 @@ export {
 } from './errors/index.js';
 export type { VaultErrorCode, VaultErrorDetails } from './errors/index.js';
 export { loadVaultConfig } from './load-vault-config.js';
+export type {
+  VaultEndpointChangedEvent,
+  VaultEvent,
+  VaultLoginEvent,
+  VaultLoginFailedEvent,
+  VaultRenewalFailedEvent,
+  VaultRequestRetriedEvent,
+  VaultSessionStateEvent,
+  VaultTokenRenewedEvent,
+} from './observability/vault-event.js';
 export type { VaultHealth, VaultServerState } from './sys/health.js';
 export type { VaultSealStatus } from './sys/seal-status.js';
 export type { VaultUnsealOptions, VaultUnsealProgress, VaultUnsealResult } from './sys/unseal.js';

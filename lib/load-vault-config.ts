@@ -6,6 +6,7 @@ import type { VaultModuleOptions } from './vault.options.js';
 const QUIET: BootLog = {
   log: () => undefined,
   debug: () => undefined,
+  error: (message) => console.error(`nestjs-vault: ${message}`),
   warn: (message) => console.warn(`nestjs-vault: ${message}`),
 };
 

@@ -14,6 +14,7 @@ import { Kv1Engine } from './engines/kv1.engine.js';
 import { Kv2Engine } from './engines/kv2.engine.js';
 import type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.js';
 import { LogicalEngine } from './engines/logical.engine.js';
+import type { VaultEvent } from './observability/vault-event.js';
 import type { VaultSys } from './sys/vault-sys.js';
 
 /**
@@ -32,10 +33,15 @@ export class VaultService {
   readonly session: VaultSession;
   /** Health, seal status, unsealing. */
   readonly sys: VaultSys;
+  /**
+   * What happens to the session and to requests, from now on. Ends when the application is closed. What a listener throws
+   * is logged and harms nobody else.
+   */
+  readonly events$: Observable<VaultEvent>;
 
   /** @internal */
   constructor(
-    runtime: Pick<VaultRuntime, 'client' | 'session' | 'sys' | 'degraded'>,
+    runtime: Pick<VaultRuntime, 'client' | 'session' | 'sys' | 'events' | 'degraded'>,
     store: ConfigurationStore,
     refresher: ConfigurationRefresher,
   ) {
@@ -44,6 +50,7 @@ export class VaultService {
     this.#logical = new LogicalEngine(runtime.client);
     this.session = runtime.session;
     this.sys = runtime.sys;
+    this.events$ = runtime.events.events$;
     this.#store = store;
     this.#refresher = refresher;
   }

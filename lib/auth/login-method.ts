@@ -11,6 +11,8 @@ export interface Login {
   /** Seconds the token lives from the moment of the login; 0 = for ever. */
   readonly leaseDuration: number;
   readonly renewable: boolean;
+  /** Requests the token is good for, from the login on; absent or 0 = any number, below 0 = none. */
+  readonly numUses?: number;
   /** `service` or `batch`. */
   readonly tokenType: string;
   /** Namespace the token was issued in; `undefined` for the client's own. */

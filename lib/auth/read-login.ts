@@ -13,6 +13,8 @@ export interface TokenFacts {
   /** Seconds it lives from now on. */
   readonly ttl: unknown;
   readonly type: unknown;
+  /** Requests it is good for. */
+  readonly num_uses?: unknown;
 }
 
 /** What is known of a token, with harmless values for what the server left out or got wrong. @internal */
@@ -22,12 +24,14 @@ export function readFacts({
   renewable,
   ttl,
   type,
+  num_uses: numUses,
 }: TokenFacts): Omit<Login, 'token' | 'namespace' | 'owned'> {
   return {
     accessor: typeof accessor === 'string' && accessor !== '' ? accessor : undefined,
     policies: Array.isArray(policies) ? policies.map(String) : [],
     leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(ttl, LONGEST_SECONDS) : 0,
     renewable: renewable === true,
+    ...(typeof numUses === 'number' && { numUses }),
     tokenType: typeof type === 'string' ? type : 'service',
   };
 }

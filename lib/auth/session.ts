@@ -1,141 +1,200 @@
+import type { TokenSource } from '../client/token-source.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { VaultClosedError } from '../errors/index.js';
+import { factsOfFailure } from '../observability/facts-of-failure.js';
+import type { VaultEvent } from '../observability/vault-event.js';
+import type { Clock } from './clock.js';
+import { systemClock } from './clock.js';
+import { HeldToken } from './held-token.js';
+import { LoginFlight } from './login-flight.js';
 import type { Login, LoginMethod } from './login-method.js';
+import { RetiredTokens } from './retired-tokens.js';
+import type { VaultSessionState } from './session-status.js';
+import { SessionStatus } from './session-status.js';
+import { TokenLender } from './token-lender.js';
+import { TokenUpkeep } from './token-upkeep.js';
+
+export type { VaultSessionState } from './session-status.js';
+
+/** What a session needs to know. @internal */
+export interface SessionOptions {
+  /** Whether tokens this module obtained are revoked, and how long that may take on close. */
+  readonly shutdown: { readonly revoke: boolean; readonly timeoutMs: number };
+  /** Takes the session's events; must not throw. */
+  readonly emit?: (event: VaultEvent) => void;
+  readonly clock?: Clock;
+  /** 0 to below 1. */
+  readonly random?: () => number;
+  /** How long a replaced token lives on, in milliseconds. Default: 30 000. */
+  readonly graceMs?: number;
+}
 
 /**
- * `starting` until the first login, `active` while there is a token, `closed` for good after shutdown.
- * @publicApi
- */
-export type VaultSessionState = 'starting' | 'active' | 'closed';
-
-/**
- * The module's identity at the server: logs in, holds the token, gives it back.
+ * The module's identity at the server: logs in, keeps the token alive, replaces it, gives it back.
+ *
+ * It looks after itself: nothing here has to be called, and nothing that happens to the server or the network ends the
+ * application.
  * @publicApi
  */
 export class VaultSession {
   // Private fields, so that no logger or inspector finds the token.
   #client: VaultClient | undefined;
-  #login: Login | undefined;
-  #loggingIn: Promise<void> | undefined;
-  #expiresAt: Date | undefined;
-  #state: VaultSessionState = 'starting';
+  #current: HeldToken | undefined;
   #opening: AbortSignal | undefined;
-  #closedAt = 0;
   #unwatch: (() => void) | undefined;
 
   readonly #method: LoginMethod;
-  readonly #shutdown: { readonly revoke: boolean; readonly timeoutMs: number };
+  readonly #shutdown: SessionOptions['shutdown'];
+  readonly #clock: Clock;
+  readonly #emit: (event: VaultEvent) => void;
+  readonly #status: SessionStatus;
+  readonly #flight: LoginFlight;
+  readonly #retired: RetiredTokens;
+  readonly #upkeep: TokenUpkeep;
+  readonly #lender: TokenLender;
 
-  /**
-   * @param shutdown whether tokens this module obtained are revoked, and how long that may take
-   * @internal
-   */
-  constructor(method: LoginMethod, shutdown: { readonly revoke: boolean; readonly timeoutMs: number }) {
+  /** @internal */
+  constructor(method: LoginMethod, options: SessionOptions) {
+    const { shutdown, emit = () => undefined, clock = systemClock, random = Math.random, graceMs } = options;
     this.#method = method;
     this.#shutdown = shutdown;
+    this.#clock = clock;
+    this.#emit = emit;
+    const client = (): VaultClient | undefined => this.#client;
+    const token = (): HeldToken | undefined => this.#current;
+    const status = new SessionStatus(clock, emit);
+    const flight = new LoginFlight(
+      (signal) => this.#logIn(signal),
+      (error) => this.#loginFailed(error),
+      clock,
+    );
+    this.#status = status;
+    this.#flight = flight;
+    this.#retired = new RetiredTokens(client, clock, graceMs);
+    this.#upkeep = new TokenUpkeep({ client, token, flight, status, emit, clock, random });
+    const closed = (): boolean => status.closed;
+    this.#lender = new TokenLender({ client, token, closed, flight, upkeep: this.#upkeep, clock });
   }
 
   get state(): VaultSessionState {
-    return this.#state;
+    return this.#status.state(this.#current !== undefined && this.#current.remainingMs > 0);
   }
 
   /** Accessor of the token: names it in Vault's audit log without being a secret. Batch tokens have none. */
   get accessor(): string | undefined {
-    return this.#login?.accessor;
+    return this.#current?.login.accessor;
   }
 
   /** Policies attached to the token. */
   get policies(): readonly string[] {
-    return this.#login?.policies ?? [];
+    return this.#current?.login.policies ?? [];
   }
 
-  /** When the token ends, by this machine's clock; `undefined` when it never does. */
+  /** When the token ends, by this machine's clock; later after each renewal. `undefined` when it never does. */
   get expiresAt(): Date | undefined {
-    return this.#expiresAt;
+    return this.#current?.expiresAt;
   }
 
-  /** The current token of a session; not a property, so that nobody comes across it. @internal */
-  static tokenOf(session: VaultSession): string | undefined {
-    return session.#login?.token;
+  /** Where calls get their token; not a property, so that nobody comes across it. @internal */
+  static tokensOf(session: VaultSession): TokenSource {
+    return session.#lender;
+  }
+
+  /**
+   * Keeps the current token from being revoked after it was replaced, for the sake of leases made with it: they end
+   * together. Shutdown revokes it all the same.
+   *
+   * @returns ends that
+   * @internal
+   */
+  static hold(session: VaultSession): () => void {
+    return session.#lender.hold();
   }
 
   /** Logs in for the first time. The signal ends the login, and nothing after it. @internal */
   async open(client: VaultClient, signal?: AbortSignal): Promise<void> {
     this.#client = client;
     this.#opening = signal;
-    await this.#logInOnce(signal);
-    // A failed login leaves the session with the token it has, and is tried again at the next change.
-    this.#unwatch = this.#method.watch?.(() => void this.relogin().catch(() => undefined));
+    await this.#flight.now(signal);
   }
 
   /**
    * Logs in again. Callers that ask at the same time share one login; a failed one is not remembered, and leaves the
-   * session as it was. The token that is replaced is revoked when this module obtained it, and the leases made with it
-   * end; not so with `shutdown.revoke: false`.
+   * session as it was.
+   *
+   * The token that is replaced is revoked 30 s later, and not before calls under way with it have ended, when this module
+   * obtained it; leases made with it end then. Not so with `shutdown.revoke: false`.
    *
    * @throws VaultAuthenticationError when the server refuses
    */
   relogin(): Promise<void> {
-    return this.#logInOnce(undefined);
+    return this.#flight.now();
   }
 
   /**
-   * Gives the token back: revokes it when this module obtained it, never when the user supplied it. So it does with the
-   * token of a login that is under way. Never throws, and takes no longer than `shutdown.timeoutMs`; a server that cannot
-   * be reached lets the token expire by itself.
+   * Gives the token back: revokes it when this module obtained it, never when the user supplied it. So it does with
+   * tokens replaced a short while ago, and with that of a login under way. Never throws, and takes no longer than
+   * `shutdown.timeoutMs`; a server that cannot be reached lets the token expire by itself.
    * @internal
    */
   async close(): Promise<void> {
-    if (this.#state === 'closed') return;
-    this.#state = 'closed';
-    this.#closedAt = performance.now();
+    if (this.#status.closed) return;
+    this.#status.close();
     this.#unwatch?.();
-    const login = this.#login;
-    this.#login = undefined;
+    this.#upkeep.stop();
+    const { revoke, timeoutMs } = this.#shutdown;
+    const current = this.#current;
+    this.#current = undefined;
     // A boot that was given up waits for nothing more: its requests are ended, and a credential function may never return.
-    const loggingIn = this.#opening?.aborted ? undefined : this.#loggingIn;
-    await Promise.all([
-      login && this.#shutdown.revoke && this.#giveBack(login),
-      loggingIn && within(this.#shutdown.timeoutMs, loggingIn),
-    ]);
+    const loggingIn = this.#opening?.aborted ? undefined : this.#flight.current;
+    this.#flight.close();
+    if (!revoke) this.#retired.forget();
+    await within(timeoutMs, Promise.allSettled([revoke && this.#retired.revokeAll(current, timeoutMs), loggingIn]));
+    this.#status.gone();
   }
 
-  #logInOnce(signal: AbortSignal | undefined): Promise<void> {
-    this.#loggingIn ??= this.#logIn(signal).finally(() => (this.#loggingIn = undefined));
-    return this.#loggingIn;
-  }
-
-  async #logIn(signal: AbortSignal | undefined): Promise<void> {
+  async #logIn(signal: AbortSignal): Promise<void> {
     const client = this.#client;
-    if (!client || this.#state === 'closed') throw closed();
+    if (!client || this.#status.closed) throw closed();
     const login = await this.#method.login(client, signal);
-    // Closed while the login was under way: nobody would ever give this token back.
-    if (this.state === 'closed') {
-      await this.#giveBack(login);
+    // Closed or given up while the login was under way: nobody would ever give this token back.
+    if (this.#status.closed || signal.aborted) {
+      await this.#retired.revoke(login, this.#shutdown.timeoutMs);
       throw closed();
     }
-    const replaced = this.#login;
-    this.#login = login;
-    this.#expiresAt = login.leaseDuration > 0 ? new Date(Date.now() + login.leaseDuration * 1000) : undefined;
-    this.#state = 'active';
-    if (replaced && replaced.token !== login.token && this.#shutdown.revoke) await this.#giveBack(replaced);
+    this.#adopt(login);
   }
 
-  async #giveBack({ token, owned, tokenType, namespace }: Login): Promise<void> {
-    // A batch token cannot be revoked.
-    if (!owned || token === undefined || tokenType === 'batch') return;
-    const spent = this.#closedAt > 0 ? performance.now() - this.#closedAt : 0;
-    await this.#client
-      ?.request({
-        method: 'POST',
-        path: 'auth/token/revoke-self',
-        token,
-        // Where it was issued: a token is unknown in the namespaces above its own.
-        ...(namespace !== undefined && { namespace }),
-        timeoutMs: Math.max(1, this.#shutdown.timeoutMs - spent),
-        operation: 'revoke the token of this application',
-      })
-      .catch(() => undefined);
+  #adopt(login: Login): void {
+    const before = this.#current;
+    const again = before !== undefined;
+    const remainingMs = before?.remainingMs ?? 0;
+    const planned = before?.usable === true && !this.#status.inTrouble;
+    let held = before;
+    if (held && held.login.token === login.token) {
+      held.update(login, { wall: this.#clock.now(), monotonic: this.#clock.monotonic() });
+    } else {
+      held = new HeldToken(login, this.#clock);
+      this.#current = held;
+      if (before && this.#shutdown.revoke) this.#retired.add(before);
+    }
+    const { accessor, policies } = login;
+    const { method } = this.#method;
+    const at = new Date(this.#clock.now());
+    this.#unwatch ??= this.#method.watch?.(() => this.#upkeep.replaceSoon());
+    // The same token, with no more life than it had, changes nothing.
+    if (held !== before || held.remainingMs > remainingMs) {
+      this.#status.fine();
+      this.#upkeep.plan(held, planned);
+    }
+    this.#emit({ type: 'login', at, method, accessor, policies, expiresAt: held.expiresAt, again });
+  }
+
+  #loginFailed(error: unknown): void {
+    if (this.#status.closed) return;
+    const at = new Date(this.#clock.now());
+    this.#emit({ type: 'login-failed', at, method: this.#method.method, ...factsOfFailure(error) });
+    this.#upkeep.loginFailed(error);
   }
 }
 
@@ -143,10 +202,10 @@ function closed(): VaultClosedError {
   return new VaultClosedError('Cannot log in: the Vault session of this application is closed.');
 }
 
-/** Resolves when the work has ended, well or badly, and at the latest after that time. */
-async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+/** Resolves when the work has ended, and at the latest after that time. */
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-  await Promise.race([work.catch(() => undefined), limit]);
+  await Promise.race([work, limit]);
   clearTimeout(timer);
 }

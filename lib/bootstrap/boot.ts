@@ -11,6 +11,8 @@ import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import { duration } from '../config/snapshot/describe-fault.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
 import { VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
+import { EventHub } from '../observability/event-hub.js';
+import { logEvents } from '../observability/log-events.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import type { ResolvedOptions } from './resolve-options.js';
@@ -24,6 +26,7 @@ export interface BootLog {
   log(message: string): void;
   debug(message: string): void;
   warn(message: string): void;
+  error(message: string): void;
 }
 
 /** @internal */
@@ -48,11 +51,16 @@ export async function boot(
 ): Promise<VaultRuntime> {
   const resolved = await resolveOptions(options, features);
   warnOfWeakTransport(resolved, log);
-  const session = new VaultSession(resolved.login, resolved.shutdown);
-  const token = () => VaultSession.tokenOf(session);
-  const client = await VaultClient.create({ ...resolved.transport, ...reports(log) }, token);
+  const events = new EventHub();
+  logEvents(events.events$, log);
+  const session = new VaultSession(resolved.login, {
+    shutdown: resolved.shutdown,
+    emit: (event) => events.emit(event),
+  });
+  const tokens = VaultSession.tokensOf(session);
+  const client = await VaultClient.create({ ...resolved.transport, ...reports(events) }, tokens);
   const sys = new VaultSys(client, (endpoint) =>
-    VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, token),
+    VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens),
   );
   const loader = new ConfigurationLoader(client, resolved.config);
   const snapshot =
@@ -70,7 +78,7 @@ export async function boot(
     );
   try {
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
-    const runtime = new VaultRuntime(start, load, resolved.config, session, client, sys, snapshot);
+    const runtime = new VaultRuntime(start, load, resolved.config, session, client, sys, events, snapshot);
     if (runtime.degraded) {
       warnOfSnapshot(runtime.degraded, resolved.snapshot?.file, log);
       runtime.recover(log);
@@ -140,11 +148,10 @@ function warnOfWeakTransport(
 }
 
 /** What the transport does by itself, so that it is seen. */
-function reports(log: BootLog): Pick<TransportOptions, 'onRetry' | 'onEndpoint'> {
+function reports(events: EventHub): Pick<TransportOptions, 'onRetry' | 'onEndpoint'> {
   return {
-    onRetry: ({ operation, endpoint, attempt, reason, waitMs }) =>
-      log.debug(`Try ${attempt} to ${operation} at ${endpoint} failed (${reason}); again in ${Math.round(waitMs)} ms`),
-    onEndpoint: (endpoint) => log.warn(`Calls go to ${endpoint} now`),
+    onRetry: (retry) => events.emit({ type: 'request-retried', at: new Date(), ...retry }),
+    onEndpoint: (endpoint) => events.emit({ type: 'endpoint-changed', at: new Date(), endpoint }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { LoadedConfiguration } from '../config/configuration.js';
 import { valuesOf } from '../config/configuration.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
+import type { EventHub } from '../observability/event-hub.js';
 import type { VaultSys } from '../sys/vault-sys.js';
 import type { BootLog } from './boot.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
@@ -34,6 +35,7 @@ export class VaultRuntime {
     readonly session: VaultSession,
     readonly client: VaultClient,
     readonly sys: VaultSys,
+    readonly events: EventHub,
     snapshot: ConfigSnapshot | undefined,
   ) {
     this.#load = load;
@@ -118,6 +120,7 @@ export class VaultRuntime {
     await this.session.close();
     await this.client.close();
     await this.#snapshot?.settled();
+    this.events.complete();
   }
 
   #makeStore(): ConfigurationStore {

@@ -69,12 +69,6 @@ export function prepareRequest(
   return { method: request.method, path, headers, body, secrets: request.secrets ?? [] };
 }
 
-/** The same request with the token of now: a session may have got a new one while the call waited. @internal */
-export function withToken(prepared: PreparedRequest, token: string | undefined): PreparedRequest {
-  const { 'x-vault-token': old, ...headers } = prepared.headers;
-  return token === old ? prepared : { ...prepared, headers: token ? { ...headers, 'x-vault-token': token } : headers };
-}
-
 /** Everything secret that went over the wire, so that no error repeats what a server echoes. @internal */
 export function secretsSent({ headers, body, secrets }: PreparedRequest): string[] {
   // From the text, because an object may hold one thing and write another.

@@ -9,7 +9,7 @@ import { Failure } from './failure.js';
 import type { CallContext } from './network-failure.js';
 import { beginning, closedFailure, networkFailure } from './network-failure.js';
 import type { PreparedRequest } from './prepare-request.js';
-import { prepareRequest, withToken } from './prepare-request.js';
+import { prepareRequest } from './prepare-request.js';
 import { RateLimiter } from './rate-limiter.js';
 import { readAnswer } from './read-answer.js';
 import { isRedirect, redirectForbidden, redirectTarget } from './redirect.js';
@@ -36,31 +36,24 @@ const SHORTEST_TRY_MS = 5;
 export class Transport {
   // Private fields throughout: the connections and the options hold the client's key, which no inspector may find.
   readonly #options: TransportOptions;
-  readonly #sessionToken: () => string | undefined;
   readonly #endpoints: Endpoints;
   readonly #waits: Waits;
   readonly #limiter: RateLimiter | undefined;
   readonly #consistency: Consistency | undefined;
 
-  private constructor(
-    endpoints: Endpoints,
-    waits: Waits,
-    options: TransportOptions,
-    sessionToken: () => string | undefined,
-  ) {
+  private constructor(endpoints: Endpoints, waits: Waits, options: TransportOptions) {
     this.#endpoints = endpoints;
     this.#waits = waits;
     this.#options = options;
-    this.#sessionToken = sessionToken;
     this.#limiter = options.rateLimit && new RateLimiter(options.rateLimit);
     const { consistency = 'off' } = options;
     this.#consistency = consistency === 'off' ? undefined : new Consistency(consistency);
   }
 
-  /** Opens no connection yet. `sessionToken` is asked at every try of a call that does not bring a token of its own. */
-  static async create(options: TransportOptions, sessionToken: () => string | undefined): Promise<Transport> {
+  /** Opens no connection yet. */
+  static async create(options: TransportOptions): Promise<Transport> {
     const waits = new Waits();
-    return new Transport(await Endpoints.prepare(options, waits), waits, options, sessionToken);
+    return new Transport(await Endpoints.prepare(options, waits), waits, options);
   }
 
   /** The server in use. */
@@ -76,7 +69,7 @@ export class Transport {
   /** Makes one call, with as many tries as it may have. Rejects with a `VaultError` and nothing else. */
   async send(request: VaultRequest): Promise<VaultResponse> {
     let call = this.#describe(request);
-    let prepared = prepareRequest(request, this.#tokenFor(request), call, this.#options.headers);
+    const prepared = prepareRequest(request, request.token ?? undefined, call, this.#options.headers);
     let tries: Tries | undefined;
     let failure: Failure | undefined;
     for (;;) {
@@ -97,7 +90,6 @@ export class Transport {
       this.#report(tries, outcome, waitMs, call);
       if (waitMs > 0) await this.#pause(waitMs, request, call);
       call = { ...call, earlier: tries.toString() };
-      prepared = withToken(prepared, this.#tokenFor(request));
     }
   }
 
@@ -235,10 +227,6 @@ export class Transport {
         'Check the health of the servers and the addresses in "endpoint".',
       { ...call, endpoint: undefined, reason: 'no-server' },
     );
-  }
-
-  #tokenFor({ token }: VaultRequest): string | undefined {
-    return token === undefined ? this.#sessionToken() : (token ?? undefined);
   }
 
   #describe(request: VaultRequest): CallContext {

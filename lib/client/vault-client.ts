@@ -1,5 +1,7 @@
 import type NodeVault from 'node-vault';
 import { createNodeVault } from './node-vault.binding.js';
+import { sendWithToken } from './send-with-token.js';
+import type { TokenSource } from './token-source.js';
 import { Transport } from './transport.js';
 import type { TransportOptions } from './transport.options.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
@@ -22,11 +24,15 @@ export class VaultClient {
   /**
    * Loads node-vault and undici (neither is loaded by importing this package) and prepares a pool; connects nowhere.
    *
-   * @param sessionToken asked at every call that brings no token of its own
+   * @param tokens asked at every call that brings no token of its own
    */
-  static async create(options: TransportOptions, sessionToken: () => string | undefined): Promise<VaultClient> {
-    const transport = await Transport.create(options, sessionToken);
-    const nodeVault = await createNodeVault(options.endpoint, (request) => transport.send(request));
+  static async create(options: TransportOptions, tokens: TokenSource): Promise<VaultClient> {
+    const transport = await Transport.create(options);
+    const nodeVault = await createNodeVault(options.endpoint, (request) =>
+      request.token === undefined
+        ? sendWithToken(transport, tokens, request, request.timeoutMs ?? options.timeoutMs)
+        : transport.send(request),
+    );
     return new VaultClient(transport, nodeVault);
   }
 

@@ -93,11 +93,10 @@ async function open(
 ): Promise<VaultSession> {
   const tls = { ...pair, ca };
   const session = new VaultSession(createLoginMethod({ method: 'cert', ...auth }, { tls }), {
-    revoke: true,
-    timeoutMs: 5_000,
+    shutdown: { revoke: true, timeoutMs: 5_000 },
   });
   const options = { endpoint, tls, timeoutMs: 10_000, connectTimeoutMs: 5_000, maxConnections: 2 };
-  const client = await VaultClient.create(options, () => VaultSession.tokenOf(session));
+  const client = await VaultClient.create(options, VaultSession.tokensOf(session));
   closing.push(async () => {
     await session.close();
     await client.close();

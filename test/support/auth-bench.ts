@@ -3,20 +3,26 @@ import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { VaultSession } from '../../lib/auth/session.js';
 import { VaultClient } from '../../lib/client/vault-client.js';
+import type { VaultEvent } from '../../lib/observability/vault-event.js';
 import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
-import type { FaultServer, RecordedRequest } from './fault-server.js';
+import type { FaultServer, Interceptor, RecordedRequest } from './fault-server.js';
 import { forwardTo, startFaultServer } from './fault-server.js';
 
 export interface SessionOptions {
   readonly namespace?: string;
   readonly revoke?: boolean;
   readonly shutdownMs?: number;
+  /** How long a replaced token lives on. */
+  readonly graceMs?: number;
 }
 
 /** A real server, a front before it that records requests, and sessions that log in through the front. */
 export class AuthBench {
   readonly #opened: (() => Promise<void>)[] = [];
+  readonly #clients = new WeakMap<VaultSession, VaultClient>();
+  /** What the sessions told, since the last reset. */
+  readonly events: VaultEvent[] = [];
 
   private constructor(
     readonly server: VaultServer,
@@ -30,8 +36,12 @@ export class AuthBench {
 
   /** Logs in as the module does at boot. */
   async open(auth: VaultAuth, options: SessionOptions = {}): Promise<VaultSession> {
-    const { namespace, revoke = true, shutdownMs = 5_000 } = options;
-    const session = new VaultSession(createLoginMethod(auth), { revoke, timeoutMs: shutdownMs });
+    const { namespace, revoke = true, shutdownMs = 5_000, graceMs } = options;
+    const session = new VaultSession(createLoginMethod(auth), {
+      shutdown: { revoke, timeoutMs: shutdownMs },
+      emit: (event) => this.events.push(event),
+      ...(graceMs !== undefined && { graceMs }),
+    });
     const client = await VaultClient.create(
       {
         endpoint: this.front.endpoint,
@@ -41,14 +51,25 @@ export class AuthBench {
         connectTimeoutMs: 5_000,
         maxConnections: 8,
       },
-      () => VaultSession.tokenOf(session),
+      VaultSession.tokensOf(session),
     );
     this.#opened.push(async () => {
       await session.close();
       await client.close();
     });
+    this.#clients.set(session, client);
     await session.open(client);
     return session;
+  }
+
+  /** The client a session was opened with. */
+  clientOf(session: VaultSession): VaultClient {
+    return this.#clients.get(session) as VaultClient;
+  }
+
+  /** Decides about requests on their way to the server. */
+  intercept(intercept: Interceptor): void {
+    this.front.answerWith(forwardTo(this.server.endpoint, { intercept }));
   }
 
   /** Closes all sessions and lets everything through again. */
@@ -56,6 +77,7 @@ export class AuthBench {
     this.front.answerWith(forwardTo(this.server.endpoint));
     for (const close of this.#opened.splice(0)) await close();
     this.front.requests.length = 0;
+    this.events.length = 0;
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import { VaultClient } from '../../lib/client/vault-client.js';
+import { fixedToken } from '../../lib/client/token-source.js';
 import type { TransportOptions } from '../../lib/client/transport.options.js';
 
 /** A client as the module makes it, without a login and without repetitions: every call carries this token. */
@@ -8,5 +9,5 @@ export function createClient(
   options: Partial<TransportOptions> = {},
 ): Promise<VaultClient> {
   const defaults = { endpoint, tls: {}, timeoutMs: 5_000, connectTimeoutMs: 2_000, maxConnections: 4 };
-  return VaultClient.create({ ...defaults, ...options }, () => token);
+  return VaultClient.create({ ...defaults, ...options }, fixedToken(token));
 }

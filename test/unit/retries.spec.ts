@@ -215,19 +215,6 @@ describe('how often and how long', () => {
     const client = await connect(server.endpoint, { timeoutMs: 60_000, onRetry: () => void client.close() });
     expect(await failureOf(client.request(READ))).toMatchObject({ code: 'VAULT_CLOSED' });
   });
-
-  it('the session is asked for its token again', async () => {
-    const server = await serve(fault.inTurn(fault.rateLimited(0), OK));
-    let turn = 0;
-    const { Transport } = await import('../../lib/client/transport.js');
-    const transport = await Transport.create(
-      { endpoint: server.endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 1, retries: 1 },
-      () => `token-${++turn}`,
-    );
-    cleanUp.push(() => transport.close());
-    await transport.send(READ);
-    expect(server.requests.map(({ headers }) => headers['x-vault-token'])).toEqual(['token-1', 'token-2']);
-  });
 });
 
 describe('the rate limit', () => {

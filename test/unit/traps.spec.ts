@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import nodeVault from 'node-vault';
+import { fixedToken } from '../../lib/client/token-source.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
 import { VaultSys } from '../../lib/sys/vault-sys.js';
@@ -124,7 +125,7 @@ describe('who is asking', () => {
       await import('../../lib/client/vault-client.js')
     ).VaultClient.create(
       { endpoint: server.endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 1 },
-      () => token,
+      { borrow: () => fixedToken(token).borrow(), insteadOf: () => Promise.resolve(undefined) },
     );
     const options = { headers: { 'X-Custom': '1' } };
     await ours.nodeVault.read('a', options);

@@ -1,0 +1,128 @@
+import { VaultTimeoutError } from '../errors/index.js';
+import type { Clock, Moment } from './clock.js';
+import { Alarm, momentOf, since } from './clock.js';
+import { gapMs } from './renewal-schedule.js';
+
+/** A credential function may never return; whoever logs in by hand in a browser needs some minutes. */
+const LONGEST_LOGIN_MS = 300_000;
+/** How long callers may be kept from starting another login. Longer than most of them wait, so they fail at once then. */
+const LONGEST_GAP_MS = 30_000;
+
+/**
+ * One login at a time, shared by everybody who needs it. The outcome of a login is never kept for those who come later,
+ * but a server that has just refused is not asked again by the next caller: see `soon`.
+ * @internal
+ */
+export class LoginFlight {
+  #flight: Promise<void> | undefined;
+  #waiting: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
+  #successes = 0;
+  #strikes = 0;
+  #ended: Moment | undefined;
+  #failure: Error | undefined;
+
+  readonly #attempt: (signal: AbortSignal) => Promise<void>;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #clock: Clock;
+  readonly #gap: Alarm;
+
+  /**
+   * @param attempt logs in and takes over the token; the signal ends it
+   * @param onFailure told once of each login that failed
+   */
+  constructor(attempt: (signal: AbortSignal) => Promise<void>, onFailure: (error: unknown) => void, clock: Clock) {
+    this.#attempt = attempt;
+    this.#onFailure = onFailure;
+    this.#clock = clock;
+    this.#gap = new Alarm(clock);
+  }
+
+  /** The login under way. */
+  get current(): Promise<void> | undefined {
+    return this.#flight;
+  }
+
+  /** Milliseconds for which `soon` starts no login. */
+  get closedForMs(): number {
+    return this.#ended ? Math.max(0, gapMs(this.#strikes, LONGEST_GAP_MS) - since(this.#ended, this.#clock)) : 0;
+  }
+
+  /** Joins the login under way, or starts one. */
+  now(signal?: AbortSignal): Promise<void> {
+    this.#flight ??= this.#fly(signal).finally(() => (this.#flight = undefined));
+    return this.#flight;
+  }
+
+  /**
+   * The same for callers, of whom there may be thousands a second. After a login that failed they wait for the next one,
+   * 1 s later and after more failures up to 30 s; who cannot wait so long gets the failure of the last one.
+   */
+  async soon(patienceMs: number): Promise<void> {
+    if (this.#flight) return this.#flight;
+    const closedForMs = this.closedForMs;
+    if (closedForMs === 0) return this.now();
+    if (closedForMs >= patienceMs && this.#failure !== undefined) throw this.#failure;
+    this.#waiting ??= this.#afterGap(closedForMs).finally(() => (this.#waiting = undefined));
+    return this.#waiting;
+  }
+
+  /** The server takes the token of the last login. */
+  worked(): void {
+    this.#strikes = 0;
+  }
+
+  /** The server does not know the token of the last login, though it has just issued it. */
+  strike(): void {
+    this.#strikes += 1;
+  }
+
+  /** Lets those who wait go on at once, to be told that the session is closed. */
+  close(): void {
+    this.#gap.cancel();
+    this.#wake?.();
+  }
+
+  async #afterGap(gap: number): Promise<void> {
+    const before = this.#successes;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      this.#gap.set(gap, resolve);
+    });
+    // Somebody may have logged in without waiting.
+    if (this.#successes === before) await this.now();
+  }
+
+  async #fly(signal: AbortSignal | undefined): Promise<void> {
+    const limit = new AbortController();
+    const abort = () => limit.abort();
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+    let cancel: (() => void) | undefined;
+    const tooLong = new Promise<never>((_, reject) => {
+      cancel = this.#clock.setTimer(LONGEST_LOGIN_MS, () => {
+        reject(
+          new VaultTimeoutError(
+            `Cannot log in: it has taken more than ${LONGEST_LOGIN_MS / 60_000} minutes. Check the function that supplies a credential in "auth".`,
+            { operation: 'log in' },
+          ),
+        );
+        abort();
+      });
+    });
+    try {
+      await Promise.race([this.#attempt(limit.signal), tooLong]);
+      this.#failure = undefined;
+      this.#successes += 1;
+    } catch (error) {
+      this.#strikes += 1;
+      this.#failure = error as Error;
+      this.#onFailure(error);
+      throw error;
+    } finally {
+      cancel?.();
+      signal?.removeEventListener('abort', abort);
+      this.#ended = momentOf(this.#clock);
+    }
+  }
+}

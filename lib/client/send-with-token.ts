@@ -1,0 +1,97 @@
+import { VaultAbortedError, VaultNotFoundError, VaultPermissionError, VaultTimeoutError } from '../errors/index.js';
+import type { LentToken, TokenSource } from './token-source.js';
+import type { Transport } from './transport.js';
+import type { VaultRequest, VaultResponse } from './vault-request.js';
+
+/**
+ * Sends a call with a token of the session: waits for one where there is none, and repeats the call once when the token
+ * turns out to be dead. All within the call's one deadline.
+ * @internal
+ */
+export async function sendWithToken(
+  transport: Transport,
+  tokens: TokenSource,
+  request: VaultRequest,
+  timeoutMs: number,
+): Promise<VaultResponse> {
+  const operation = request.operation ?? `${request.method} ${request.path}`;
+  // Nothing to wait with; the transport has words for it, and sends nothing.
+  if (!canWait(request, timeoutMs)) return transport.send({ ...request, token: null });
+  const end = performance.now() + timeoutMs;
+  const timeLeftMs = () => Math.max(1, end - performance.now());
+  const patience = () => ({ timeLeftMs: timeLeftMs(), operation });
+  const inTime = <T extends LentToken | undefined>(work: Promise<T>) =>
+    within(work, request, timeLeftMs(), operation, transport.endpoint);
+
+  const borrowed = tokens.borrow(patience());
+  const waited = borrowed instanceof Promise;
+  const first = waited ? await inTime(borrowed) : borrowed;
+  try {
+    return await send(transport, waited ? { ...request, timeoutMs: timeLeftMs() } : request, first);
+  } catch (error) {
+    if (!(error instanceof VaultPermissionError) || error.policyDenied) throw error;
+    const second = await inTime(tokens.insteadOf(first, error, patience()));
+    if (!second) throw error;
+    return send(transport, { ...request, timeoutMs: timeLeftMs() }, second);
+  }
+}
+
+async function send(transport: Transport, request: VaultRequest, lent: LentToken): Promise<VaultResponse> {
+  let worked = false;
+  try {
+    const answer = await transport.send({ ...request, token: lent.token ?? null });
+    worked = true;
+    return answer;
+  } catch (error) {
+    // Whatever else the server found wrong, it has looked at the token first.
+    worked = error instanceof VaultNotFoundError || (error instanceof VaultPermissionError && error.policyDenied);
+    throw error;
+  } finally {
+    lent.done(worked);
+  }
+}
+
+function canWait({ signal }: VaultRequest, timeoutMs: unknown): boolean {
+  const signals =
+    signal === undefined || typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function';
+  return signals && typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs < 2 ** 31;
+}
+
+/** A caller's wait for what others wait for too: it ends with the caller's deadline or signal, the work goes on. */
+async function within<T extends LentToken | undefined>(
+  work: Promise<T>,
+  { signal }: VaultRequest,
+  timeLeftMs: number,
+  operation: string,
+  endpoint: string,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  const over = new Promise<never>((_, reject) => {
+    const details = { operation, endpoint };
+    timer = setTimeout(
+      () =>
+        reject(
+          new VaultTimeoutError(
+            `Cannot ${operation} at ${endpoint}: there is no valid token, and no login within the deadline of this call. Check the server's health, or raise "request.timeoutMs".`,
+            details,
+          ),
+        ),
+      timeLeftMs,
+    );
+    onAbort = () =>
+      reject(new VaultAbortedError(`Cannot ${operation} at ${endpoint}: the caller aborted it.`, details));
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, over]);
+  } catch (error) {
+    // What is lent to somebody who has left goes straight back.
+    work.then((lent) => lent?.done(false)).catch(() => undefined);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    if (onAbort) signal?.removeEventListener('abort', onAbort);
+  }
+}

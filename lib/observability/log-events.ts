@@ -1,0 +1,58 @@
+import type { Observable } from 'rxjs';
+import type { VaultEvent } from './vault-event.js';
+
+/** Where it is written; Nest's `Logger` is one. */
+type EventLog = Record<'log' | 'debug' | 'warn' | 'error', (message: string) => void>;
+
+/**
+ * Writes down what an operator wants to know: each change of state once, everything that repeats at `debug` only.
+ * @internal
+ */
+export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): void {
+  events$.subscribe((event) => {
+    switch (event.type) {
+      case 'session-recovering':
+        logger.warn(`The session is in trouble and recovers by itself. ${event.reason ?? ''}`.trimEnd());
+        break;
+      case 'session-lost':
+        logger.error(`There is no valid token; logging in is tried again and again. ${event.reason ?? ''}`.trimEnd());
+        break;
+      case 'session-recovered':
+        logger.log('The session has recovered.');
+        break;
+      case 'session-closed':
+        logger.debug('The session is closed.');
+        break;
+      case 'login':
+        if (event.again) logger.debug(`Logged in again with ${event.method}${named(event)}.`);
+        break;
+      case 'token-renewed':
+        logger.debug(`Token renewed${named(event)}.`);
+        break;
+      case 'login-failed':
+      case 'renewal-failed':
+        logger.debug(`${event.type}: ${event.reason}`);
+        break;
+      case 'request-retried': {
+        const { operation, endpoint, attempt, reason, waitMs } = event;
+        logger.debug(
+          `Try ${attempt} to ${operation} at ${endpoint} failed (${reason}); again in ${Math.round(waitMs)} ms`,
+        );
+        break;
+      }
+      case 'endpoint-changed':
+        logger.warn(`Calls go to ${event.endpoint} now`);
+        break;
+    }
+  });
+}
+
+function named({
+  accessor,
+  expiresAt,
+}: {
+  readonly accessor: string | undefined;
+  readonly expiresAt?: Date | undefined;
+}): string {
+  return `${accessor ? ` (accessor ${accessor})` : ''}${expiresAt ? `, until ${expiresAt.toISOString()}` : ''}`;
+}
