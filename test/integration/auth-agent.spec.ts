@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CustomAuth } from '../../lib/auth/custom.auth.js';
 import type { VaultSession } from '../../lib/auth/session.js';
+import { fixedToken } from '../../lib/client/token-source.js';
 import { VaultClient } from '../../lib/client/vault-client.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
 import { AuthBench } from '../support/auth-bench.js';
@@ -64,7 +65,7 @@ describe('none', () => {
     expect(session).toMatchObject({ state: 'active', accessor: undefined, policies: [], expiresAt: undefined });
     expect(bench.front.requests).toEqual([]);
     const options = { endpoint: bench.front.endpoint, tls: {}, timeoutMs: 5_000, connectTimeoutMs: 5_000, maxConnections: 1 }; // prettier-ignore
-    const client = await VaultClient.create(options, () => undefined);
+    const client = await VaultClient.create(options, fixedToken(undefined));
     expect((await new Kv2Engine(client, 'secret').read('app')).data).toEqual({ PORT: 1 });
     await client.close();
     await session.close();

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { OidcCallback } from '../../lib/auth/oidc-callback.js';
 import type { OidcAuth } from '../../lib/auth/oidc.auth.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
+import { fixedToken } from '../../lib/client/token-source.js';
 import { VaultClient } from '../../lib/client/vault-client.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { forwardTo, freePort, json } from '../support/fault-server.js';
@@ -160,7 +161,7 @@ describe('oidc', () => {
     const boot = new AbortController();
     const method = createLoginMethod({ method: 'oidc', port, openUrl: () => boot.abort() });
     const options = { endpoint: bench.front.endpoint, tls: {}, timeoutMs: 5_000, connectTimeoutMs: 5_000, maxConnections: 1 };
-    const client = await VaultClient.create(options, () => undefined);
+    const client = await VaultClient.create(options, fixedToken(undefined));
     await expect(method.login(client, boot.signal)).rejects.toMatchObject({ code: 'VAULT_ABORTED' });
     await client.close();
     const openUrl = () => Promise.reject(new TypeError('secret inside'));
