@@ -25,7 +25,7 @@ describe('several real servers', () => {
     await sealed.seal();
     await Promise.all([first, second].map((server) => server.seed({ 'secret/app': { A: 1 } })));
     const ignore = (): void => undefined;
-    const log = { log: ignore, debug: ignore, warn: (message: string) => void moves.push(message) };
+    const log = { log: ignore, debug: ignore, error: ignore, warn: (message: string) => void moves.push(message) };
     runtime = await boot(
       { endpoint: endpoints(), auth: { method: 'token', token: ROOT }, config: { sources: ['app'] } },
       { log },
