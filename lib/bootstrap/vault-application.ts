@@ -23,7 +23,8 @@ export class VaultApplication {
     this.store = runtime.takeStore();
     this.#refresher = new ConfigurationRefresher(this.store, runtime.plan.refresh, (result) => {
       log.add(result);
-      if (result.change) runtime.saveSnapshot(this.store.reads);
+      // Also when all was read and nothing has changed: it is as current as it was then.
+      if (result.change || result.problems.length === 0) runtime.saveSnapshot(this.store.reads);
     });
     this.service = new VaultService(runtime, this.store, this.#refresher);
   }

@@ -94,6 +94,12 @@ describe('the packed package', () => {
         const digest = createHash('sha256').update(secret.SMTP_PASSWORD).digest('hex');
         const printed = JSON.stringify({ password: digest, port: secret.SMTP_PORT, again: digest });
         expect({ code, output: output.trim() }).toEqual({ code: 0, output: printed });
+        // The program of the package, as installed: the values go to the command and nowhere else.
+        const command = ['-p', '[process.env.SMTP_PASSWORD, process.env.SMTP_PORT, process.env.VAULT_TOKEN].join()'];
+        const cli = ['nestjs-vault', 'run', '--sources', 'consumer', '--', process.execPath, ...command];
+        const given = { VAULT_ADDR: server.endpoint, VAULT_TOKEN: server.rootToken };
+        const commandOutput = `${secret.SMTP_PASSWORD},${secret.SMTP_PORT},\n`;
+        expect(await run('npx', cli, project, given)).toEqual({ code: 0, output: commandOutput });
       } finally {
         await server.stop();
       }

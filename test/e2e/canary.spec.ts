@@ -1,11 +1,16 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VaultAuth, VaultModuleOptions } from '../../lib/index.js';
+import { addressId } from '../../lib/config/read-secrets.js';
+import { resolveConfig } from '../../lib/config/resolve-config.js';
+import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';
+import type { ResolvedSnapshot, VaultSnapshotOptions } from '../../lib/config/snapshot/snapshot.options.js';
+import { resolveSnapshot } from '../../lib/config/snapshot/snapshot.options.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
 import { canary, findLeaks, track } from '../support/canary.js';
@@ -23,15 +28,20 @@ const secret = {
   text: 'text',
 };
 
+const config = { sources: ['canary/app', { secretPath: 'canary/app', as: 'again' }] };
+
 let server: VaultServer;
 let folder: string;
+let snapshots: string;
 let boots: VaultModuleOptions[];
-/** How many of them succeed: one for each way to log in, and the sealed server that is unsealed. */
+/** How many of them succeed: one for each way to log in, one that keeps a snapshot and one that starts on
+ * one, and the sealed server that is unsealed. */
 let successes: number;
 let cloud: CloudCanaries;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'canary-spec-'));
+  snapshots = await mkdtemp(join(tmpdir(), 'canary-snapshots-'));
   server = await startVaultServer({ rootToken: canary('root-token') });
   closing.push(() => server.stop());
   await server.seed({ 'secret/canary/app': secret });
@@ -74,6 +84,12 @@ beforeAll(async () => {
   await sealed.seal();
   const keys = sealed.unsealKeys.map((key, index) => track(`unseal-key-${index}`, key));
   track('root-token-of-sealed', sealed.rootToken);
+  const snapshot = (file: string) => ({
+    file: join(snapshots, file),
+    key: canary('snapshot-passphrase'),
+  });
+  const kept = snapshot('kept');
+  await keepSnapshot(kept, sealed.endpoint);
 
   const logins: VaultAuth[] = [
     { method: 'token', token },
@@ -97,8 +113,7 @@ beforeAll(async () => {
       ((await server.request(method, path, body)).body as { auth: T }).auth,
   });
   closing.push(() => cloud.close());
-  successes = logins.length + cloud.logins.length + 1;
-  const config = { sources: ['canary/app', { secretPath: 'canary/app', as: 'again' }] };
+  successes = logins.length + cloud.logins.length + 3;
   const at = (endpoint: string, more: VaultModuleOptions = {}): VaultModuleOptions[] =>
     [...logins, ...refused]
       .slice(0, 6)
@@ -123,6 +138,13 @@ beforeAll(async () => {
     ...at(`http://127.0.0.1:${await fault.freePort()}`),
     { endpoint: secure.endpoint, auth: { method: 'token', token } },
     { endpoint: secure.endpoint, auth: { method: 'token', token }, tls },
+    { endpoint: server.endpoint, auth: { method: 'token', token }, config: { ...config, snapshot: snapshot('new') } },
+    { endpoint: sealed.endpoint, auth: { method: 'token', token }, config: { ...config, snapshot: kept } },
+    {
+      endpoint: sealed.endpoint,
+      auth: { method: 'token', token },
+      config: { ...config, snapshot: { ...kept, key: canary('wrong-passphrase') } },
+    },
     { endpoint: sealed.endpoint, auth: { method: 'token', token } },
     {
       endpoint: sealed.endpoint,
@@ -140,8 +162,25 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const close of closing.reverse()) await close();
-  await rm(folder, { recursive: true, force: true });
+  for (const each of [folder, snapshots]) await rm(each, { recursive: true, force: true });
 });
+
+/** A snapshot as a boot on that server would have left it. */
+async function keepSnapshot(options: VaultSnapshotOptions, endpoint: string): Promise<void> {
+  const kept = { data: secret, version: 1, createdTime: '2026-01-02T03:04:05Z', destroyed: false, customMetadata: {} };
+  const plan = resolveConfig(config, {});
+  const reads = new Map(
+    plan.layers.flatMap(({ sources }) =>
+      sources.map((source) => [addressId(source), { secret: kept, readAt: new Date() }] as const),
+    ),
+  );
+  const written = new ConfigSnapshot(resolveSnapshot(options) as ResolvedSnapshot, plan, { endpoint }, fail);
+  await written.save(reads);
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
 
 /** Runs the program on these boots; resolves with all it printed. */
 async function run(input: object): Promise<string> {
@@ -173,9 +212,15 @@ describe('no marked secret', () => {
     expect(output.match(/^BOOTED$/gm)).toHaveLength(successes);
     expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - successes);
     expect(new Set(output.match(/^FAILED VAULT_\w+$/gm)).size).toBeGreaterThanOrEqual(8);
+    expect(output).toContain('STARTED ON A SNAPSHOT');
+    expect(output).toContain('The snapshot does not help either');
     expect(output).toContain('ENVIRONMENT UNCHANGED');
     expect(findLeaks(output)).toEqual([]);
     expect(await readdir(folder)).toEqual([]);
+    expect((await readdir(snapshots)).sort()).toEqual(['kept', 'new']);
+    for (const file of await readdir(snapshots)) {
+      expect(findLeaks((await readFile(join(snapshots, file))).toString('latin1'))).toEqual([]);
+    }
   }, 120_000);
 
   it('would go unnoticed', async () => {

@@ -94,8 +94,8 @@ async function keepSnapshot(): Promise<void> {
   messages = [];
 }
 
-async function until(condition: () => unknown): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !condition(); await delay(20)) {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 20_000; !(await condition()); await delay(20)) {
     if (Date.now() > deadline) throw new Error(`It did not come to that:\n${messages.join('\n')}`);
   }
 }
@@ -150,6 +150,19 @@ describe('a boot with Vault', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect((await readFile(file)).toString('latin1')).not.toContain('kept');
     expect(messages.join('\n')).not.toContain('SNAPSHOT');
+  });
+
+  it('keeps it current: with every change, and when a refresh finds that nothing has changed', async () => {
+    const app = await start({ config: { sources: ['app'], snapshot: { file, key: KEY, maxAgeMs: 10 } } });
+    const vault = app.get(VaultService);
+    for (const change of [undefined, { 'secret/app': { PASSWORD: 'newer' } }]) {
+      await until(async () => (await stat(file).catch(() => undefined)) !== undefined);
+      const before = await readFile(file);
+      if (change) await server.seed(change);
+      await delay(1);
+      await vault.refresh();
+      await until(async () => !(await readFile(file)).equals(before));
+    }
   });
 
   it('does not fail when it cannot', async () => {

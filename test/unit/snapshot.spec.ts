@@ -46,8 +46,8 @@ function snapshot(
   return new ConfigSnapshot(resolved, resolveConfig({ sources }, {}), server, (message) => warnings.push(message));
 }
 
-function reads(data: JsonObject = { PASSWORD: 'hunter2' }): SecretReads {
-  const secret = { data, version: 3, createdTime: '2026-01-02T03:04:05Z', destroyed: false, customMetadata: {} };
+function reads(data: JsonObject = { PASSWORD: 'hunter2' }, version = 3): SecretReads {
+  const secret = { data, version, createdTime: '2026-01-02T03:04:05Z', destroyed: false, customMetadata: {} };
   return new Map([[ID, { secret, readAt: new Date() }]]);
 }
 
@@ -131,9 +131,37 @@ describe('a snapshot', () => {
     const one = snapshot();
     const others = Array.from({ length: 5 }, () => snapshot());
     await Promise.all(others.map((each, n) => each.save(reads({ n }))));
-    await Promise.all([one.save(reads({ n: 'first' })), one.save(reads({ n: 'last' }))]);
+    await Promise.all([one.save(reads({ n: 'first' })), one.save(reads({ n: 'last' }, 4))]);
     expect((await snapshot().open()).reads.get(ID)?.secret?.data).toEqual({ n: 'last' });
     expect([await leftBeside(), warnings]).toEqual([[], []]);
+  });
+
+  it('is written again when something is new, or when a tenth of its life is over', async () => {
+    const one = snapshot({ maxAgeMs: 10_000 });
+    const now = Date.now();
+    const at = (ms: number) => jest.useFakeTimers({ now: now + ms, doNotFake: ['nextTick', 'setImmediate'] });
+    const writtenAt = async () => (await one.open()).takenAt.getTime() - now;
+    at(0);
+    await one.save(reads());
+    at(900);
+    await one.save(reads());
+    expect(await writtenAt()).toBe(0);
+    at(1_000);
+    await one.save(reads());
+    expect(await writtenAt()).toBe(1_000);
+    at(1_001);
+    await one.save(reads({}, 4));
+    expect(await writtenAt()).toBe(1_001);
+    // One that could not be written is not taken for one that is there; nor is it warned of twice.
+    await rm(file);
+    await mkdir(file);
+    at(1_002);
+    await one.save(reads());
+    await one.save(reads());
+    expect(warnings).toHaveLength(1);
+    await rm(file, { recursive: true });
+    await one.save(reads());
+    expect(await writtenAt()).toBe(1_002);
   });
 
   it('does not hide what could not be read when it was written', async () => {

@@ -31,6 +31,8 @@ export class ConfigSnapshot {
   readonly #addresses: readonly string[];
   readonly #warn: (message: string) => void;
   #saving: Promise<void> = Promise.resolve();
+  #saved: { readonly reads: SecretReads; readonly writtenAt: Date } | undefined;
+  #warned: string | undefined;
 
   /**
    * @param server what else makes a snapshot another one: address and namespace of the server
@@ -59,12 +61,17 @@ export class ConfigSnapshot {
   }
 
   /**
-   * Replaces the snapshot by what was just read. One write at a time; resolves when it is done. Never throws: a snapshot
-   * that cannot be written is no reason not to run, and is warned of.
+   * Replaces the snapshot by what was just read. One write at a time; resolves when it is done. When nothing is new, one
+   * that has most of its life before it is left as it is. Never throws: a snapshot that cannot be written is no reason not
+   * to run, and is warned of, once for each reason in a row.
    */
   save(reads: SecretReads): Promise<void> {
     const writtenAt = new Date();
-    this.#saving = this.#saving.then(() => this.#save(reads, writtenAt));
+    this.#saving = this.#saving.then(async () => {
+      const ageMs = this.#saved ? writtenAt.getTime() - this.#saved.writtenAt.getTime() : Infinity;
+      if (this.#saved && ageMs < this.#options.maxAgeMs / 10 && sameSecrets(this.#saved.reads, reads)) return;
+      if (await this.#save(reads, writtenAt)) this.#saved = { reads, writtenAt };
+    });
     return this.#saving;
   }
 
@@ -93,16 +100,23 @@ export class ConfigSnapshot {
     return { reads: this.#complete(reads), takenAt: opened.writtenAt };
   }
 
-  async #save(reads: SecretReads, writtenAt: Date): Promise<void> {
+  async #save(reads: SecretReads, writtenAt: Date): Promise<boolean> {
     try {
       const content = serialiseReads(reads);
       if (content.length > LARGEST_SNAPSHOT / 2) throw new SnapshotFileFault('too-large');
       const bytes = await encryptSnapshot({ content, writtenAt }, await this.#key(), this.#fingerprint);
       await writeSnapshotFile(this.file, bytes);
+      this.#warned = undefined;
+      return true;
     } catch (error) {
-      this.#warn(
-        `The snapshot ${JSON.stringify(this.file)} could not be written: ${whyNot(error)} Without it, this application cannot start while Vault is away.`,
-      );
+      const reason = whyNot(error);
+      if (reason !== this.#warned) {
+        this.#warn(
+          `The snapshot ${JSON.stringify(this.file)} could not be written: ${reason} Without it, this application cannot start while Vault is away.`,
+        );
+      }
+      this.#warned = reason;
+      return false;
     }
   }
 
@@ -137,4 +151,13 @@ function whyNot(error: unknown): string {
   if (isVaultError(error)) return error.message;
   // Such as JSON nested deeper than the stack. Its message may hold anything.
   return `${error instanceof Error ? error.name : 'an unknown error'} while it was made.`;
+}
+
+function sameSecrets(before: SecretReads, after: SecretReads): boolean {
+  if (before.size !== after.size) return false;
+  for (const [id, { secret }] of after) {
+    const was = before.get(id)?.secret;
+    if (was?.version !== secret?.version || was?.createdTime !== secret?.createdTime) return false;
+  }
+  return true;
 }
