@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const BENCHES = { boot: './boot.bench.mjs', read: './read.bench.mjs' };
+const BENCHES = { connections: './connections.bench.mjs', boot: './boot.bench.mjs', read: './read.bench.mjs' };
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [name, ...args] = process.argv.slice(2);
 

@@ -17,6 +17,7 @@ const CONNECTION_WINDOW = 8 * 1024 * 1024;
 /** A connection and what goes on over it. */
 interface Line {
   readonly session: Http2.ClientHttp2Session;
+  readonly socket: Socket;
   open: number;
   /** Since when a call waits without a sign of life from the server. */
   silentSince: number | undefined;
@@ -58,26 +59,20 @@ export class Http2Connection {
   renew(): void {
     const line = this.#current;
     this.#current = undefined;
-    if (line?.open === 0) line.session.destroy();
+    if (line?.open === 0) end(line);
   }
 
   /** Ends every connection; calls under way fail with `error`. */
   async close(error: Error): Promise<void> {
     this.#current = undefined;
     for (const call of this.#waiting?.splice(0) ?? []) call.fail(error);
-    await Promise.all(
-      [...this.#lines].map(
-        ({ session }) =>
-          new Promise<void>((resolve) => {
-            session.once('close', resolve);
-            session.destroy(error);
-          }),
-      ),
-    );
+    const closed = [...this.#lines].map(({ socket }) => new Promise((resolve) => socket.once('close', resolve)));
+    for (const line of this.#lines) end(line, error);
+    await Promise.all(closed);
   }
 
   #send(call: Http2Call): void {
-    if (this.#current && (this.#current.session.closed || isSilent(this.#current))) this.renew();
+    if (this.#current && (isOver(this.#current) || isSilent(this.#current))) this.renew();
     const line = this.#current;
     if (line) this.#sendOn(line, call);
     else if (this.#waiting) this.#waiting.push(call);
@@ -105,18 +100,19 @@ export class Http2Connection {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
     });
-    const line: Line = { session, open: 0, silentSince: undefined };
+    const line: Line = { session, socket, open: 0, silentSince: undefined };
     this.#lines.add(line);
     session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW));
-    // The calls on it are told through their streams.
-    session.on('error', () => undefined);
+    // The calls on it are told through their streams. Node leaves the socket of a session that failed by an alert open.
+    session.on('error', () => socket.destroy());
     session.on('goaway', () => this.#leave(line));
-    session.on('close', () => {
+    session.on('close', () => this.#leave(line));
+    socket.on('close', () => {
       this.#leave(line);
       this.#lines.delete(line);
     });
     session.setTimeout(IDLE_MS, () => {
-      if (line.open === 0) session.destroy();
+      if (line.open === 0) end(line);
     });
     session.unref();
     return line;
@@ -134,7 +130,7 @@ export class Http2Connection {
         if (!aborted && line.open === 0) line.silentSince = undefined;
         if (line.open > 0 || line.session.destroyed) return;
         if (line === this.#current) line.session.unref();
-        else line.session.destroy();
+        else end(line);
       },
     });
   }
@@ -143,6 +139,15 @@ export class Http2Connection {
   #leave(line: Line): void {
     if (line === this.#current) this.renew();
   }
+}
+
+function end({ session, socket }: Line, error?: Error): void {
+  session.destroy(error);
+  socket.destroy();
+}
+
+function isOver({ session }: Line): boolean {
+  return session.closed || session.destroyed;
 }
 
 function isSilent({ silentSince }: Line): boolean {

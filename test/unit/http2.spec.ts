@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { constants } from 'node:http2';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TransportOptions } from '../../lib/client/transport.options.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
@@ -254,6 +257,25 @@ describe('the connection', () => {
     expect(await call).toMatchObject({ code: 'VAULT_CLOSED' });
     await server.until(() => server.sessions.length === 0);
     expect(await failure(get(client, 'y'))).toMatchObject({ code: 'VAULT_CLOSED' });
+  });
+
+  it('that is idle keeps no process alive', async () => {
+    const server = await start(json({ data: 1 }));
+    const program = `
+      const { Connections } = await import(process.argv[1]);
+      const [endpoint, ca] = process.argv.slice(2);
+      const connections = await Connections.prepare({ endpoint, tls: { ca }, connectTimeoutMs: 5000, maxConnections: 1 });
+      connections.dispatch({ method: 'GET', path: '/v1/x', headers: {} }, {
+        onRequestStart() {}, onResponseStart() {}, onResponseData() {},
+        onResponseEnd: () => console.log('answered'), onResponseError: (_, error) => console.log(error.code),
+      });`;
+    const module = new URL('../../dist/esm/client/connections.js', import.meta.url).href;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program, module, server.endpoint, server.ca], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 20_000,
+    });
+    const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    expect([output.trim(), child.exitCode]).toEqual(['answered', 0]);
   });
 
   it('is not offered when that is forbidden', async () => {

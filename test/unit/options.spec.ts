@@ -162,6 +162,28 @@ describe('a wrong option is named', () => {
         { perSecond: 5, brust: 5 },
       ],
     ].map((value): [unknown, string] => [{ ...BASE, request: { rateLimit: value } }, '"request.rateLimit" must be {']),
+    [{ ...BASE, request: { http2: 'yes' } }, '"request.http2"'],
+    [{ ...BASE, request: { redirects: 1 } }, '"request.redirects"'],
+    ...[7, '', 'proxy:3128', 'ftp://proxy', 'http://proxy/path'].map((value): [unknown, string] => [
+      { ...BASE, request: { proxy: value } },
+      '"request.proxy"',
+    ]),
+    ...[[], 'a', { a: 7 }, { 'x-vault-token': 'a' }, { 'a b': 'c' }, { a: 'b\r\nc' }, { Connection: 'close' }].map(
+      (value): [unknown, string] => [{ ...BASE, request: { headers: value } }, '"request.headers"'],
+    ),
+    ...[
+      '',
+      [],
+      {},
+      { file: '' },
+      { file: 7 },
+      { directory: '' },
+      [{ directory: '/etc' }],
+      { file: 'a', directory: 'b' },
+    ].map((value): [unknown, string] => [{ ...BASE, tls: { ca: value } }, '"tls.ca"']),
+    [{ ...BASE, tls: { cert: { directory: '/etc' }, key: 'x' } }, '"tls.cert"'],
+    [{ ...BASE, endpoint: 'unix://relative.sock' }, '"endpoint" is no unix socket'],
+    [{ ...BASE, endpoint: `unix:///${'x'.repeat(120)}` }, '"endpoint" is no unix socket'],
     [{ ...BASE, boot: { timeoutMs: 0 } }, '"boot.timeoutMs"'],
     [{ ...BASE, shutdown: { revoke: 1 } }, '"shutdown.revoke"'],
     [{ ...BASE, shutdown: { timeoutMs: -5 } }, '"shutdown.timeoutMs"'],
@@ -250,6 +272,9 @@ describe('a wrong option is named', () => {
       { ...BASE, auth: { method: 'custom', login: 'SECRET-VALUE' } },
       { ...BASE, auth: { method: 'oidc', port: 'SECRET-VALUE' } },
       { ...BASE, tls: { cert: { pem: 'SECRET-VALUE' } } },
+      { ...BASE, tls: { key: { file: '-----BEGIN PRIVATE KEY-----SECRET-VALUE' }, cert: 'x' } },
+      { ...BASE, request: { proxy: 'proxy://user:SECRET-VALUE@proxy' } },
+      { ...BASE, request: { headers: { 'x-vault-token': 'SECRET-VALUE' } } },
       { ...BASE, unseal: { keys: 'SECRET-VALUE' } },
     ]) {
       expect(renderError(await failure(options))).not.toContain('SECRET-VALUE');
