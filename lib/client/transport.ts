@@ -1,4 +1,3 @@
-import type { VaultErrorDetails } from '../errors/index.js';
 import { VaultAbortedError, VaultTimeoutError } from '../errors/index.js';
 import { Consistency } from './consistency.js';
 import type { Endpoint } from './endpoint.js';
@@ -230,10 +229,10 @@ export class Transport {
   }
 
   #describe(request: VaultRequest): CallContext {
-    const details: VaultErrorDetails = { path: request.path, namespace: request.namespace ?? this.#options.namespace };
     const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
     return {
-      ...details,
+      path: request.path,
+      namespace: request.namespace ?? this.#options.namespace,
       operation: request.operation ?? `${request.method} ${request.path}`,
       endpoint: this.#endpoints.address,
       timeoutMs,

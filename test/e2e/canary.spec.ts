@@ -135,6 +135,7 @@ beforeAll(async () => {
       config: { sources: ['canary/denied', 'canary/app'] },
     },
     ...[echo, page, quiet].flatMap(({ endpoint }) => at(endpoint)),
+    ...at('', { endpoint: [`http://127.0.0.1:${await fault.freePort()}`, echo.endpoint, page.endpoint] }),
     ...at(`http://127.0.0.1:${await fault.freePort()}`),
     { endpoint: secure.endpoint, auth: { method: 'token', token } },
     { endpoint: secure.endpoint, auth: { method: 'token', token }, tls },
