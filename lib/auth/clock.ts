@@ -69,7 +69,8 @@ export class Alarm {
       this.#cancel = this.#clock.setTimer(Math.min(remainingMs, LONGEST_SLEEP_MS), () => {
         this.#cancel = undefined;
         const left = delayMs - since(start, this.#clock);
-        if (left > 0) sleep(left);
+        // Less than a millisecond is what timers round off.
+        if (left >= 1) sleep(left);
         else callback();
       });
     };

@@ -19,6 +19,7 @@ export class LoginFlight {
   #wake: (() => void) | undefined;
   #successes = 0;
   #strikes = 0;
+  #unknownTokens = 0;
   #ended: Moment | undefined;
   #failure: Error | undefined;
 
@@ -70,11 +71,13 @@ export class LoginFlight {
   /** The server takes the token of the last login. */
   worked(): void {
     this.#strikes = 0;
+    this.#unknownTokens = 0;
   }
 
-  /** The server does not know the token of the last login, though it has just issued it. */
-  strike(): void {
-    this.#strikes += 1;
+  /** The server does not know the token of the last login, and never took it. Once is no pattern: it may have been revoked. */
+  tokenUnknown(): void {
+    this.#unknownTokens += 1;
+    if (this.#unknownTokens > 1) this.#strikes += 1;
   }
 
   /** Lets those who wait go on at once, to be told that the session is closed. */

@@ -64,8 +64,8 @@ export class TokenUpkeep {
   tokenDied(token: HeldToken, reason: string): void {
     const { flight, status } = this.#parts;
     token.declareDead();
-    // Issued, and not known: another login would hardly help.
-    if (!token.proven) flight.strike();
+    // Issued, and not known: if that repeats, logins do not help.
+    if (!token.proven) flight.tokenUnknown();
     status.recovering(reason);
     if (!this.#working) this.#wakeIn(Math.max(flight.closedForMs, this.#nextBackoff()));
   }

@@ -1,0 +1,189 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Login, LoginMethod } from '../../lib/auth/login-method.js';
+import { VaultSession } from '../../lib/auth/session.js';
+import type { VaultClient } from '../../lib/client/vault-client.js';
+import type { VaultRequest } from '../../lib/client/vault-request.js';
+import { VaultConnectionError } from '../../lib/errors/index.js';
+import type { VaultEvent } from '../../lib/observability/vault-event.js';
+import { SimulatedClock } from '../support/simulated-clock.js';
+
+const HOUR = 3_600_000;
+
+/** A session on simulated time, before a server of two functions. */
+class Bench {
+  readonly clock: SimulatedClock;
+  readonly events: VaultEvent[] = [];
+  readonly renewals: number[] = [];
+  readonly logins: number[] = [];
+  /** What renewing and logging in do. */
+  renew: () => unknown = () => ({ auth: { lease_duration: this.ttl, renewable: true } });
+  logIn: () => void = () => undefined;
+  readonly session: VaultSession;
+
+  constructor(
+    readonly ttl: number,
+    more: Partial<Login> = {},
+    { clock = new SimulatedClock(), random = () => 0.5 }: { clock?: SimulatedClock; random?: () => number } = {},
+  ) {
+    this.clock = clock;
+    const method: LoginMethod = {
+      method: 'simulated',
+      login: async () => {
+        this.logins.push(clock.monotonic());
+        await Promise.resolve(this.logIn());
+        const token = `token-${this.logins.length}`;
+        const plain = { accessor: token, policies: [], namespace: undefined, tokenType: 'service', owned: true };
+        return { token, leaseDuration: ttl, renewable: true, ...plain, ...more };
+      },
+    };
+    const emit = (event: VaultEvent): void => void this.events.push(event);
+    const shutdown = { revoke: true, timeoutMs: 1000 };
+    this.session = new VaultSession(method, { shutdown, emit, clock, random });
+  }
+
+  async open(): Promise<this> {
+    const request = async ({ path }: VaultRequest): Promise<unknown> => {
+      if (!path.endsWith('renew-self')) return { status: 204, headers: {}, body: undefined };
+      this.renewals.push(this.clock.monotonic());
+      return { status: 200, headers: {}, body: await Promise.resolve(this.renew()) };
+    };
+    await this.session.open({ endpoint: '', request } as unknown as VaultClient);
+    return this;
+  }
+
+  told(): string[] {
+    return this.events.map(({ type }) => type);
+  }
+}
+
+const unreachable = (): never => {
+  throw new VaultConnectionError('Cannot reach it.');
+};
+
+describe('a long life', () => {
+  it('of 768 hours is slept through in pieces, and renewed at two thirds', async () => {
+    const bench = await new Bench(768 * 3600).open();
+    await bench.clock.advance(0.39 * 768 * HOUR);
+    expect(bench.renewals).toEqual([]);
+    await bench.clock.advance(0.02 * 768 * HOUR);
+    expect(bench.renewals).toHaveLength(1);
+    // No timer longer than a minute, so none beyond what a timer can hold.
+    expect(bench.clock.longestTimer).toBeLessThanOrEqual(300_000);
+    await bench.session.close();
+    expect(bench.clock.timers).toBe(0);
+  }, 20_000);
+
+  it('without an end costs no timer', async () => {
+    const bench = await new Bench(0).open();
+    expect(bench.clock.timers).toBe(0);
+    expect(bench.session.expiresAt).toBeUndefined();
+  });
+});
+
+describe('a clock that jumps', () => {
+  it('forward, as over a suspended machine: the dead token is noticed within a minute of waking', async () => {
+    const bench = await new Bench(3600).open();
+    bench.clock.jump(10 * HOUR);
+    expect(bench.session.state).toBe('recovering');
+    await bench.clock.advance(60_000);
+    expect(bench.logins).toHaveLength(2);
+    expect(bench.session.state).toBe('active');
+  });
+
+  it('forward: a call does not wait for that, nor get the dead token', async () => {
+    const bench = await new Bench(3600).open();
+    bench.clock.jump(10 * HOUR);
+    const lent = await VaultSession.tokensOf(bench.session).borrow({ timeLeftMs: 5000, operation: 'read' });
+    expect(lent.token).toBe('token-2');
+  });
+
+  it('back: the token has not become younger', async () => {
+    const bench = await new Bench(3600).open();
+    bench.clock.jump(-10 * HOUR);
+    await bench.clock.advance(0.41 * HOUR);
+    expect(bench.renewals).toHaveLength(1);
+  });
+});
+
+describe('a server that is gone', () => {
+  it('is tried again within the life of the token, then for a login, less and less often; and found when it is back', async () => {
+    const bench = await new Bench(600).open();
+    const { renew } = bench;
+    bench.renew = unreachable;
+    bench.logIn = unreachable;
+    await bench.clock.advance(599_000);
+    expect(bench.session.state).toBe('recovering');
+    await bench.clock.advance(2_000 + HOUR);
+    expect(bench.session.state).toBe('lost');
+    // Bounded: 6 minutes of renewals, then an hour of logins.
+    expect(bench.renewals.length).toBeGreaterThanOrEqual(5);
+    expect(bench.renewals.length).toBeLessThanOrEqual(60);
+    expect(bench.logins.length).toBeLessThanOrEqual(60);
+    bench.renew = renew;
+    bench.logIn = () => undefined;
+    await bench.clock.advance(300_000);
+    expect(bench.session.state).toBe('active');
+    const told = bench.told().filter((type) => type.startsWith('session-'));
+    expect(told).toEqual(['session-recovering', 'session-lost', 'session-recovered']);
+  });
+
+  it('a caller that finds no token is told why, and callers do not hammer', async () => {
+    const bench = await new Bench(600).open();
+    bench.clock.jump(HOUR);
+    bench.logIn = unreachable;
+    const tokens = VaultSession.tokensOf(bench.session);
+    const failures: unknown[] = [];
+    for (let call = 0; call < 100; call += 1) {
+      const borrowed = tokens.borrow({ timeLeftMs: 3000, operation: 'read' }) as Promise<unknown>;
+      borrowed.catch((error: unknown) => failures.push(error));
+      await bench.clock.advance(100);
+    }
+    await bench.clock.advance(20_000);
+    expect(failures).toHaveLength(100);
+    expect(failures[0]).toMatchObject({ code: 'VAULT_CONNECTION' });
+    // Ten seconds of ten calls each.
+    expect(bench.logins.length).toBeLessThanOrEqual(15);
+  });
+
+  it('a login that hangs for ever is given up, and tried again', async () => {
+    const bench = await new Bench(600).open();
+    const { renew } = bench;
+    bench.renew = unreachable;
+    bench.logIn = () => new Promise(() => undefined) as never;
+    await bench.clock.advance(600_000 + 300_000);
+    bench.logIn = () => undefined;
+    bench.renew = renew;
+    await bench.clock.advance(600_000);
+    expect(bench.session.state).toBe('active');
+  });
+});
+
+it('a renewal that grants less than before is the last one: the token is replaced', async () => {
+  const bench = await new Bench(600).open();
+  bench.renew = () => ({ auth: { lease_duration: 300, renewable: true } });
+  await bench.clock.advance(600_000);
+  expect(bench.renewals).toHaveLength(1);
+  expect(bench.logins).toHaveLength(2);
+  expect(bench.told()).not.toContain('session-recovering');
+});
+
+it('a thousand instances that start together spread their renewals', async () => {
+  const ttl = 600;
+  const clock = new SimulatedClock();
+  const benches = await Promise.all(
+    Array.from({ length: 1000 }, () => new Bench(ttl, {}, { clock, random: Math.random }).open()),
+  );
+  await clock.advance(4 * ttl * 1000);
+  // Buckets of a twentieth of the ttl over the three ttls after the first.
+  const width = (ttl * 1000) / 20;
+  const buckets = new Array<number>(60).fill(0);
+  for (const at of benches.flatMap(({ renewals }) => renewals)) {
+    const bucket = Math.floor((at - ttl * 1000) / width);
+    if (bucket >= 0 && bucket < 60) buckets[bucket] = (buckets[bucket] as number) + 1;
+  }
+  const mean = buckets.reduce((sum, count) => sum + count, 0) / buckets.length;
+  // 1.5 renewals per ttl and instance.
+  expect(mean).toBeGreaterThan(70);
+  expect(Math.max(...buckets) / mean).toBeLessThanOrEqual(1.5);
+  expect(benches.every(({ logins }) => logins.length === 1)).toBe(true);
+}, 60_000);
