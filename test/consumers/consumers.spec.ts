@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -100,6 +100,27 @@ describe('the packed package', () => {
         const given = { VAULT_ADDR: server.endpoint, VAULT_TOKEN: server.rootToken };
         const commandOutput = `${secret.SMTP_PASSWORD},${secret.SMTP_PORT},\n`;
         expect(await run('npx', cli, project, given)).toEqual({ code: 0, output: commandOutput });
+      } finally {
+        await server.stop();
+      }
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "gives TypeORM's command line its data source, as ES module and as CommonJS",
+    async () => {
+      const project = await install('typeorm');
+      const server = await startVaultServer();
+      try {
+        for (const format of ['mjs', 'cjs']) {
+          const file = join(project, `${format}.sqlite`);
+          await server.seed({ 'secret/database': { file } });
+          const env = { VAULT_ADDR: server.endpoint, VAULT_TOKEN: server.rootToken };
+          const outcome = await run('npx', ['typeorm', 'migration:run', '-d', `data-source.${format}`], project, env);
+          expect(outcome).toEqual({ code: 0, output: expect.stringContaining('has been executed successfully') });
+          expect((await stat(file)).size).toBeGreaterThan(0);
+        }
       } finally {
         await server.stop();
       }
