@@ -84,6 +84,7 @@ export type {
   VaultRequestRetriedEvent,
   VaultSessionStateEvent,
   VaultTokenRenewedEvent,
+  VaultSnapshotEvent,
 } from './observability/vault-event.js';
 export type { VaultHealth, VaultServerState } from './sys/health.js';
 export type { VaultSealStatus } from './sys/seal-status.js';

@@ -65,7 +65,9 @@ export async function boot(
   const loader = new ConfigurationLoader(client, resolved.config);
   const snapshot =
     resolved.snapshot &&
-    new ConfigSnapshot(resolved.snapshot, resolved.config, resolved.transport, (message) => log.warn(message));
+    new ConfigSnapshot(resolved.snapshot, resolved.config, resolved.transport, (reason, file) =>
+      events.emit({ type: 'snapshot-problem', at: new Date(), file, reason }),
+    );
   const load = (given?: AbortSignal): Promise<LoadedConfiguration> =>
     withDeadline(
       resolved.bootTimeoutMs,
@@ -80,7 +82,12 @@ export async function boot(
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
     const runtime = new VaultRuntime(start, load, resolved.config, session, client, sys, events, snapshot);
     if (runtime.degraded) {
-      warnOfSnapshot(runtime.degraded, resolved.snapshot?.file, log);
+      events.emit({
+        type: 'snapshot-used',
+        at: new Date(),
+        file: snapshot?.file ?? '',
+        reason: outage(runtime.degraded),
+      });
       runtime.recover(log);
     } else {
       report(start.loaded, client, session, log);
@@ -170,9 +177,7 @@ function report(
   for (const { origin } of entries.values()) log.debug(describeOrigin(origin));
 }
 
-function warnOfSnapshot({ snapshotTakenAt, because }: VaultDegradation, file: string | undefined, log: BootLog): void {
+function outage({ snapshotTakenAt, because }: VaultDegradation): string {
   const age = duration(Date.now() - snapshotTakenAt.getTime());
-  log.warn(
-    `STARTED ON A SNAPSHOT: Vault cannot be reached, so the configuration is ${age} old, from ${JSON.stringify(file)}. It changes over as soon as Vault is back. ${because}`,
-  );
+  return `Vault cannot be reached, so the configuration is ${age} old. It changes over as soon as Vault is back. ${because}`;
 }

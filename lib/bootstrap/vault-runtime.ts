@@ -95,16 +95,15 @@ export class VaultRuntime {
     this.#configuration = loaded;
     this.#degraded = undefined;
     this.saveSnapshot(loaded.reads);
-    if (recovered) for (const callback of this.#onRecovered) callback(loaded.reads);
+    if (!recovered) return;
+    for (const callback of this.#onRecovered) callback(loaded.reads);
+    this.events.emit({ type: 'snapshot-left', at: new Date(), file: this.#snapshot?.file ?? '', reason: undefined });
   }
 
   /** Goes on trying to reach Vault until that has worked once. */
-  recover(log: Pick<BootLog, 'log' | 'warn'>): void {
+  recover(log: Pick<BootLog, 'warn'>): void {
     this.#recovery = new SnapshotRecovery(
-      async (signal) => {
-        await this.reload(signal);
-        log.log('Vault is back: the configuration is current again.');
-      },
+      (signal) => this.reload(signal),
       (message) => log.warn(message),
     );
   }

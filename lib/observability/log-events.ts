@@ -40,6 +40,15 @@ export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): vo
         );
         break;
       }
+      case 'snapshot-used':
+        logger.warn(`STARTED ON A SNAPSHOT, ${JSON.stringify(event.file)}: ${event.reason ?? ''}`);
+        break;
+      case 'snapshot-left':
+        logger.log('Vault is back: the configuration is current again.');
+        break;
+      case 'snapshot-problem':
+        logger.warn(event.reason ?? '');
+        break;
       case 'endpoint-changed':
         logger.warn(`Calls go to ${event.endpoint} now`);
         break;

@@ -75,6 +75,17 @@ export interface VaultEndpointChangedEvent extends EventBase {
 }
 
 /**
+ * The configuration is a snapshot's (`snapshot-used`, at boot, which nobody can listen to yet), or is Vault's again
+ * (`snapshot-left`); or the snapshot needs somebody's attention, such as one that cannot be written (`snapshot-problem`).
+ * @publicApi
+ */
+export interface VaultSnapshotEvent extends EventBase {
+  readonly type: 'snapshot-used' | 'snapshot-left' | 'snapshot-problem';
+  readonly file: string;
+  readonly reason: string | undefined;
+}
+
+/**
  * What happens in a running module, told apart by `type`. Events never hold a token or a secret value.
  * @publicApi
  */
@@ -85,4 +96,5 @@ export type VaultEvent =
   | VaultRenewalFailedEvent
   | VaultSessionStateEvent
   | VaultRequestRetriedEvent
-  | VaultEndpointChangedEvent;
+  | VaultEndpointChangedEvent
+  | VaultSnapshotEvent;

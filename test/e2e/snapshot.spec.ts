@@ -130,12 +130,15 @@ describe.each(Object.entries(OUTAGES))('when Vault %s', (_, { away, back }) => {
     expect(messages.filter((message) => message.startsWith('STARTED ON A SNAPSHOT'))).toHaveLength(1);
     expect(messages.join('\n')).toContain(JSON.stringify(file));
 
+    const events: string[] = [];
+    vault.events$.subscribe(({ type }) => events.push(type));
     const before = await readFile(file);
     await back();
     await until(() => vault.degraded === undefined);
     await until(() => config.get('PASSWORD') === 'changed');
     expect(container?.PASSWORD).toBe('changed');
     expect(messages.join('\n')).toContain('Vault is back');
+    expect(events.filter((type) => type.startsWith('snapshot'))).toEqual(['snapshot-left']);
     expect(vault.session.state).toBe('active');
     expect((await vault.kv().read<{ PASSWORD: string }>('app')).data.PASSWORD).toBe('changed');
     await app.close();

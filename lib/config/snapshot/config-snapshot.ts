@@ -29,26 +29,26 @@ export class ConfigSnapshot {
   readonly #options: ResolvedSnapshot;
   readonly #fingerprint: Buffer;
   readonly #addresses: readonly string[];
-  readonly #warn: (message: string) => void;
+  readonly #onProblem: (reason: string, file: string) => void;
   #saving: Promise<void> = Promise.resolve();
   #saved: { readonly reads: SecretReads; readonly writtenAt: Date } | undefined;
   #warned: string | undefined;
 
   /**
    * @param server what else makes a snapshot another one: address and namespace of the server
-   * @param warn is told why a snapshot could not be written
+   * @param onProblem is told why a snapshot could not be written, and of one that is open to everybody
    */
   constructor(
     options: ResolvedSnapshot,
     plan: ConfigPlan,
     server: { readonly endpoint: string; readonly namespace?: string | undefined },
-    warn: (message: string) => void,
+    onProblem: (reason: string, file: string) => void,
   ) {
     this.#options = options;
     this.#addresses = plan.layers.flatMap(({ sources }) => sources.map(addressId));
     const identity = [server.endpoint, server.namespace ?? '', [...new Set(this.#addresses)].sort()];
     this.#fingerprint = createHash('sha256').update(JSON.stringify(identity)).digest();
-    this.#warn = warn;
+    this.#onProblem = onProblem;
   }
 
   get file(): string {
@@ -95,7 +95,10 @@ export class ConfigSnapshot {
     const reads = parseReads(opened.content);
     if (!reads) return this.#refuse('unknown-version');
     if ((file.mode & 0o007) !== 0 && process.platform !== 'win32') {
-      this.#warn(`The snapshot ${JSON.stringify(this.file)} can be opened by every user of this machine: chmod 600.`);
+      this.#onProblem(
+        `The snapshot ${JSON.stringify(this.file)} can be opened by every user of this machine: chmod 600.`,
+        this.file,
+      );
     }
     return { reads: this.#complete(reads), takenAt: opened.writtenAt };
   }
@@ -111,8 +114,9 @@ export class ConfigSnapshot {
     } catch (error) {
       const reason = whyNot(error);
       if (reason !== this.#warned) {
-        this.#warn(
+        this.#onProblem(
           `The snapshot ${JSON.stringify(this.file)} could not be written: ${reason} Without it, this application cannot start while Vault is away.`,
+          this.file,
         );
       }
       this.#warned = reason;
