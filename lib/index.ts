@@ -41,6 +41,7 @@ export { OnVaultChange } from './config/on-vault-change.js';
 export type { VaultRefreshOptions } from './config/refresh.options.js';
 export type { VaultPrecedence } from './config/precedence.js';
 export type { VaultReferenceOptions } from './config/references/reference.options.js';
+export type { VaultSecretFile } from './config/secret-file.options.js';
 export type { SchemaOutput, StandardIssue, StandardResult, StandardSchema } from './config/standard-schema.js';
 export { vaultConfig } from './config/vault-config.js';
 export type { VaultSource, VaultSourceOptions } from './config/vault-source.js';

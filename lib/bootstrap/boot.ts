@@ -80,6 +80,7 @@ export async function boot(
     );
   try {
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
+    await resolved.config.files.write(start.loaded.files);
     const runtime = new VaultRuntime(start, load, resolved.config, session, client, sys, events, snapshot);
     if (runtime.degraded) {
       events.emit({
@@ -95,6 +96,7 @@ export async function boot(
     }
     return runtime;
   } catch (error) {
+    await resolved.config.files.close();
     await session.close();
     await client.close();
     throw error;

@@ -116,6 +116,7 @@ export class VaultRuntime {
 
   async #close(): Promise<void> {
     await this.#recovery?.close();
+    await this.plan.files.close();
     await this.session.close();
     await this.client.close();
     await this.#snapshot?.settled();

@@ -4,15 +4,25 @@ import { VaultInvalidOptionError } from '../errors/index.js';
 import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configuration.js';
 import { entryId } from './configuration.js';
 import type { ConfigLayer } from './config-layer.js';
+import { fileEntries } from './file-entries.js';
 import { mapKeys } from './key-mapping.js';
 import type { SecretAddress, SecretRead, SecretReads } from './read-secrets.js';
 import { addressId } from './read-secrets.js';
 import { reservedKeyIn } from './reserved-keys.js';
+import type { SecretFile } from './secret-files.js';
 import type { ResolvedSource } from './vault-source.js';
+
+/** @internal */
+export interface AssembledFile {
+  readonly entry: ConfigEntry;
+  readonly file: SecretFile;
+}
 
 /** A layer with its values, and every key that was missing or refused. @internal */
 export interface AssembledLayer {
   readonly entries: ConfigEntries;
+  /** Files to write, each with the entry that holds its path. No schema sees those: it describes what is in Vault. */
+  readonly files: readonly AssembledFile[];
   readonly failures: readonly VaultError[];
 }
 
@@ -21,16 +31,19 @@ export interface AssembledLayer {
  * included; only the containers that `as` makes are merged. Sources that could not be read are passed over: whether that
  * is a failure is decided where they are read.
  *
+ * @param folder where files go that have no path of their own
  * @param resolve replaces references in values, where that is asked for
  * @internal
  */
 export function assembleLayer(
   { path, sources }: ConfigLayer,
   reads: SecretReads,
+  folder: string,
   resolve: (value: unknown, name: string) => unknown = (value) => value,
 ): AssembledLayer {
   const entries = new Map<string, ConfigEntry>();
   const failures: VaultError[] = [];
+  const files: AssembledFile[] = [];
   for (const source of sources) {
     const read = reads.get(addressId(source));
     if (!read?.secret) continue;
@@ -47,8 +60,14 @@ export function assembleLayer(
       const aliases = source.aliases !== undefined;
       put(entries, { path: place, value, origin: originOf(place, source, read), ...(aliases && { aliases }) });
     }
+    const found = fileEntries(source, read.secret, path, keys, folder);
+    failures.push(...found.failures);
+    for (const { place, file } of found.files) {
+      const at = place as unknown as ConfigEntry['path'];
+      files.push({ file, entry: { path: at, value: file.path, origin: originOf(at, source, read) } });
+    }
   }
-  return { entries, failures };
+  return { entries, files, failures };
 }
 
 /** Adds an entry; one that is there already is hidden by it. @internal */

@@ -4,6 +4,7 @@ import type { VaultRefreshOptions } from './refresh.options.js';
 import type { ConfigFactories } from './config-factories.js';
 import type { VaultPrecedence } from './precedence.js';
 import type { ReferenceRules } from './references/reference.options.js';
+import type { SecretFiles } from './secret-files.js';
 import type { StandardSchema } from './standard-schema.js';
 import type { ResolvedSource } from './vault-source.js';
 
@@ -34,6 +35,8 @@ export interface ConfigPlan {
   readonly precedence: VaultPrecedence;
   /** Weaker than every layer. */
   readonly factories: ConfigFactories;
+  /** The files of this boot. */
+  readonly files: SecretFiles;
   /** How references are understood; `undefined` when they are off. */
   readonly references: ReferenceRules | undefined;
   /** Whether every value is there under its name in capitals too. */

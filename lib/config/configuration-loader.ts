@@ -2,11 +2,11 @@ import type { VaultClient } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultConfigurationError, VaultNotFoundError } from '../errors/index.js';
 import { withAliases } from './aliases.js';
+import type { AssembledFile } from './assemble.js';
 import { assembleLayer, put } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
-import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
-import { entryId } from './configuration.js';
+import type { ConfigEntry, LoadedConfiguration } from './configuration.js';
 import { explainFailure } from './explain-failure.js';
 import { preferEnvironment, preferVariable, withoutVariables } from './precedence.js';
 import type { SecretReads } from './read-secrets.js';
@@ -16,7 +16,7 @@ import { describeReferences } from './references/reference-failures.js';
 import type { ReferenceRules } from './references/reference.options.js';
 import { LONGEST_CHAIN, ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
-import { factoryEntries, variableEntries, variableFinder } from './unsourced-entries.js';
+import { factoryEntries, variableEntries, variableFinder, withUnmentioned } from './unsourced-entries.js';
 import { validateLayer } from './validate-layer.js';
 import type { ResolvedSource } from './vault-source.js';
 
@@ -93,10 +93,13 @@ export class ConfigurationLoader {
     const assembled = await Promise.all(
       layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits, resolver, find)) })),
     );
-    for (const { layer, failures: failed, entries: found } of assembled) {
+    const files: AssembledFile[] = [];
+    for (const { layer, failures: failed, entries: found, files: written } of assembled) {
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
-      if (failed.length === 0) for (const entry of found.values()) put(entries, entry);
+      if (failed.length > 0) continue;
+      for (const entry of found.values()) put(entries, entry);
+      files.push(...written);
     }
     if (precedence === 'env') for (const entry of referring) put(entries, entry);
     if (resolver) {
@@ -110,8 +113,14 @@ export class ConfigurationLoader {
     const validated = await validateLayer(whole, entries);
     if (validated.failures.length > 0) throw summary(validated.failures);
     const kept = withUnmentioned(validated.entries, entries, [...referring, ...unsourced]);
+    for (const { entry } of files) put(kept, entry);
     const complete = withAliases(kept, this.plan.aliases);
-    return { entries: precedence === 'env' ? withoutVariables(complete) : complete, reads, failedFeatures };
+    return {
+      entries: precedence === 'env' ? withoutVariables(complete) : complete,
+      reads,
+      files: files.map(({ file }) => file),
+      failedFeatures,
+    };
   }
 
   async #assembleLayer(
@@ -124,9 +133,10 @@ export class ConfigurationLoader {
     const unread = await Promise.all(layer.sources.map((source) => this.#failureOf(source, reads, limits)));
     const failed = unread.filter((error) => error !== undefined);
     const resolve = (value: unknown, name: string) => resolver?.resolveDeep(value, name).value;
+    const { folder } = this.plan.files;
     const assembled = this.plan.references?.inSecrets
-      ? assembleLayer(layer, reads, resolve)
-      : assembleLayer(layer, reads);
+      ? assembleLayer(layer, reads, folder, resolve)
+      : assembleLayer(layer, reads, folder);
     const failures = [...failed, ...assembled.failures];
     if (
       failures.length === 0 &&
@@ -135,8 +145,9 @@ export class ConfigurationLoader {
     )
       failures.push(nothingFound(layer));
     const entries = this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, find) : assembled.entries;
-    if (failures.length > 0 || !layer.schema) return { entries, failures };
-    return validateLayer(layer, entries);
+    const { files } = assembled;
+    if (failures.length > 0 || !layer.schema) return { entries, files, failures };
+    return { ...(await validateLayer(layer, entries)), files };
   }
 
   async #failureOf(source: ResolvedSource, reads: SecretReads, limits: CallLimits): Promise<VaultError | undefined> {
@@ -163,21 +174,6 @@ export class ConfigurationLoader {
   async #made(): Promise<readonly FactoryValues[]> {
     return this.#onlyLayers ? [] : this.plan.factories.run();
   }
-}
-
-/** Variables and factories' values that a schema has left out because it says nothing about them. */
-function withUnmentioned(
-  validated: ConfigEntries,
-  before: ConfigEntries,
-  candidates: readonly ConfigEntry[],
-): ConfigEntries {
-  const missing = candidates.filter((entry) => {
-    const id = entryId(entry.path);
-    return !validated.has(id) && before.get(id)?.value === entry.value;
-  });
-  return missing.length === 0
-    ? validated
-    : new Map([...validated, ...missing.map((entry) => [entryId(entry.path), entry] as const)]);
 }
 
 function nothingFound({ option, sources }: ConfigLayer): VaultError {

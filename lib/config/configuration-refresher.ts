@@ -112,6 +112,7 @@ export class ConfigurationRefresher {
     if (this.#closed || sameReads(before, reads)) return { change: undefined, problems };
     try {
       const loaded = await loader.assemble(reads, { signal: this.#ending.signal });
+      await loader.plan.files.write(loaded.files);
       return { change: this.#closed ? undefined : this.#store.apply(loaded), problems };
     } catch (error) {
       if (!isVaultError(error)) throw error;

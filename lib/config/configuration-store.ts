@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { ConfigService } from '@nestjs/config';
 import type { Observable } from 'rxjs';
 import { Subject } from 'rxjs';
@@ -11,7 +10,7 @@ import type { NamespaceDefinition } from './config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespace-layer.js';
-import { copyPlain } from './plain.js';
+import { copyPlain, samePlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 
 /**
@@ -71,10 +70,12 @@ export class ConfigurationStore {
     if (!this.loader.plan.layers.some(({ namespace }) => namespace === definition.name)) {
       const layer = namespaceLayer(definition, this.loader.plan.environment);
       const added = await this.loader.with([layer]).load();
+      await this.loader.plan.files.write(added.files);
       this.loader.add(layer);
       this.apply({
         entries: new Map([...this.#loaded.entries, ...added.entries]),
         reads: new Map([...this.#loaded.reads, ...added.reads]),
+        files: [...this.#loaded.files, ...added.files],
         failedFeatures: this.#loaded.failedFeatures,
       });
     }
@@ -125,8 +126,7 @@ function changedEntries(before: ConfigEntries, after: ConfigEntries): ChangedEnt
   const changed: ChangedEntry[] = [];
   for (const [id, entry] of after) {
     const was = before.get(id);
-    if (!was || !isDeepStrictEqual(was.value, entry.value))
-      changed.push({ path: entry.path, before: was, after: entry });
+    if (!was || !samePlain(was.value, entry.value)) changed.push({ path: entry.path, before: was, after: entry });
   }
   for (const [id, was] of before) if (!after.has(id)) changed.push({ path: was.path, before: was, after: undefined });
   return changed;

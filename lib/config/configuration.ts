@@ -2,6 +2,7 @@ import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import { copyPlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
+import type { SecretFile } from './secret-files.js';
 
 /**
  * Where a configuration value came from. Never holds the value.
@@ -48,6 +49,8 @@ export interface LoadedConfiguration {
   readonly entries: ConfigEntries;
   /** What was read, by address. */
   readonly reads: SecretReads;
+  /** To be written before the values are used: some of them are paths. */
+  readonly files: readonly SecretFile[];
   /** Namespaces that only `forFeature` names and that could not be loaded: errors of the applications that use them. */
   readonly failedFeatures: ReadonlyMap<string, VaultError>;
 }

@@ -89,7 +89,8 @@ function callMap(map: (key: string) => unknown, key: string): unknown {
   }
 }
 
-function missingKey(
+/** @internal */
+export function missingKey(
   source: ResolvedSource,
   { version }: Kv2Secret<JsonObject>,
   key: string,

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 /** An object made of braces or by `JSON.parse`, as opposed to an instance of a class. @internal */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
@@ -31,6 +33,34 @@ export function copyPlain(value: unknown, replace: (text: string) => unknown = (
     for (const [key, inner] of Object.entries(from)) set(to, key, copy(inner));
   }
   return result;
+}
+
+/**
+ * Whether two values are the same all the way down; as `isDeepStrictEqual`, which runs out of stack on what is nested too
+ * deep.
+ * @internal
+ */
+export function samePlain(one: unknown, other: unknown): boolean {
+  const compared = new Map<unknown, unknown>();
+  const queue: (readonly [unknown, unknown])[] = [[one, other]];
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const [a, b] = next;
+    if (Object.is(a, b)) continue;
+    const containers = (Array.isArray(a) && Array.isArray(b)) || (isPlainObject(a) && isPlainObject(b));
+    if (!containers) {
+      if (!isDeepStrictEqual(a, b)) return false;
+      continue;
+    }
+    if (compared.get(a) === b) continue;
+    compared.set(a, b);
+    const keys = Object.keys(a);
+    if (keys.length !== Object.keys(b).length) return false;
+    for (const key of keys) {
+      if (!Object.hasOwn(b, key)) return false;
+      queue.push([(a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]]);
+    }
+  }
+  return true;
 }
 
 /** Every text in a value, at any depth. @internal */

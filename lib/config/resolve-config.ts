@@ -7,6 +7,7 @@ import type { VaultConfigOptions } from './config.options.js';
 import { resolveLayout } from './layout.js';
 import { namespaceLayer } from './namespace-layer.js';
 import { resolveReferenceRules } from './references/reference.options.js';
+import { SecretFiles } from './secret-files.js';
 import { resolveSource } from './vault-source.js';
 import type { VaultSource } from './vault-source.js';
 
@@ -43,6 +44,7 @@ export function resolveConfig(
     environment,
     precedence: options.precedence ?? 'vault',
     factories: new ConfigFactories(options.load ?? []),
+    files: new SecretFiles(),
     references: resolveReferenceRules(options.references, layers),
     aliases: options.aliases !== undefined,
     schema: options.schema,

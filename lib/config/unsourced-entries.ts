@@ -1,8 +1,8 @@
 import type { Environment } from '../bootstrap/env-file.js';
 import { originOf } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
-import type { ConfigEntry, VaultValueOrigin } from './configuration.js';
-import { NO_SECRET } from './configuration.js';
+import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configuration.js';
+import { entryId, NO_SECRET } from './configuration.js';
 import type { FoundSecret, ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
 
@@ -40,6 +40,19 @@ export function variableFinder(environment: Environment, resolved: ReadonlyMap<s
     const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
     return value === undefined ? undefined : (resolved.get(name) ?? { value });
   };
+}
+
+/** With the variables and factories' values that a schema has left out because it says nothing about them. @internal */
+export function withUnmentioned(
+  validated: ConfigEntries,
+  before: ConfigEntries,
+  candidates: readonly ConfigEntry[],
+): Map<string, ConfigEntry> {
+  const missing = candidates.filter((entry) => {
+    const id = entryId(entry.path);
+    return !validated.has(id) && before.get(id)?.value === entry.value;
+  });
+  return new Map([...validated, ...missing.map((entry) => [entryId(entry.path), entry] as const)]);
 }
 
 function originOfReference(path: readonly string[], found: FoundSecret | undefined): VaultValueOrigin {

@@ -10,7 +10,10 @@ import { describeIssue } from './describe-issue.js';
  * Runs the values of a layer through its schema; what the schema makes of them, defaults included, replaces them.
  * @internal
  */
-export async function validateLayer(layer: ConfigLayer, entries: ConfigEntries): Promise<AssembledLayer> {
+export async function validateLayer(
+  layer: ConfigLayer,
+  entries: ConfigEntries,
+): Promise<Omit<AssembledLayer, 'files'>> {
   const { schema, path, option } = layer;
   if (!schema) return { entries, failures: [] };
   const input = containerAt(valuesOf(entries), path);

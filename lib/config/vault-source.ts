@@ -5,6 +5,8 @@ import { encodeMount, encodePath } from '../client/path.js';
 import { isJsonObject } from '../client/response.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { isKeyPath } from './reserved-keys.js';
+import type { VaultSecretFile } from './secret-file.options.js';
+import { resolveFiles } from './secret-file.options.js';
 import { expand } from './template.js';
 
 /**
@@ -37,6 +39,8 @@ export interface VaultSourceOptions {
    * turn into camelCase. Names that `map` gives are not split.
    */
   readonly nest?: string;
+  /** Keys whose values are written to files too, for libraries that insist on paths. */
+  readonly files?: readonly (string | VaultSecretFile)[];
   /** Every value of this source under its name in capitals too: `database.password` also as `DATABASE_PASSWORD`. */
   readonly aliases?: 'SCREAMING_CASE';
   /** `true` forgives an absent secret, and nothing else. Default: `false`. */
@@ -53,6 +57,7 @@ export type VaultSource = string | VaultSourceOptions;
 
 /** A checked source. @internal */
 export interface ResolvedSource extends VaultSourceOptions {
+  readonly files?: readonly VaultSecretFile[];
   readonly mountPath: string;
   readonly optional: boolean;
 }
@@ -80,6 +85,7 @@ const SHAPE = {
       ? undefined
       : 'a string without dots, not empty (for a container there is "as")',
   nest: (value) => (typeof value === 'string' && value !== '' ? undefined : 'a string such as "__"'),
+  files: (value) => (Array.isArray(value) ? undefined : 'a list'),
   aliases,
   optional: is('boolean'),
   namespace: headerText,
@@ -113,7 +119,14 @@ export function resolveSource(source: VaultSource, option: string, environment: 
       `"${option}" has a "prefix" beside a function as "map". The function gives the whole name; take the prefix into it.`,
     );
   }
-  return { ...given, secretPath, mountPath: mountPath.replace(/\/$/, ''), optional: given.optional ?? false };
+  const { files, ...rest } = given;
+  return {
+    ...rest,
+    secretPath,
+    mountPath: mountPath.replace(/\/$/, ''),
+    optional: given.optional ?? false,
+    ...(files && { files: resolveFiles(files, `${option}.files`) }),
+  };
 }
 
 function checkKey(key: string, option: string): void {

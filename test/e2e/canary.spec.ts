@@ -28,7 +28,7 @@ const secret = {
   text: 'text',
 };
 
-const config = { sources: ['canary/app', { secretPath: 'canary/app', as: 'again' }] };
+const config = { sources: ['canary/app', { secretPath: 'canary/app', as: 'again', files: ['password'] }] };
 
 let server: VaultServer;
 let folder: string;
@@ -196,6 +196,8 @@ async function run(input: object): Promise<string> {
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],
     ...cloud.environment,
+    REFERENCE: 'x-${vault:secret/canary/app#password?}',
+    NO_REFERENCE: 'vault:secret/canary/app#nested.absent?default',
     DEBUG: '*',
     NODE_DEBUG: 'undici',
     DEBUG_DEPTH: '20',

@@ -234,6 +234,43 @@ describe('a wrong option is named', () => {
       { ...BASE, config: { sources: [value] } },
       'config.sources[0].secretPath',
     ]),
+    ...[
+      ['', 'must be a list'],
+      [[7], 'files[0]'],
+      [[''], 'files[0].key'],
+      [[{}], 'files[0].key'],
+      [[{ key: 7 }], 'files[0].key'],
+      [[{ key: 'a', path: '' }], 'files[0].path'],
+      [[{ key: 'a', path: 'a\0b' }], 'files[0].path'],
+      [[{ key: 'a', name: '' }], 'files[0].name'],
+      [[{ key: 'a', name: 'b.__proto__' }], 'files[0].name'],
+      [[{ key: 'a', encoding: 'hex' }], 'files[0].encoding'],
+      [[{ key: 'a', mode: 0o644 }], 'files[0].mode'],
+    ].map(([value, message]): [unknown, string] => [
+      { ...BASE, config: { sources: [{ secretPath: 'a', files: value }] } },
+      message as string,
+    ]),
+    [{ ...BASE, config: { sources: [{ secretPath: 'a', aliases: true }] } }, 'config.sources[0].aliases'],
+    [{ ...BASE, config: { aliases: 'camelCase' } }, '"config.aliases" must be "SCREAMING_CASE"'],
+    ...['VAULT', true, 7].map((value): [unknown, string] => [
+      { ...BASE, config: { precedence: value } },
+      '"config.precedence" must be "vault" or "env"',
+    ]),
+    ...[{}, [7], ['a'], [null]].map((value): [unknown, string] => [
+      { ...BASE, config: { load: value } },
+      '"config.load" must be a list of functions',
+    ]),
+    ...['yes', 7, null].map((value): [unknown, string] => [
+      { ...BASE, config: { references: value } },
+      '"config.references" must be true, false or an object',
+    ]),
+    [{ ...BASE, config: { references: [] } }, '"config.references" must be an object'],
+    [{ ...BASE, config: { references: { mount: 'x' } } }, 'config.references.mount'],
+    [{ ...BASE, config: { references: { inSecrets: 1 } } }, 'config.references.inSecrets'],
+    ...[7, [7], '/x', ['a', '../b'], ''].map((value): [unknown, string] => [
+      { ...BASE, config: { references: { mountPath: value } } },
+      'config.references.mountPath',
+    ]),
     [{ ...BASE, config: { layout: 'my-app' } }, '"config.layout" must be an object'],
     [{ ...BASE, config: { layout: {} } }, '"config.layout.application" is missing'],
     ...Object.entries({

@@ -1,0 +1,62 @@
+import type { JsonObject } from '../client/response.js';
+import type { Kv2Secret } from '../engines/kv2.types.js';
+import type { VaultError } from '../errors/index.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
+import type { MappedKey } from './key-mapping.js';
+import { missingKey } from './key-mapping.js';
+import type { SecretFile } from './secret-files.js';
+import { filePath } from './secret-file.options.js';
+import type { ResolvedSource } from './vault-source.js';
+
+/** A file, and where in the configuration its path goes. @internal */
+export interface FileEntry {
+  readonly place: readonly string[];
+  readonly file: SecretFile;
+}
+
+const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
+
+/**
+ * The files that a source asks for.
+ *
+ * @param path containers of the layer
+ * @param keys where the keys of the source go
+ * @internal
+ */
+export function fileEntries(
+  source: ResolvedSource,
+  secret: Kv2Secret<JsonObject>,
+  path: readonly string[],
+  keys: readonly MappedKey[],
+  folder: string,
+): { readonly files: readonly FileEntry[]; readonly failures: readonly VaultError[] } {
+  const files: FileEntry[] = [];
+  const failures: VaultError[] = [];
+  const containers = [...path, ...(source.as?.split('.') ?? [])];
+  const mapped = new Map(keys.map((entry) => [entry.key, entry.path]));
+  for (const file of source.files ?? []) {
+    if (!Object.hasOwn(secret.data, file.key)) {
+      failures.push(missingKey(source, secret, file.key, 'files'));
+      continue;
+    }
+    const value = secret.data[file.key];
+    const what = `the key ${JSON.stringify(file.key)} of secret "${source.secretPath}"`;
+    if (file.encoding === 'base64' && (typeof value !== 'string' || !BASE64.test(value))) {
+      failures.push(new VaultInvalidOptionError(`Cannot write ${what} to a file: it is not in base64.`));
+      continue;
+    }
+    const names = mapped.get(file.key) ?? [...(source.as?.split('.') ?? []), file.key];
+    const place = file.name === undefined ? withSuffix([...path, ...names]) : [...containers, ...file.name.split('.')];
+    const content = (): Buffer => Buffer.from(textOf(value), file.encoding ?? 'utf8');
+    files.push({ place, file: { path: filePath(folder, file, place), what, content } });
+  }
+  return { files, failures };
+}
+
+function withSuffix(names: readonly string[]): string[] {
+  return [...names.slice(0, -1), `${names[names.length - 1] ?? ''}_FILE`];
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,170 @@
+import 'reflect-metadata';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { VaultSource } from '../../lib/index.js';
+import { VaultModule, VaultService } from '../../lib/index.js';
+import { SecretFiles } from '../../lib/config/secret-files.js';
+import type { VaultServer } from '../../lib/testing/index.js';
+import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
+import { bootApplication } from '../support/boot-application.js';
+
+let server: VaultServer;
+let folder: string;
+let pem: string;
+const json = '{ "a" : [1, 2.50, "\\u00e9é\\n"],\r\n\t"b":{} }\n';
+const binary = Buffer.from([0, 255, 128, 10, 13]);
+const open: INestApplicationContext[] = [];
+
+beforeAll(async () => {
+  server = await startVaultServer();
+  folder = await mkdtemp(join(tmpdir(), 'nestjs-vault-files-'));
+  pem = (await createCertificates()).key;
+  await server.seed({ 'secret/tls': { key: pem, JSON_TEXT: json, store: binary.toString('base64'), number: 7 } });
+});
+afterEach(() => Promise.all(open.splice(0).map((app) => app.close())));
+afterAll(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function start(...sources: VaultSource[]): Promise<INestApplicationContext> {
+  @Module({
+    imports: [
+      VaultModule.forRoot({
+        endpoint: server.endpoint,
+        auth: { method: 'token', token: server.rootToken },
+        config: { sources },
+      }),
+    ],
+  })
+  class AppModule {}
+  const app = await bootApplication(AppModule);
+  open.push(app);
+  return app;
+}
+
+const mode = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
+describe('values', () => {
+  it('JSON text and PEM of several lines arrive byte for byte, in ConfigService and in files', async () => {
+    const app = await start({ secretPath: 'tls', files: ['key', 'JSON_TEXT', { key: 'number', name: 'NUMBER_PATH' }] });
+    const config = app.get(ConfigService);
+    expect(config.get('key')).toBe(pem);
+    expect(config.get('JSON_TEXT')).toBe(json);
+    expect(await readFile(config.getOrThrow<string>('key_FILE'), 'utf8')).toBe(pem);
+    expect(await readFile(config.getOrThrow<string>('JSON_TEXT_FILE'), 'utf8')).toBe(json);
+    expect(await readFile(config.getOrThrow<string>('NUMBER_PATH'), 'utf8')).toBe('7');
+  });
+});
+
+describe('files', () => {
+  it('are private, in a private folder, and gone after close', async () => {
+    const source = { secretPath: 'tls', as: 'tls', files: ['key', { key: 'store', encoding: 'base64' as const }] };
+    const app = await start(source);
+    const path = app.get(ConfigService).getOrThrow<string>('tls.key_FILE');
+    expect(await mode(path)).toBe('600');
+    expect(await mode(dirname(path))).toBe('700');
+    expect(await readFile(app.get(ConfigService).getOrThrow<string>('tls.store_FILE'))).toEqual(binary);
+    expect(app.get(VaultService).explain('tls.key_FILE')).toMatchObject({ secretPath: 'tls' });
+    // No file of it but the two, and each application has its own.
+    expect(await readdir(dirname(path))).toHaveLength(2);
+    const other = await start(source);
+    expect(dirname(other.get(ConfigService).getOrThrow<string>('tls.key_FILE'))).not.toBe(dirname(path));
+    await app.close();
+    expect(existsSync(dirname(path))).toBe(false);
+  });
+
+  it('are rewritten as a whole when the value changes', async () => {
+    const path = join(folder, 'rotated.pem');
+    await writeFile(path, 'left by a process that crashed', { mode: 0o644 });
+    await server.seed({ 'secret/rotated': { cert: 'one' } });
+    const app = await start({ secretPath: 'rotated', files: [{ key: 'cert', path }] });
+    const before = await stat(path);
+    expect([await readFile(path, 'utf8'), await mode(path)]).toEqual(['one', '600']);
+    await server.seed({ 'secret/rotated': { cert: 'two' } });
+    await app.get(VaultService).refresh();
+    expect([await readFile(path, 'utf8'), app.get(ConfigService).get('cert')]).toEqual(['two', 'two']);
+    // Another file under the same name: whoever has the old one open reads it to its end.
+    expect((await stat(path)).ino).not.toBe(before.ino);
+    await app.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('that somebody has replaced meanwhile are left alone', async () => {
+    const path = join(folder, 'replaced.pem');
+    const app = await start({ secretPath: 'tls', files: [{ key: 'key', path }] });
+    await rm(path);
+    await writeFile(path, 'mine');
+    await app.close();
+    expect(await readFile(path, 'utf8')).toBe('mine');
+  });
+
+  it('do not follow links, and say what is wrong; nothing is left behind', async () => {
+    await mkdir(join(folder, 'directory'));
+    await writeFile(join(folder, 'target'), 'precious');
+    await symlink(join(folder, 'target'), join(folder, 'link'));
+    for (const [name, reason] of [
+      ['link', 'symlink'],
+      ['directory', 'not-a-file'],
+      ['absent/file', 'ENOENT'],
+    ] as const) {
+      const path = join(folder, name);
+      const error = await start({ secretPath: 'tls', files: ['JSON_TEXT', { key: 'key', path }] }).then(
+        () => undefined,
+        (thrown: Error & { code: string }) => thrown,
+      );
+      expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION', reason });
+      expect(error?.message).toMatch(new RegExp(`key "key" of secret "tls" to the file ".*${name}"`));
+    }
+    expect(await readFile(join(folder, 'target'), 'utf8')).toBe('precious');
+    expect((await readdir(folder)).filter((name) => name.includes('tmp'))).toEqual([]);
+  });
+
+  it.each<[string, VaultSource, RegExp]>([
+    ['a key that is not there', { secretPath: 'tls', files: ['nope'] }, /no key "nope".*"files"/],
+    ['text that is no base64', { secretPath: 'tls', files: [{ key: 'key', encoding: 'base64' }] }, /not in base64/],
+  ])('refuse %s', async (_, source, message) => {
+    await expect(start(source)).rejects.toThrow(message);
+  });
+
+  it('go with a process that ends without closing anything', async () => {
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    const url = (path: string) => JSON.stringify(pathToFileURL(join(root, path)).href);
+    const child = spawn(process.execPath, [
+      '--import',
+      pathToFileURL(join(root, 'test/support/typescript-loader.mjs')).href,
+      '--input-type=module',
+      '--eval',
+      `const { SecretFiles } = await import(${url('lib/config/secret-files.ts')});
+       const { join } = await import('node:path');
+       const { readFileSync } = await import('node:fs');
+       const files = new SecretFiles();
+       const path = join(files.folder, 'x');
+       await files.write([{ path, what: 'x', content: () => Buffer.from('written') }]);
+       console.log(path, readFileSync(path, 'utf8'));
+       process.exit(3);`,
+    ]);
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit') as Promise<[number]>]);
+    expect([code, output.trim().split(' ')[1]]).toEqual([3, 'written']);
+    expect(existsSync(dirname(output.split(' ')[0] as string))).toBe(false);
+  });
+
+  it('are not written any more after close', async () => {
+    const files = new SecretFiles();
+    const write = () => files.write([{ path: join(files.folder, 'x'), what: 'x', content: () => Buffer.from('x') }]);
+    await write();
+    await files.close();
+    await expect(write()).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
+    expect(existsSync(files.folder)).toBe(false);
+  });
+});

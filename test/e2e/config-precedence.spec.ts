@@ -1,0 +1,223 @@
+import 'reflect-metadata';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
+import type { VaultConfigOptions } from '../../lib/index.js';
+import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
+import type { VaultServer } from '../../lib/testing/index.js';
+import { startVaultServer } from '../../lib/testing/index.js';
+import { bootApplication } from '../support/boot-application.js';
+
+let server: VaultServer;
+let folder: string;
+const open: INestApplicationContext[] = [];
+const environment = { ...process.env };
+const home = process.cwd();
+
+beforeAll(async () => {
+  server = await startVaultServer();
+  folder = await mkdtemp(join(tmpdir(), 'nestjs-vault-precedence-'));
+  process.chdir(folder);
+});
+afterAll(async () => {
+  process.chdir(home);
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+afterEach(async () => {
+  process.env = { ...environment };
+  await rm('.env', { force: true });
+  await Promise.all(open.splice(0).map((app) => app.close()));
+});
+
+async function start(config: VaultConfigOptions, ...load: Parameters<typeof ConfigModule.forRoot>) {
+  const vault = VaultModule.forRoot({
+    endpoint: server.endpoint,
+    auth: { method: 'token', token: server.rootToken },
+    config,
+  });
+  @Module({ imports: [ConfigModule.forRoot({ isGlobal: true, ...load[0] }), vault] })
+  class AppModule {}
+  const app = await bootApplication(AppModule);
+  open.push(app);
+  return app;
+}
+
+/** Weakest first, as docs/configuration.md lists them from 1. Each sets K1 to K<its own number>, and nothing above. */
+const RANKS = [
+  'default of get()',
+  '.env',
+  'process.env',
+  'config.load',
+  'layout: shared',
+  'layout: shared/profile',
+  'layout: application',
+  'layout: application/profile',
+  'sources: first',
+  'sources: second',
+] as const;
+
+describe('the order of precedence', () => {
+  /** `K5` is set by ranks 1 to 5: who wins is rank 5. `R5` is the same with references instead of plain text. */
+  const keysOf = (rank: number, prefix = 'K') =>
+    Object.fromEntries(
+      RANKS.flatMap((_, index) => (index + 1 >= rank ? [[`${prefix}${index + 1}`, RANKS[rank - 1]]] : [])),
+    );
+
+  beforeAll(async () => {
+    await server.seed({
+      'secret/shared': keysOf(5),
+      'secret/shared/prod': keysOf(6),
+      'secret/app': keysOf(7),
+      'secret/app/prod': keysOf(8),
+      'secret/first': keysOf(9),
+      'secret/second': keysOf(10),
+      'secret/env': { '.env': '.env', 'process.env': 'process.env', 'config.load': 'config.load' },
+    });
+  });
+
+  it.each([
+    ['vault', [...RANKS]],
+    // What the environment sets wins; what it does not set is in the same order as ever.
+    ['env', ['default of get()', '.env', ...Array<string>(8).fill('process.env')]],
+  ] as const)('%s', async (precedence, expected) => {
+    for (const references of [false, true]) {
+      // A reference stands where the text stands that it replaces.
+      const value = (rank: string) => (references ? `vault:secret/env#${rank}` : rank);
+      const lines = Object.keys(keysOf(2)).map((key) => `${key}=${value('.env')}`);
+      await writeFile('.env', lines.join('\n'));
+      for (const key of Object.keys(keysOf(3))) process.env[key] = value('process.env');
+      const app = await start({
+        precedence,
+        load: [() => Object.fromEntries(Object.keys(keysOf(4)).map((key) => [key, value('config.load')]))],
+        layout: { application: 'app', shared: 'shared', profiles: ['prod'] },
+        sources: ['first', 'second'],
+      });
+      const config = app.get(ConfigService);
+      const found = RANKS.map((_, index) => config.get<string>(`K${index + 1}`, 'default of get()'));
+      expect(found).toEqual(expected);
+      await app.close();
+      process.env = { ...environment };
+    }
+  });
+
+  it('a namespace and a source of the same place: the later one in the list', async () => {
+    const database = vaultConfig('database', { secretPath: 'first' });
+    const source = { secretPath: 'second', as: 'database' };
+    const first = (await start({ sources: [source, database] })).get(ConfigService);
+    expect([first.get('database.K10'), first.get('database.K9')]).toEqual(['sources: first', 'sources: first']);
+    const second = (await start({ sources: [database, source] })).get(ConfigService);
+    expect([second.get('database.K10'), second.get('database.K9')]).toEqual(['sources: second', 'sources: first']);
+  });
+});
+
+describe('precedence: env', () => {
+  beforeAll(() =>
+    server.seed({
+      'secret/db': { password: 'vault', maxPoolSize: 10, tls: { caFile: 'vault', deep: [1] } },
+      'secret/flat': { PORT: 1, TOKEN: 'vault', REFERRED: 'vault' },
+    }),
+  );
+
+  it('a variable wins by its name or its name in capitals, nested ones in place, schemas see it', async () => {
+    await writeFile('.env', 'DATABASE_TLS_CA_FILE=dotenv\nONLY_IN_FILE=x\nTOKEN=dotenv');
+    Object.assign(process.env, { DATABASE_MAX_POOL_SIZE: '20', PORT: '2', REFERRED: 'vault:secret/db#password' });
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) => ({
+          value: { ...(value as object), PORT: Number((value as { PORT: string }).PORT) },
+        }),
+      },
+    } as const;
+    const config: VaultConfigOptions = {
+      precedence: 'env',
+      sources: ['flat', { secretPath: 'db', as: 'database' }],
+    };
+    const app = await start({ ...config, schema }, { ignoreEnvFile: true });
+    const service = app.get(ConfigService);
+    expect(service.get('database')).toEqual({
+      password: 'vault',
+      maxPoolSize: '20',
+      tls: { caFile: 'dotenv', deep: [1] },
+    });
+    // Coerced by the schema; from a file that this ConfigModule does not read; a reference in the environment.
+    expect([service.get('PORT'), service.get('TOKEN'), service.get('REFERRED')]).toEqual([2, 'dotenv', 'vault']);
+    expect(app.get(VaultService).explain('database.maxPoolSize')).toMatchObject({
+      variable: 'DATABASE_MAX_POOL_SIZE',
+      hides: [{ secretPath: 'db' }],
+    });
+    expect(app.get(VaultService).explain('database.password')).not.toHaveProperty('variable');
+    // Without a schema, ConfigService finds the variable itself, with what ConfigModule's validation made of it.
+    const validate = (env: Record<string, unknown>) => ({ ...env, PORT: Number(env['PORT']) + 1 });
+    expect((await start(config, { validate })).get(ConfigService).get('PORT')).toBe(3);
+    // By default, Vault wins.
+    expect((await start({ sources: ['flat'] })).get(ConfigService).get('PORT')).toBe(1);
+  });
+});
+
+describe('aliases', () => {
+  it('give every value its name in capitals, and hide nothing that is really there', async () => {
+    await server.seed({
+      'secret/aliased': { maxPoolSize: 7, tls: { caFile: 'ca' }, HOST_NAME: 'real', hostName: 'alias' },
+    });
+    const source = { secretPath: 'aliased', as: 'db', aliases: 'SCREAMING_CASE' as const };
+    const app = await start({ sources: [source, { secretPath: 'aliased', keys: ['maxPoolSize'] }] });
+    const config = app.get(ConfigService);
+    const all = ['DB_MAX_POOL_SIZE', 'db.maxPoolSize', 'DB_TLS_CA_FILE', 'MAX_POOL_SIZE'];
+    expect(all.map((key) => config.get<unknown>(key))).toEqual([7, 7, 'ca', undefined]);
+    expect(app.get(VaultService).explain('DB_MAX_POOL_SIZE')).toMatchObject({ secretPath: 'aliased' });
+    const whole = await start({ aliases: 'SCREAMING_CASE', sources: ['aliased'] });
+    expect(['MAX_POOL_SIZE', 'HOST_NAME'].map((key) => whole.get(ConfigService).get<unknown>(key))).toEqual([
+      7,
+      'real',
+    ]);
+    // And stay current.
+    await server.seed({ 'secret/aliased': { maxPoolSize: 8 } });
+    await whole.get(VaultService).refresh();
+    expect(whole.get(ConfigService).get('MAX_POOL_SIZE')).toBe(8);
+  });
+});
+
+describe('a hostile secret', () => {
+  it.each([1, 2, 3])('of odd names, and as many as the server takes, comes through unharmed (%i)', async (version) => {
+    const odd = { 'a.b': 1, 'a[0]': 2, '': 3, 'a b\n': 4, toString: 5, __defineGetter__: 6, 'x\u0000y': 7, '💥': 8 };
+    const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`db.key_${i}`, `${version}-${i}`]));
+    await server.seed({ 'secret/odd': odd, 'secret/many': many, 'secret/big': { pem: 'x'.repeat(900_000) } });
+    const app = await start({
+      aliases: 'SCREAMING_CASE',
+      precedence: version === 2 ? 'env' : 'vault',
+      references: { inSecrets: version === 3 },
+      sources: [{ secretPath: 'odd', as: 'odd' }, { secretPath: 'many', prefix: 'P_', nest: '_' }, 'big'],
+    });
+    const config = app.get(ConfigService);
+    expect(config.get('odd')).toEqual(odd);
+    expect(config.get(['p', 'db.key', '399'] as never)).toBe(`${version}-399`);
+    expect(config.get<string>('pem')).toHaveLength(900_000);
+    expect(Object.keys(Object.prototype)).toEqual([]);
+  });
+
+  it('with a reserved name at any depth is refused', async () => {
+    await server.seed({ 'secret/proto': { a: [JSON.parse('{"b":{"__proto__":{"polluted":1}}}')] } });
+    await expect(start({ sources: ['proto'] })).rejects.toThrow(/"__proto__", which no configuration may have/);
+  });
+});
+
+describe('ConfigModule beside it', () => {
+  it('its own load with other keys of the same namespace', async () => {
+    await server.seed({ 'secret/mail': { password: 'vault' } });
+    const app = await start(
+      { sources: [{ secretPath: 'mail', as: 'mail' }] },
+      { load: [registerAs('other', () => ({ host: 'load' }))] },
+    );
+    expect([app.get(ConfigService).get('mail.password'), app.get(ConfigService).get('other.host')]).toEqual([
+      'vault',
+      'load',
+    ]);
+  });
+});

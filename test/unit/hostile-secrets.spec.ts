@@ -1,0 +1,75 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { ConfigurationLoader } from '../../lib/config/configuration-loader.js';
+import { valuesOf } from '../../lib/config/configuration.js';
+import { ConfigurationStore } from '../../lib/config/configuration-store.js';
+import type { SecretReads } from '../../lib/config/read-secrets.js';
+import { addressId } from '../../lib/config/read-secrets.js';
+import { resolveConfig } from '../../lib/config/resolve-config.js';
+import type { VaultConfigOptions } from '../../lib/index.js';
+import { createClient } from '../support/vault-client.js';
+
+// No server takes secrets like these, but a proxy may hand them out. What is not linear takes minutes here.
+const client = await createClient('http://127.0.0.1:9');
+afterAll(() => client.close());
+
+function reading(data: Record<string, unknown>): SecretReads {
+  const secret = { data, version: 1, createdTime: '', destroyed: false, customMetadata: {} };
+  return new Map([[addressId({ mountPath: 'secret', secretPath: 'x' }), { secret, readAt: new Date() }]]);
+}
+
+function loaderOf(config: VaultConfigOptions, environment = {}): ConfigurationLoader {
+  return new ConfigurationLoader(client, resolveConfig(config, environment));
+}
+
+const keep = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } } as const;
+const many = Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`group${i % 10}__key${i}`, `v${i}`]));
+
+describe('30,000 keys', () => {
+  it.each<[string, VaultConfigOptions]>([
+    ['flat', { sources: ['x'] }],
+    ['nested', { sources: [{ secretPath: 'x', nest: '__', as: 'all' }] }],
+    ['through a schema', { sources: [{ secretPath: 'x', nest: '__' }], schema: keep }],
+    ['with aliases', { sources: ['x'], aliases: 'SCREAMING_CASE' }],
+    ['beside an environment that wins', { sources: ['x'], precedence: 'env' }],
+    ['looked through for references', { sources: ['x'], references: { inSecrets: true } }],
+  ])('%s', async (_, config) => {
+    const loader = loaderOf(config, { GROUP0_KEY0: 'env' });
+    const loaded = await loader.assemble(reading(many));
+    expect(loaded.entries.size).toBe(config.aliases ? 60_000 : 30_000);
+    const store = new ConfigurationStore(loader, loaded);
+    const next = await loader.assemble(reading({ ...many, group1__key1: 'new' }));
+    expect(store.apply(next)?.keys).toHaveLength(config.aliases ? 2 : 1);
+  });
+});
+
+describe('a value nested 50,000 levels deep', () => {
+  const deep = () => JSON.parse(`${'{"a":'.repeat(50_000)}"end"${'}'.repeat(50_000)}`) as Record<string, unknown>;
+
+  it.each<[string, VaultConfigOptions]>([
+    ['as it is', { sources: ['x'] }],
+    ['through a schema', { sources: ['x'], schema: keep }],
+    ['with aliases', { sources: ['x'], aliases: 'SCREAMING_CASE' }],
+    ['beside an environment that wins', { sources: ['x'], precedence: 'env' }],
+    ['looked through for references', { sources: ['x'], references: { inSecrets: true } }],
+    ['in what a factory makes', { load: [() => ({ x: deep() })] }],
+  ])('%s', async (_, config) => {
+    const loader = loaderOf(config);
+    const loaded = await loader.assemble(reading({ x: deep() }));
+    let value: unknown = valuesOf(loaded.entries)['x'];
+    let depth = 0;
+    for (; typeof value === 'object'; value = (value as { a: unknown }).a) depth += 1;
+    expect(depth).toBe(50_000);
+    const store = new ConfigurationStore(loader, loaded);
+    store.apply(await loader.assemble(reading({ x: deep() })));
+    expect(store.origins().length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('separators', () => {
+  it('without end are no containers', async () => {
+    const loaded = await loaderOf({ sources: [{ secretPath: 'x', nest: '_' }] }).assemble(
+      reading({ ['a_'.repeat(100_000) + 'b']: 1, [`${'_'.repeat(100_000)}`]: 2, a_b: 3 }),
+    );
+    expect([...loaded.entries.values()].map(({ path }) => path.length)).toEqual([1, 1, 2]);
+  });
+});
