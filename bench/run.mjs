@@ -3,7 +3,12 @@ import { existsSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const BENCHES = { connections: './connections.bench.mjs', boot: './boot.bench.mjs', read: './read.bench.mjs' };
+const BENCHES = {
+  boot: './boot.bench.mjs',
+  config: './config.bench.mjs',
+  connections: './connections.bench.mjs',
+  read: './read.bench.mjs',
+};
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [name, ...args] = process.argv.slice(2);
 

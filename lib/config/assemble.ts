@@ -39,7 +39,7 @@ export function assembleLayer(
   { path, sources }: ConfigLayer,
   reads: SecretReads,
   folder: string,
-  resolve: (value: unknown, name: string) => unknown = (value) => value,
+  resolve?: (value: unknown, name: string) => unknown,
 ): AssembledLayer {
   const entries = new Map<string, ConfigEntry>();
   const failures: VaultError[] = [];
@@ -56,7 +56,8 @@ export function assembleLayer(
     failures.push(...failed);
     for (const { key, path: names } of keys) {
       const place = [...path, ...names] as unknown as ConfigEntry['path'];
-      const value = resolve(read.secret.data[key], `the key ${JSON.stringify(key)} of secret "${source.secretPath}"`);
+      const given = read.secret.data[key];
+      const value = resolve ? resolve(given, `the key ${JSON.stringify(key)} of secret "${source.secretPath}"`) : given;
       const aliases = source.aliases !== undefined;
       put(entries, { path: place, value, origin: originOf(place, source, read), ...(aliases && { aliases }) });
     }
@@ -71,11 +72,10 @@ export function assembleLayer(
 }
 
 /** Adds an entry; one that is there already is hidden by it. @internal */
-export function put(entries: Map<string, ConfigEntry>, entry: ConfigEntry): void {
-  const id = entryId(entry.path);
+export function put(entries: Map<string, ConfigEntry>, entry: ConfigEntry, id: string = entryId(entry.path)): void {
   const hidden = entries.get(id);
   // Taken out first, so that the order of entries is the order of precedence.
-  entries.delete(id);
+  if (hidden) entries.delete(id);
   entries.set(id, hidden ? { ...entry, origin: { ...entry.origin, hides: hiddenBy(hidden.origin) } } : entry);
 }
 

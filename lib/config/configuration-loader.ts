@@ -98,7 +98,7 @@ export class ConfigurationLoader {
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
       if (failed.length > 0) continue;
-      for (const entry of found.values()) put(entries, entry);
+      for (const [id, entry] of found) put(entries, entry, id);
       files.push(...written);
     }
     if (precedence === 'env') for (const entry of referring) put(entries, entry);

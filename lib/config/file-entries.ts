@@ -30,11 +30,12 @@ export function fileEntries(
   keys: readonly MappedKey[],
   folder: string,
 ): { readonly files: readonly FileEntry[]; readonly failures: readonly VaultError[] } {
+  if (!source.files) return { files: [], failures: [] };
   const files: FileEntry[] = [];
   const failures: VaultError[] = [];
   const containers = [...path, ...(source.as?.split('.') ?? [])];
   const mapped = new Map(keys.map((entry) => [entry.key, entry.path]));
-  for (const file of source.files ?? []) {
+  for (const file of source.files) {
     if (!Object.hasOwn(secret.data, file.key)) {
       failures.push(missingKey(source, secret, file.key, 'files'));
       continue;

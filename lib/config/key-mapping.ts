@@ -28,7 +28,11 @@ export function mapKeys(
   const failures: VaultError[] = [];
   const places = new Map<string, MappedKey>();
   const containers = source.as?.split('.') ?? [];
-  const { map, keys } = source;
+  const { map, keys, prefix, nest } = source;
+  // Nothing is renamed, so nothing can be missing or collide.
+  if (map === undefined && keys === undefined && prefix === undefined && nest === undefined) {
+    return { keys: Object.keys(secret.data).map((key) => ({ key, path: [...containers, key] })), failures };
+  }
   const named = typeof map === 'object' ? Object.keys(map) : [];
   for (const key of new Set([...(keys ?? Object.keys(secret.data)), ...named])) {
     if (!Object.hasOwn(secret.data, key)) {

@@ -15,6 +15,9 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
  * @internal
  */
 export function copyPlain(value: unknown, replace: (text: string) => unknown = (text) => text): unknown {
+  // Most values are plain texts, and there may be ten thousand.
+  if (typeof value === 'string') return replace(value);
+  if (typeof value !== 'object') return value;
   const copies = new Map<object, object>();
   const queue: (readonly [from: object, to: object])[] = [];
   const copy = (original: unknown): unknown => {

@@ -17,9 +17,10 @@ export function reservedKeyIn(value: unknown): string | undefined {
   while (queue.length > 0) {
     const next = queue.pop();
     if (typeof next !== 'object' || next === null) continue;
-    for (const [key, inner] of Object.entries(next)) {
+    for (const key of Object.keys(next)) {
       if (isReservedKey(key)) return key;
-      queue.push(inner);
+      const inner = (next as Record<string, unknown>)[key];
+      if (typeof inner === 'object') queue.push(inner);
     }
   }
   return undefined;

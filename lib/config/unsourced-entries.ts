@@ -48,6 +48,7 @@ export function withUnmentioned(
   before: ConfigEntries,
   candidates: readonly ConfigEntry[],
 ): Map<string, ConfigEntry> {
+  if (candidates.length === 0) return new Map(validated);
   const missing = candidates.filter((entry) => {
     const id = entryId(entry.path);
     return !validated.has(id) && before.get(id)?.value === entry.value;
