@@ -99,7 +99,10 @@ async function measureBoot(module, names) {
   const cpu = process.cpuUsage();
   const start = performance.now();
   const app = await NestFactory.createApplicationContext(
-    { module: class BenchModule {}, imports: [ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }), module()] },
+    {
+      module: class BenchModule {},
+      imports: [ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }), module()],
+    },
     { logger: false },
   );
   const ms = performance.now() - start;
