@@ -14,6 +14,7 @@ import { resolveSnapshot } from '../../lib/config/snapshot/snapshot.options.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
 import { canary, findLeaks, track } from '../support/canary.js';
+import { prepareCanaryLogins } from '../support/canary-logins.js';
 import type { CloudCanaries } from '../support/cloud/canary-logins.js';
 import { cloudCanaries } from '../support/cloud/canary-logins.js';
 import * as fault from '../support/fault-server.js';
@@ -33,6 +34,8 @@ const config = { sources: ['canary/app', { secretPath: 'canary/app', as: 'again'
 let server: VaultServer;
 let folder: string;
 let snapshots: string;
+/** Where tokens lie in files, which is not where the program runs. */
+let files: string;
 let boots: VaultModuleOptions[];
 /** How many of them succeed: one for each way to log in, one that keeps a snapshot and one that starts on
  * one, and the sealed server that is unsealed. */
@@ -46,12 +49,15 @@ beforeAll(async () => {
   closing.push(() => server.stop());
   await server.seed({ 'secret/canary/app': secret });
   for (const type of ['userpass', 'approle']) await server.request('POST', `sys/auth/${type}`, { type });
-  await server.request('PUT', 'sys/policies/acl/app', {
-    policy:
-      'path "secret/data/canary/app" { capabilities = ["read"] }\npath "secret/data/canary/written" { capabilities = ["create", "update", "patch", "read"] }',
-  });
+  const policyText =
+    'path "secret/data/canary/app" { capabilities = ["read"] }\npath "secret/data/canary/written" { capabilities = ["create", "update", "patch", "read"] }';
+  await server.request('PUT', 'sys/policies/acl/app', { policy: policyText });
+  files = await mkdtemp(join(tmpdir(), 'canary-files-'));
+  const more = await prepareCanaryLogins(server, { policy: 'app', policyText, folder: files });
+  closing.push(() => more.close());
   const password = canary('password');
   await server.request('POST', 'auth/userpass/users/app', { password, token_policies: ['app'] });
+  await enforceSecondFactor('second', password);
   await server.request('POST', 'auth/approle/role/app', { token_policies: ['app'] });
   const { role_id: roleId } = (
     (await server.request('GET', 'auth/approle/role/app/role-id')).body as { data: { role_id: string } }
@@ -102,6 +108,7 @@ beforeAll(async () => {
     { method: 'token', token: canary('unknown-token') },
     { method: 'token', token: `${canary('token-with-space')} x` },
     { method: 'userpass', username: 'app', password: canary('wrong-password') },
+    { method: 'userpass', username: 'second', password, mfa: { totp: canary('wrong-passcode') } },
     { method: 'userpass', username: 'app', mountPath: 'nowhere', password: canary('password-of-nowhere') },
     { method: 'approle', roleId, secretId: canary('wrong-secret-id') },
     { method: 'approle', roleId, secretId: { wrapped: await wrap('auth/token/create') } },
@@ -113,7 +120,7 @@ beforeAll(async () => {
       ((await server.request(method, path, body)).body as { auth: T }).auth,
   });
   closing.push(() => cloud.close());
-  successes = logins.length + cloud.logins.length + 3;
+  successes = logins.length + more.accepted.length + cloud.logins.length + 3;
   const at = (endpoint: string, more: VaultModuleOptions = {}): VaultModuleOptions[] =>
     [...logins, ...refused]
       .slice(0, 6)
@@ -134,6 +141,11 @@ beforeAll(async () => {
       auth: { method: 'token', token },
       config: { sources: ['canary/denied', 'canary/app'] },
     },
+    ...more.accepted,
+    ...more.refused,
+    ...[...more.accepted, ...more.refused]
+      .map((boot) => ({ ...boot, endpoint: echo.endpoint }))
+      .filter(({ auth }) => auth?.method !== 'none'),
     ...[echo, page, quiet].flatMap(({ endpoint }) => at(endpoint)),
     ...at('', { endpoint: [`http://127.0.0.1:${await fault.freePort()}`, echo.endpoint, page.endpoint] }),
     ...at(`http://127.0.0.1:${await fault.freePort()}`),
@@ -181,6 +193,20 @@ async function keepSnapshot(options: VaultSnapshotOptions, endpoint: string): Pr
 
 function fail(message: string): never {
   throw new Error(message);
+  for (const path of [folder, files]) await rm(path, { recursive: true, force: true });
+});
+
+/** A user whose logins need a TOTP passcode besides the password. */
+async function enforceSecondFactor(name: string, password: string): Promise<void> {
+  const ask = async (method: string, path: string, body?: object): Promise<Record<string, never>> =>
+    ((await server.request(method, path, body)).body as { data: Record<string, never> } | undefined)?.data ?? {};
+  await ask('POST', `auth/userpass/users/${name}`, { password });
+  const { id } = await ask('POST', 'identity/entity', { name });
+  const { accessor } = (await ask('GET', 'sys/auth'))['userpass/'] as unknown as { accessor: string };
+  await ask('POST', 'identity/entity-alias', { name, canonical_id: id, mount_accessor: accessor });
+  const { method_id: method } = await ask('POST', 'identity/mfa/method/totp', { method_name: 'phone', issuer: 'test' });
+  await ask('POST', 'identity/mfa/method/totp/admin-generate', { method_id: method, entity_id: id });
+  await ask('POST', 'identity/mfa/login-enforcement/staff', { mfa_method_ids: [method], identity_entity_ids: [id] });
 }
 
 /** Runs the program on these boots; resolves with all it printed. */
