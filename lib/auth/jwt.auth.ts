@@ -36,8 +36,7 @@ export class JwtLogin implements LoginMethod {
     const { jwt: credential, role } = this.#options;
     const source = describeCredential(credential);
     const jwt = checkJwt(await resolveCredential(credential, 'auth.jwt'), 'auth.jwt', source);
-    const fix =
-      'Whatever renews it there has stopped; or hand it over as a file or function that is asked at every login.';
+    const fix = 'Get a new one from its issuer, and hand it over as a file or function, which is asked at every login.';
     return submitLogin(client, {
       method: 'jwt',
       mountPath: this.#mountPath,
