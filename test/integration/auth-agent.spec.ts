@@ -118,7 +118,9 @@ describe('tokenFile', () => {
     await writeFile(`${file}.new`, 's.AAAAAAAAAAAAAAAAAAAAAAAA');
     await rename(`${file}.new`, file);
     await until(() => lookedUp().length > 1);
-    expect(session).toMatchObject({ state: 'active', accessor });
+    // It may be trying again just now, and has its token meanwhile.
+    expect(session.accessor).toBe(accessor);
+    expect(['active', 'recovering']).toContain(session.state);
     await writeFile(file, `${second}\n`);
     await until(() => session.accessor !== accessor);
     expect(session.policies).toEqual(['default']);

@@ -55,6 +55,13 @@ describe('approle with a secret id', () => {
     expect(bench.front.requests.map(({ url }) => url)).toEqual(Array(2).fill(`/v1/auth/${NESTED}/login`));
   });
 
+  it('logs in without one where the role allows it', async () => {
+    const role = { bind_secret_id: false, secret_id_bound_cidrs: ['127.0.0.1/32'], token_policies: 'open' };
+    await bench.server.request('POST', 'auth/approle/role/open', role);
+    const { role_id: id } = await bench.ask('GET', 'auth/approle/role/open/role-id');
+    expect((await bench.open({ method: 'approle', roleId: id as string })).policies).toEqual(['default', 'open']);
+  });
+
   it('logs in to a namespace of its own', async () => {
     const namespace = 'org';
     const made = await secretId({}, 'approle', namespace);

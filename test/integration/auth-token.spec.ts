@@ -143,6 +143,7 @@ describe('the token of the method "token"', () => {
     await writeFile(file, await bench.token({ id: 'rotated-token', policies: ['default'] }));
     await session.relogin();
     expect(session.policies).toEqual(['default']);
+    await session.close();
     expect(bench.sent('revoke-self')).toEqual([]);
   });
 
