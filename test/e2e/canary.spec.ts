@@ -175,7 +175,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const close of closing.reverse()) await close();
-  for (const each of [folder, snapshots]) await rm(each, { recursive: true, force: true });
+  for (const each of [folder, snapshots, files]) await rm(each, { recursive: true, force: true });
 });
 
 /** A snapshot as a boot on that server would have left it. */
@@ -193,8 +193,7 @@ async function keepSnapshot(options: VaultSnapshotOptions, endpoint: string): Pr
 
 function fail(message: string): never {
   throw new Error(message);
-  for (const path of [folder, files]) await rm(path, { recursive: true, force: true });
-});
+}
 
 /** A user whose logins need a TOTP passcode besides the password. */
 async function enforceSecondFactor(name: string, password: string): Promise<void> {
