@@ -8,6 +8,7 @@ const BENCHES = {
   config: './config.bench.mjs',
   connections: './connections.bench.mjs',
   read: './read.bench.mjs',
+  session: './session.bench.mjs',
 };
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [name, ...args] = process.argv.slice(2);
