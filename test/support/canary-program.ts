@@ -31,6 +31,8 @@ function show(title: string, value: unknown): void {
 }
 
 async function use(vault: VaultService): Promise<void> {
+  vault.events$.subscribe((event) => show('event', event));
+  await vault.session.relogin();
   const kv = vault.kv();
   // On a snapshot, there is no Vault to do this with.
   if (!vault.degraded) {
