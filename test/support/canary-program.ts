@@ -32,7 +32,7 @@ function show(title: string, value: unknown): void {
 
 async function use(vault: VaultService): Promise<void> {
   vault.events$.subscribe((event) => show('event', event));
-  await vault.session.relogin();
+  await vault.session.relogin().catch((error: unknown) => show('relogin', error));
   const kv = vault.kv();
   // On a snapshot, there is no Vault to do this with.
   if (!vault.degraded) {
