@@ -32,7 +32,7 @@ it('a server that restarts while the token ends: the state tells, nothing is thr
   ).rejects.toMatchObject({ name: expect.stringMatching(/^Vault/) as unknown });
   await bench.server.restart();
   await bench.server.unseal();
-  while (session.state !== 'active') await delay(20);
+  while ((session.state as string) !== 'active') await delay(20);
   expect(session.accessor).not.toBe(accessor);
   expect((await bench.clientOf(session).request({ method: 'GET', path: 'secret/data/app' })).status).toBe(200);
   const told = bench.events.map(({ type }) => type).filter((type) => type.startsWith('session-'));
