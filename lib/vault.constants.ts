@@ -5,3 +5,5 @@
 export const VAULT_CONFIGURATION = 'nestjs-vault:configuration';
 /** @internal */
 export const VAULT_OPTIONS = Symbol.for('nestjs-vault:options');
+/** Token of the object that `ConfigService` reads its values from; not exported by @nestjs/config. @internal */
+export const CONFIGURATION_HOST = 'CONFIGURATION_TOKEN';

@@ -12,7 +12,7 @@ import { VaultApplication } from './bootstrap/vault-application.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config/config-namespace.js';
 import { featureModule, registeredFeatures, storeToken } from './config/feature.module.js';
 import { getVaultToken } from './inject-vault.js';
-import { VAULT_CONFIGURATION } from './vault.constants.js';
+import { CONFIGURATION_HOST, VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';
 
 /** Begins and ends what goes on beside the application. */
@@ -113,9 +113,10 @@ function coreModule(
   // The object handed to ConfigModule stands for the application: everything else is found through it.
   const applications = new WeakMap<object, VaultApplication>();
   const configuration = Object.assign(
-    () => {
+    (host: Record<string, unknown> = {}) => {
       const { runtime, release } = memo.take();
       const application = new VaultApplication(runtime, release);
+      application.store.connect(host);
       const { values } = application.store;
       applications.set(values, application);
       return values;
@@ -129,7 +130,7 @@ function coreModule(
     inject: [id],
   });
   const service = getVaultToken(name);
-  const values = ConfigModule.forFeature(configuration);
+  const values = withHost(ConfigModule.forFeature(configuration), id);
   return {
     module: VaultCoreModule,
     global: isGlobal,
@@ -150,6 +151,17 @@ function coreModule(
   };
 }
 
+/** Nest gives configuration factories nothing; this one gets the object that `ConfigService` reads its values from. */
+function withHost(values: DynamicModule, id: string): DynamicModule {
+  const providers = (values.providers ?? []) as FactoryProvider[];
+  return {
+    ...values,
+    providers: providers.map((provider) =>
+      provider.provide === id ? { ...provider, inject: [CONFIGURATION_HOST] } : provider,
+    ),
+  };
+}
+
 /** Of its own, because it is global even when the module is not. */
 function storeModule(
   values: DynamicModule,
@@ -161,7 +173,7 @@ function storeModule(
     provide: storeToken(name),
     useFactory: (values: object, config: ConfigService) => {
       const { store } = of(values);
-      store.attach(config);
+      store.tell(config);
       return store;
     },
     inject: [id, ConfigService],

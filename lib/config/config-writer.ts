@@ -1,6 +1,7 @@
 import type { ConfigService } from '@nestjs/config';
 import type { JsonObject } from '../client/response.js';
 import { containerAt } from './configuration.js';
+import { EnvironmentShadow } from './environment-shadow.js';
 
 /** One value to write; `undefined` takes the key away. @internal */
 export interface ConfigWrite {
@@ -9,50 +10,66 @@ export interface ConfigWrite {
   readonly newValue: unknown;
 }
 
-/** What is used of `ConfigService` beyond its public methods; a test pins it on every supported version. */
+/** The subject behind `changes$`; a test pins it on every supported version. */
 interface ConfigServiceInside {
-  readonly internalConfig: JsonObject;
   readonly _changes$?: { next(event: { path: string; oldValue: unknown; newValue: unknown }): void };
 }
 
 /**
- * The one place that writes into a running `ConfigService`.
+ * The one place that writes into a `ConfigService`, by way of the host: the object it reads its values from.
  *
  * `ConfigService.set(key, value)` is never called: it copies the value into `process.env`. And it tells its listeners
  * after each single key, when the others still have their old values. Here everything is written first, and told then.
  * @internal
  */
 export class ConfigWriter {
-  readonly #config: ConfigServiceInside;
+  readonly #host: JsonObject;
+  /** The application's own values: what was merged into the host, whose containers are shared with it. */
+  readonly #values: JsonObject;
+  readonly #shadow: EnvironmentShadow | undefined;
+  #config: ConfigServiceInside | undefined;
 
-  constructor(config: ConfigService) {
+  constructor(host: JsonObject, values: JsonObject) {
+    this.#host = host;
+    this.#values = values;
+    this.#shadow = EnvironmentShadow.isNeeded() ? new EnvironmentShadow(host) : undefined;
+    for (const [key, value] of Object.entries(values)) {
+      host[key] = value;
+      if (process.env[key] !== undefined) this.#shadow?.set(key, value);
+    }
+  }
+
+  /** From now on the listeners of this service are told. */
+  tell(config: ConfigService): void {
     this.#config = config as unknown as ConfigServiceInside;
   }
 
   /**
    * Writes into the objects handed out at boot, so that whoever holds one sees the new values. A key whose value the
    * application has replaced by one of its own is left to it.
-   *
-   * @param values the object that was merged into `ConfigService` at boot
    */
-  write(writes: readonly ConfigWrite[], values: JsonObject): void {
-    const host = this.#config.internalConfig;
-    for (const write of writes) {
-      const { path } = write;
-      const key = path[path.length - 1] as string;
-      const own = containerAt(values, path.slice(0, -1));
-      const inHost = path.length === 1 ? host : readContainer(host, path.slice(0, -1));
-      const ours = own[key];
-      if (inHost && inHost !== own && Object.is(inHost[key], ours)) put(inHost, key, write.newValue);
-      put(own, key, write.newValue);
-      // A container that is new since boot is not known to the host yet.
-      if (!inHost && path.length > 1 && !Object.hasOwn(host, path[0] as string)) {
-        host[path[0] as string] = values[path[0] as string];
-      }
-    }
+  write(writes: readonly ConfigWrite[]): void {
+    for (const write of writes) this.#write(write);
     for (const { path, oldValue, newValue } of writes) {
-      this.#config._changes$?.next({ path: path.join('.'), oldValue, newValue });
+      this.#config?._changes$?.next({ path: path.join('.'), oldValue, newValue });
     }
+  }
+
+  #write({ path, newValue }: ConfigWrite): void {
+    const key = path[path.length - 1] as string;
+    const containers = path.slice(0, -1);
+    const own = containerAt(this.#values, containers);
+    const inHost = readContainer(this.#host, containers);
+    const isOurs = inHost !== undefined && inHost !== own && Object.is(inHost[key], own[key]);
+    if (isOurs) put(inHost, key, newValue);
+    put(own, key, newValue);
+    const [top] = path as [string];
+    if (containers.length === 0) {
+      if (isOurs && process.env[key] !== undefined) this.#shadow?.set(key, newValue);
+      return;
+    }
+    // A container that is new since boot is not known to the host yet.
+    if (!Object.hasOwn(this.#host, top)) this.#host[top] = this.#values[top];
   }
 }
 

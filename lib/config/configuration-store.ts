@@ -54,9 +54,14 @@ export class ConfigurationStore {
     return this.#values;
   }
 
-  /** From now on changes reach this `ConfigService`. */
-  attach(config: ConfigService): void {
-    this.#writer = new ConfigWriter(config);
+  /** Writes the values into the object that the application's `ConfigService` reads from; later changes go there too. */
+  connect(host: JsonObject): void {
+    this.#writer = new ConfigWriter(host, this.#values);
+  }
+
+  /** From now on the listeners of this `ConfigService` are told of changes. */
+  tell(config: ConfigService): void {
+    this.#writer?.tell(config);
   }
 
   /**
@@ -106,7 +111,7 @@ export class ConfigurationStore {
       secrets: changedSecrets(changed),
       at: new Date(),
     });
-    this.#writer?.write(writes, this.#values);
+    this.#writer?.write(writes);
     this.#changes.next(change);
     return change;
   }

@@ -3,7 +3,17 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { pause } from './random.mjs';
-import { FEATURED, LISTED, NAMESPACE, SECOND_SECRETS, SECRETS } from './values.mjs';
+import {
+  EXPECTED,
+  FEATURED,
+  LISTED,
+  LOADED,
+  NAMESPACE,
+  REFERENCE,
+  REFERRING,
+  SECOND_SECRETS,
+  SECRETS,
+} from './values.mjs';
 
 const PATH = 'stress';
 
@@ -39,13 +49,16 @@ export async function loadKit({ workspace, format, mode }) {
   if (mode === 'plain') {
     const slowly = (value, delay) => async () => (await pause(Math.abs(delay) + 1), value);
     const loaders = (delay) => [
-      slowly(SECRETS, delay),
+      slowly({ ...SECRETS, [REFERENCE]: SECRETS.STRESS_PASSWORD }, delay),
+      config.registerAs(LOADED, slowly({ url: EXPECTED[`${LOADED}.url`] }, delay)),
       ...[NAMESPACE, LISTED].map((name) => config.registerAs(name, slowly(SECRETS, delay))),
     ];
     return { ...kit, loaders };
   }
   const { OnVaultChange, vaultConfig, VaultModule, VaultService } = await vault();
   const sources = [PATH, { secretPath: PATH, as: NAMESPACE }, vaultConfig(LISTED, { secretPath: PATH })];
+  process.env[REFERENCE] = REFERRING.variable;
+  const load = [config.registerAs(LOADED, async () => ({ url: REFERRING.url }))];
   const endpoint = process.env.VAULT_ADDR;
   const auth = { method: 'token', token: process.env.VAULT_TOKEN };
   const read = (vaultService) => vaultService.kv('secret').read(PATH);
@@ -57,7 +70,7 @@ export async function loadKit({ workspace, format, mode }) {
     VaultService,
     featured: vaultConfig(FEATURED, { secretPath: PATH }),
     optionsMethod: 'createVaultOptions',
-    vaultOptions: { endpoint, auth, config: { sources } },
+    vaultOptions: { endpoint, auth, config: { sources, load } },
     secondOptions: { endpoint, auth, config: { sources: ['stress-second'] } },
     async readThrough(vaultService, who) {
       const { data } = await read(vaultService);

@@ -57,6 +57,28 @@ const broken = (kit, flag) => [
 ];
 
 const cases = {
+  async 'with a variable of the same name, validated or not'(kit, auth, path) {
+    await admin.write(path, { AGAIN_IN_ENVIRONMENT: 'of Vault' });
+    process.env.AGAIN_IN_ENVIRONMENT = 'of the environment';
+    for (const validate of [undefined, (variables) => ({ ...variables })]) {
+      const seen = [];
+      const Reader = injectable(kit, 'Reader', [kit.ConfigService], (config) => {
+        seen.push(config.get('AGAIN_IN_ENVIRONMENT'));
+      });
+      const Feature = moduleOf(kit, 'Feature', { imports: [kit.ConfigModule], providers: [Reader] });
+      const root = kit.ConfigModule.forRoot({ ignoreEnvFile: true, ...(validate && { validate }) });
+      const imports = [Feature, root, kit.VaultModule.forRoot({ auth, config: { sources: [path] } })];
+      const app = await kit.boot(moduleOf(kit, 'AppModule', { imports, providers: [Reader] }));
+      same(seen, ['of Vault', 'of Vault']);
+      await admin.write(path, { AGAIN_IN_ENVIRONMENT: 'newer' });
+      await app.get(kit.VaultService, { strict: false }).refresh();
+      same(app.get(kit.ConfigService).get('AGAIN_IN_ENVIRONMENT'), 'newer');
+      await app.close();
+      await admin.write(path, { AGAIN_IN_ENVIRONMENT: 'of Vault' });
+    }
+    delete process.env.AGAIN_IN_ENVIRONMENT;
+  },
+
   async 'and its values changed while it runs'(kit, auth, path) {
     await admin.write(path, { AGAIN: 'old', OTHER: 'old' });
     const living = kit.vaultConfig('living', { secretPath: path });

@@ -17,6 +17,13 @@ export const NAMESPACE = 'stressed';
 export const LISTED = 'listed';
 export const FEATURED = 'featured';
 
+/** A variable of the environment and a loaded object that refer to the secret. */
+export const REFERENCE = 'STRESS_REFERENCE';
+export const LOADED = 'loaded';
+const URL_OF = (password) => `db://app:${password}@127.0.0.1/app`;
+const NOTATION = 'vault:secret/data/stress#STRESS_PASSWORD';
+export const REFERRING = { variable: NOTATION, url: URL_OF(`\${${NOTATION}}`) };
+
 /** Configuration path -> value. */
 export const EXPECTED = Object.freeze({
   [`${FEATURED}.STRESS_PASSWORD`]: SECRETS.STRESS_PASSWORD,
@@ -25,5 +32,7 @@ export const EXPECTED = Object.freeze({
   [`${NAMESPACE}.STRESS_PASSWORD`]: SECRETS.STRESS_PASSWORD,
   [`${NAMESPACE}.STRESS_TREE.branch`]: SECRETS.STRESS_TREE.branch,
   [`${LISTED}.STRESS_PASSWORD`]: SECRETS.STRESS_PASSWORD,
+  [REFERENCE]: SECRETS.STRESS_PASSWORD,
+  [`${LOADED}.url`]: URL_OF(SECRETS.STRESS_PASSWORD),
   [`${LISTED}.STRESS_PORT`]: SECRETS.STRESS_PORT,
 });
