@@ -176,6 +176,8 @@ function report(
   log.log(
     `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
   );
+  // One line for each key: not worth writing when nobody reads them.
+  if (log instanceof Logger && !Logger.isLevelEnabled('debug')) return;
   for (const { origin } of entries.values()) log.debug(describeOrigin(origin));
 }
 

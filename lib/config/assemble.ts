@@ -55,7 +55,7 @@ export function assembleLayer(
     const { keys, failures: failed } = mapKeys(source, read.secret);
     failures.push(...failed);
     for (const { key, path: names } of keys) {
-      const place = [...path, ...names] as unknown as ConfigEntry['path'];
+      const place = (path.length === 0 ? names : [...path, ...names]) as ConfigEntry['path'];
       const given = read.secret.data[key];
       const value = resolve ? resolve(given, `the key ${JSON.stringify(key)} of secret "${source.secretPath}"`) : given;
       const aliases = source.aliases !== undefined;

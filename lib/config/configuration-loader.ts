@@ -6,7 +6,7 @@ import type { AssembledFile } from './assemble.js';
 import { assembleLayer, put } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
-import type { ConfigEntry, LoadedConfiguration } from './configuration.js';
+import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
 import { explainFailure } from './explain-failure.js';
 import { preferEnvironment, preferVariable, withoutVariables } from './precedence.js';
 import type { SecretReads } from './read-secrets.js';
@@ -113,8 +113,7 @@ export class ConfigurationLoader {
     const validated = await validateLayer(whole, entries);
     if (validated.failures.length > 0) throw summary(validated.failures);
     const kept = withUnmentioned(validated.entries, entries, [...referring, ...unsourced]);
-    for (const { entry } of files) put(kept, entry);
-    const complete = withAliases(kept, this.plan.aliases);
+    const complete = withAliases(withFiles(kept, files), this.plan.aliases);
     return {
       entries: precedence === 'env' ? withoutVariables(complete) : complete,
       reads,
@@ -174,6 +173,13 @@ export class ConfigurationLoader {
   async #made(): Promise<readonly FactoryValues[]> {
     return this.#onlyLayers ? [] : this.plan.factories.run();
   }
+}
+
+function withFiles(entries: ConfigEntries, files: readonly AssembledFile[]): ConfigEntries {
+  if (files.length === 0) return entries;
+  const all = new Map(entries);
+  for (const { entry } of files) put(all, entry);
+  return all;
 }
 
 function nothingFound({ option, sources }: ConfigLayer): VaultError {

@@ -47,8 +47,8 @@ export function withUnmentioned(
   validated: ConfigEntries,
   before: ConfigEntries,
   candidates: readonly ConfigEntry[],
-): Map<string, ConfigEntry> {
-  if (candidates.length === 0) return new Map(validated);
+): ConfigEntries {
+  if (candidates.length === 0) return validated;
   const missing = candidates.filter((entry) => {
     const id = entryId(entry.path);
     return !validated.has(id) && before.get(id)?.value === entry.value;
