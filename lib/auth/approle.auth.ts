@@ -1,4 +1,4 @@
-import { is } from '../bootstrap/check-options.js';
+import { is } from '../options/check-options.js';
 import { encodeSegment } from '../client/path.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { VaultBadResponseError, VaultInvalidOptionError } from '../errors/index.js';

@@ -1,4 +1,4 @@
-import { headerText } from '../bootstrap/check-options.js';
+import { headerText } from '../options/check-options.js';
 import type { AwsEc2Auth } from './aws-ec2.auth.js';
 import { AwsEc2Login } from './aws-ec2.auth.js';
 import type { AwsIamAuth } from './aws-iam.auth.js';

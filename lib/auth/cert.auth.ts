@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { is } from '../bootstrap/check-options.js';
+import { is } from '../options/check-options.js';
 import type { TlsOptions } from '../client/tls.options.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { VaultInvalidOptionError } from '../errors/index.js';

@@ -1,4 +1,4 @@
-import { is } from '../bootstrap/check-options.js';
+import { is } from '../options/check-options.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { Credential } from './credential.js';
 import { checkCredential, describeCredential, resolveCredential } from './credential.js';

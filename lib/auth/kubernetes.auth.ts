@@ -1,4 +1,4 @@
-import { is } from '../bootstrap/check-options.js';
+import { is } from '../options/check-options.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { isVaultError, VaultAuthenticationError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';

@@ -1,4 +1,4 @@
-import type { Shape } from '../bootstrap/check-options.js';
+import type { Shape } from '../options/check-options.js';
 import type { TlsOptions } from '../client/tls.options.js';
 import type { VaultClient } from '../client/vault-client.js';
 

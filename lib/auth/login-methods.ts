@@ -1,4 +1,4 @@
-import { anything, checkOptions } from '../bootstrap/check-options.js';
+import { anything, checkOptions } from '../options/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { AppRoleAuth } from './approle.auth.js';
 import { approle } from './approle.auth.js';

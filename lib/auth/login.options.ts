@@ -1,5 +1,5 @@
-import type { Shape } from '../bootstrap/check-options.js';
-import { headerText, is } from '../bootstrap/check-options.js';
+import type { Shape } from '../options/check-options.js';
+import { headerText, is } from '../options/check-options.js';
 import { encodeMount } from '../client/path.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { MfaPasscodes } from './mfa.js';

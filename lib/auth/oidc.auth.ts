@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import { is, positive } from '../bootstrap/check-options.js';
+import { is, positive } from '../options/check-options.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { VaultAuthenticationError, VaultBadResponseError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';

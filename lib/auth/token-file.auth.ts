@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { is } from '../bootstrap/check-options.js';
+import { is } from '../options/check-options.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { describeCredential, resolveCredential } from './credential.js';
 import type { Login, LoginKind, LoginMethod } from './login-method.js';

@@ -1,5 +1,5 @@
 import type { VaultRateLimit } from '../client/rate-limiter.js';
-import { goRateLimit } from './go-values.js';
+import { goRateLimit } from '../options/go-values.js';
 
 const EXPECTED = '{ perSecond, burst? } or text such as "50" or "50:100" (requests per second, and at once)';
 const HIGHEST = 1e9;

@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { VAULT_OPTIONS } from '../vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultOptionsFactory } from '../vault.options.js';
-import { readEnvFile } from './env-file.js';
+import { readEnvFile } from '../options/env-file.js';
 
 /** Root of the short-lived context in which options are made. */
 class VaultBootstrapModule {}

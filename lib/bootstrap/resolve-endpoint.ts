@@ -1,5 +1,5 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { fromEnvironment, nameOf, VARIABLES } from './environment.js';
+import { fromEnvironment, nameOf, VARIABLES } from '../options/environment.js';
 
 /** More servers than any cluster has; each is asked when one is looked for. */
 const MOST = 20;

@@ -1,10 +1,10 @@
 import type { VaultConsistency } from '../client/consistency.js';
 import type { TransportOptions, VaultRequestOptions } from '../client/transport.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import type { Shape } from './check-options.js';
-import { headerText, is, positive, wholeNumber } from './check-options.js';
+import type { Shape } from '../options/check-options.js';
+import { headerText, is, positive, wholeNumber } from '../options/check-options.js';
 import { checkRateLimit, readRateLimit } from './check-rate-limit.js';
-import { fromEnvironment, nameOf, VARIABLES } from './environment.js';
+import { fromEnvironment, nameOf, VARIABLES } from '../options/environment.js';
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]{1,200}$/i;
 /** Headers of Vault, of the transport, and of the connection rather than the call. */

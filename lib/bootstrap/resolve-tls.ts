@@ -2,9 +2,9 @@ import { checkCredential, LINE_BREAKS_AT_END, resolveCredential } from '../auth/
 import { TlsFiles } from '../client/tls-files.js';
 import type { TlsOptions } from '../client/tls.options.js';
 import type { VaultTlsOptions } from '../vault.options.js';
-import type { Shape } from './check-options.js';
-import { is } from './check-options.js';
-import { fromEnvironment, VARIABLES } from './environment.js';
+import type { Shape } from '../options/check-options.js';
+import { is } from '../options/check-options.js';
+import { fromEnvironment, VARIABLES } from '../options/environment.js';
 
 const pem = (value: unknown): string | undefined =>
   (typeof value === 'string' && value !== '') || value instanceof Uint8Array || isOneString(value, 'file')

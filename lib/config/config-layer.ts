@@ -1,4 +1,4 @@
-import type { Environment } from '../bootstrap/env-file.js';
+import type { Environment } from '../options/env-file.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
 import type { ConfigFactories } from './config-factories.js';

@@ -1,5 +1,5 @@
-import type { Shape } from '../bootstrap/check-options.js';
-import { anything } from '../bootstrap/check-options.js';
+import type { Shape } from '../options/check-options.js';
+import { anything } from '../options/check-options.js';
 import type { VaultConfigFactory } from './config-factories.js';
 import type { VaultLayoutOptions } from './layout.js';
 import { LAYOUT_SHAPE } from './layout.js';

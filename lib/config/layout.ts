@@ -1,6 +1,6 @@
-import type { Environment } from '../bootstrap/env-file.js';
-import type { Shape } from '../bootstrap/check-options.js';
-import { headerText, is } from '../bootstrap/check-options.js';
+import type { Environment } from '../options/env-file.js';
+import type { Shape } from '../options/check-options.js';
+import { headerText, is } from '../options/check-options.js';
 import { encodeMount, encodePath, encodeSegment } from '../client/path.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { ConfigLayer } from './config-layer.js';

@@ -1,4 +1,4 @@
-import type { Environment } from '../bootstrap/env-file.js';
+import type { Environment } from '../options/env-file.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import type { ConfigLayer } from './config-layer.js';

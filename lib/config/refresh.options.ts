@@ -1,5 +1,5 @@
-import type { Shape } from '../bootstrap/check-options.js';
-import { is, positive } from '../bootstrap/check-options.js';
+import type { Shape } from '../options/check-options.js';
+import { is, positive } from '../options/check-options.js';
 
 /**
  * How the configuration is kept current in a running application.

@@ -1,4 +1,4 @@
-import type { Environment } from '../bootstrap/env-file.js';
+import type { Environment } from '../options/env-file.js';
 import { ConfigFactories } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { NamespaceDefinition } from './config-namespace.js';

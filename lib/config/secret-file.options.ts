@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import type { Shape } from '../bootstrap/check-options.js';
-import { checkOptions } from '../bootstrap/check-options.js';
+import type { Shape } from '../options/check-options.js';
+import { checkOptions } from '../options/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { isKeyPath } from './reserved-keys.js';
 

@@ -1,4 +1,4 @@
-import type { Environment } from '../bootstrap/env-file.js';
+import type { Environment } from '../options/env-file.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 
 const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}/g;

@@ -1,4 +1,4 @@
-import type { Environment } from '../bootstrap/env-file.js';
+import type { Environment } from '../options/env-file.js';
 import { originOf } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
 import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configuration.js';

@@ -1,6 +1,6 @@
-import type { Shape } from '../bootstrap/check-options.js';
-import { checkOptions, headerText, is } from '../bootstrap/check-options.js';
-import type { Environment } from '../bootstrap/env-file.js';
+import type { Shape } from '../options/check-options.js';
+import { checkOptions, headerText, is } from '../options/check-options.js';
+import type { Environment } from '../options/env-file.js';
 import { encodeMount, encodePath } from '../client/path.js';
 import { isJsonObject } from '../client/response.js';
 import { VaultInvalidOptionError } from '../errors/index.js';

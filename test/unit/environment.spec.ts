@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { VARIABLES } from '../../lib/bootstrap/environment.js';
+import { VARIABLES } from '../../lib/options/environment.js';
 import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
 import { tokenHelper } from '../../lib/index.js';
 import { createCertificates } from '../../lib/testing/index.js';

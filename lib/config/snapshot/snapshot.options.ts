@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { Credential } from '../../auth/credential.js';
 import { checkCredential } from '../../auth/credential.js';
-import type { Shape } from '../../bootstrap/check-options.js';
-import { positive } from '../../bootstrap/check-options.js';
+import type { Shape } from '../../options/check-options.js';
+import { positive } from '../../options/check-options.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
 
