@@ -1,4 +1,4 @@
-import { VaultTimeoutError } from '../errors/index.js';
+import { VaultConnectionError, VaultSealedError, VaultServerError, VaultTimeoutError } from '../errors/index.js';
 import type { Clock, Moment } from './clock.js';
 import { Alarm, momentOf, since } from './clock.js';
 import { gapMs } from './renewal-schedule.js';
@@ -7,6 +7,9 @@ import { gapMs } from './renewal-schedule.js';
 const LONGEST_LOGIN_MS = 300_000;
 /** How long callers may be kept from starting another login. Longer than most of them wait, so they fail at once then. */
 const LONGEST_GAP_MS = 30_000;
+/** The same while the server is away: it refuses nobody, and may be back at any moment. */
+const LONGEST_GAP_AWAY_MS = 5_000;
+const AWAY = [VaultConnectionError, VaultSealedError, VaultServerError, VaultTimeoutError];
 
 /**
  * One login at a time, shared by everybody who needs it. The outcome of a login is never kept for those who come later,
@@ -46,7 +49,10 @@ export class LoginFlight {
 
   /** Milliseconds for which `soon` starts no login. */
   get closedForMs(): number {
-    return this.#ended ? Math.max(0, gapMs(this.#strikes, LONGEST_GAP_MS) - since(this.#ended, this.#clock)) : 0;
+    if (!this.#ended) return 0;
+    const away = AWAY.some((kind) => this.#failure instanceof kind);
+    const longestMs = away ? LONGEST_GAP_AWAY_MS : LONGEST_GAP_MS;
+    return Math.max(0, gapMs(this.#strikes, longestMs) - since(this.#ended, this.#clock));
   }
 
   /** Joins the login under way, or starts one. */
@@ -57,7 +63,8 @@ export class LoginFlight {
 
   /**
    * The same for callers, of whom there may be thousands a second. After a login that failed they wait for the next one,
-   * 1 s later and after more failures up to 30 s; who cannot wait so long gets the failure of the last one.
+   * 1 s later and after more failures up to 30 s, or 5 s when the server was away; who cannot wait so long gets the failure
+   * of the last one.
    */
   async soon(patienceMs: number): Promise<void> {
     if (this.#flight) return this.#flight;
