@@ -76,10 +76,12 @@ async function cpuMs(app) {
 
 async function measureRecovery(kills) {
   const { RaftCluster } = await import('../test/support/raft-cluster.ts');
-  const { killLeaders } = await import('../test/support/leader-loss.ts');
+  const { loseLeaders, prepareCluster } = await import('../test/support/leader-loss.ts');
   const cluster = await RaftCluster.start();
   try {
-    const { reads, failures, longestMs, readsAfterMs, writesAfterMs } = await killLeaders(cluster, kills);
+    await prepareCluster(cluster);
+    const outcome = await loseLeaders(cluster, kills, 'killed');
+    const { reads, failures, longestMs, readsAfterMs, writesAfterMs } = outcome;
     return {
       reads,
       failed: failures.length,

@@ -4,7 +4,7 @@ import { VaultModule, VaultService } from '../../lib/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
 import { forwardTo, startFaultServer } from '../support/fault-server.js';
-import { killLeaders } from '../support/leader-loss.js';
+import { loseLeaders, prepareCluster } from '../support/leader-loss.js';
 import { goThroughOutages } from '../support/outages.js';
 import { RaftCluster } from '../support/raft-cluster.js';
 import { runOnShortTokens } from '../support/short-tokens.js';
@@ -31,13 +31,14 @@ describe('tokens of 2 s under constant reads', () => {
 it('a killed leader fails no read', async () => {
   const cluster = await RaftCluster.start();
   cleanUp.push(() => cluster.stop());
-  const outcome = await killLeaders(cluster, 1);
+  await prepareCluster(cluster);
+  const outcome = await loseLeaders(cluster, 1, 'killed');
   expect(outcome.failures).toEqual([]);
   expect(outcome.readsAfterMs).toHaveLength(1);
 }, 120_000);
 
 it('an application outlives a sealed, a restarted and a vanished server without help', async () => {
-  const { before, outages, exitCode } = await goThroughOutages({ ttl: 3, sealed: 2, restarted: 2, blackHole: 6 });
+  const { before, outages, exitCode } = await goThroughOutages({ ttl: 2, sealed: 1, restarted: 1, blackHole: 5 });
   expect(before).toMatchObject({ value: 'p', state: 'active' });
   for (const { reports, states } of outages) {
     for (const { value, unhandled } of reports) expect({ value, unhandled }).toEqual({ value: 'p', unhandled: [] });

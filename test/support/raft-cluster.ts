@@ -116,6 +116,17 @@ export class RaftCluster {
     await this.unseal(node);
   }
 
+  /** Stops a node as a paused machine would be: connections stay, and nothing is answered, not even to `state()`. */
+  freeze(node: RaftNode): void {
+    process.kill(node.server.pid, 'SIGSTOP');
+  }
+
+  /** Lets a frozen node go on, and waits until it follows whoever leads by now. */
+  async thaw(node: RaftNode): Promise<void> {
+    process.kill(node.server.pid, 'SIGCONT');
+    await node.until(['standby'], PATIENCE_MS);
+  }
+
   /**
    * Cuts a node off from its peers, and from clients unless told otherwise: nothing gets through, and nobody is told. Works
    * on Linux only, where the kernel says which node has made a connection. Let a node that was just restarted settle first:
