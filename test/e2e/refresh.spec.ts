@@ -12,6 +12,7 @@ import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
 import type { FaultServer } from '../support/fault-server.js';
+import { runStorm } from '../support/rotation-storm.js';
 import { forwardTo, json, startFaultServer } from '../support/fault-server.js';
 
 const databaseConfig = vaultConfig('database', {
@@ -239,29 +240,16 @@ describe('refresh on its own', () => {
   });
 
   it('never shows half of two versions in a storm of rotations', async () => {
-    const { vault, database, config } = await start({ refresh: { intervalMs: 50 } });
-    let torn = 0;
-    let reads = 0;
-    let storm = true;
-    const seen = new Set<string>();
-    const look = (): void => {
-      for (let reader = 0; reader < 50; reader++) {
-        const pair = reader % 2 === 0 ? database : { username: String(config.get('database.username')), password: String(config.get('database.password')) }; // prettier-ignore
-        if (pair.username.slice(1) !== pair.password.slice(3)) torn += 1;
-        reads += 1;
-      }
-      seen.add(database.username);
-      if (storm) setImmediate(look);
-    };
-    config.changes$.subscribe(look);
-    vault.changes$.subscribe(look);
-    setImmediate(look);
-    const end = Date.now() + 3_000;
-    for (let round = 2; Date.now() < end; round++) await write({ username: `u${round}`, password: `pw-${round}` });
-    storm = false;
+    const consumer = await start({ refresh: { intervalMs: 50 } });
+    const { torn, reads, seen, written, last } = await runStorm(consumer, {
+      seconds: 3,
+      everyMs: 0,
+      write: (round) => write({ username: `u${round}`, password: `pw-${round}` }),
+    });
     expect(torn).toBe(0);
     expect(reads).toBeGreaterThan(1000);
-    expect(seen.size).toBeGreaterThan(10);
+    expect(seen).toBeGreaterThan(10);
+    expect(last).toBe(`u${written + 1}`);
   });
 });
 
