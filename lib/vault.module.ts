@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { DynamicModule, FactoryProvider, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import type {
+  DynamicModule,
+  FactoryProvider,
+  OnApplicationBootstrap,
+  OnApplicationShutdown,
+  OnModuleInit,
+} from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
@@ -16,7 +22,7 @@ import { CONFIGURATION_HOST, VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';
 
 /** Begins and ends what goes on beside the application. */
-class VaultLifecycle implements OnModuleInit, OnApplicationShutdown {
+class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   readonly #application: VaultApplication;
   readonly #listen: () => void;
 
@@ -27,6 +33,10 @@ class VaultLifecycle implements OnModuleInit, OnApplicationShutdown {
 
   onModuleInit(): void {
     this.#listen();
+  }
+
+  // After everybody's onModuleInit: an application in which one of them failed has no work that goes on.
+  onApplicationBootstrap(): void {
     this.#application.start();
   }
 

@@ -50,7 +50,8 @@ export interface AppRoleAuth extends MountedLoginOptions {
 export class AppRoleLogin implements LoginMethod {
   readonly method = 'approle';
   readonly #mountPath: string;
-  #unwrapped: Promise<string> | undefined;
+  /** What was in the wrapping token that was opened last. */
+  #unwrapped: { readonly wrapping: string; readonly secretId: string } | undefined;
 
   readonly #options: AppRoleAuth;
 
@@ -95,17 +96,23 @@ export class AppRoleLogin implements LoginMethod {
     return resolveCredential(secretId, 'auth.secretId');
   }
 
-  /** A wrapping token opens once, so what was inside is kept for later logins; a failure is not. */
-  #unwrap(client: VaultClient, wrapped: Credential, signal: AbortSignal | undefined): Promise<string> {
-    this.#unwrapped ??= unwrapSecretId(client, wrapped, {
-      mountPath: this.#mountPath,
-      namespace: this.#options.namespace,
-      signal,
-    }).catch((error: unknown) => {
-      this.#unwrapped = undefined;
-      throw error;
-    });
-    return this.#unwrapped;
+  /**
+   * A wrapping token opens once, so what was inside is kept for later logins, until its source holds another one. One that
+   * is gone, or that does not open, does not end what still works.
+   */
+  async #unwrap(client: VaultClient, wrapped: Credential, signal: AbortSignal | undefined): Promise<string> {
+    const source = describeCredential(wrapped);
+    try {
+      const wrapping = checkToken(await resolveCredential(wrapped, 'auth.secretId.wrapped'), source);
+      if (wrapping !== this.#unwrapped?.wrapping) {
+        const { namespace } = this.#options;
+        const options = { source, mountPath: this.#mountPath, namespace, signal };
+        this.#unwrapped = { wrapping, secretId: await unwrapSecretId(client, wrapping, options) };
+      }
+    } catch (error) {
+      if (!this.#unwrapped || signal?.aborted) throw error;
+    }
+    return this.#unwrapped.secretId;
   }
 
   async #pull(

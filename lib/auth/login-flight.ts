@@ -3,8 +3,8 @@ import type { Clock, Moment } from './clock.js';
 import { Alarm, momentOf, since } from './clock.js';
 import { gapMs } from './renewal-schedule.js';
 
-/** A credential function may never return; whoever logs in by hand in a browser needs some minutes. */
-const LONGEST_LOGIN_MS = 300_000;
+/** A credential function may never return. */
+const LONGEST_LOGIN_MS = 60_000;
 /** How long callers may be kept from starting another login. Longer than most of them wait, so they fail at once then. */
 const LONGEST_GAP_MS = 30_000;
 /** The same while the server is away: it refuses nobody, and may be back at any moment. */
@@ -29,16 +29,24 @@ export class LoginFlight {
   readonly #attempt: (signal: AbortSignal) => Promise<void>;
   readonly #onFailure: (error: unknown) => void;
   readonly #clock: Clock;
+  readonly #longestMs: number;
   readonly #gap: Alarm;
+  #limit: AbortController | undefined;
 
   /**
    * @param attempt logs in and takes over the token; the signal ends it
    * @param onFailure told once of each login that failed
+   * @param options `longestMs`: how long a login may take; default: a minute
    */
-  constructor(attempt: (signal: AbortSignal) => Promise<void>, onFailure: (error: unknown) => void, clock: Clock) {
+  constructor(
+    attempt: (signal: AbortSignal) => Promise<void>,
+    onFailure: (error: unknown) => void,
+    { clock, longestMs = LONGEST_LOGIN_MS }: { readonly clock: Clock; readonly longestMs?: number | undefined },
+  ) {
     this.#attempt = attempt;
     this.#onFailure = onFailure;
     this.#clock = clock;
+    this.#longestMs = longestMs;
     this.#gap = new Alarm(clock);
   }
 
@@ -93,6 +101,11 @@ export class LoginFlight {
     this.#wake?.();
   }
 
+  /** Ends the login under way. */
+  abort(): void {
+    this.#limit?.abort();
+  }
+
   async #afterGap(gap: number): Promise<void> {
     const before = this.#successes;
     await new Promise<void>((resolve) => {
@@ -105,15 +118,16 @@ export class LoginFlight {
 
   async #fly(signal: AbortSignal | undefined): Promise<void> {
     const limit = new AbortController();
+    this.#limit = limit;
     const abort = () => limit.abort();
     if (signal?.aborted) abort();
     else signal?.addEventListener('abort', abort, { once: true });
     let cancel: (() => void) | undefined;
     const tooLong = new Promise<never>((_, reject) => {
-      cancel = this.#clock.setTimer(LONGEST_LOGIN_MS, () => {
+      cancel = this.#clock.setTimer(this.#longestMs, () => {
         reject(
           new VaultTimeoutError(
-            `Cannot log in: it has taken more than ${LONGEST_LOGIN_MS / 60_000} minutes. Check the function that supplies a credential in "auth".`,
+            `Cannot log in: it has taken more than ${this.#longestMs / 1000} s. Check the function that supplies a credential in "auth".`,
             { operation: 'log in' },
           ),
         );
@@ -131,6 +145,7 @@ export class LoginFlight {
       throw error;
     } finally {
       cancel?.();
+      this.#limit = undefined;
       signal?.removeEventListener('abort', abort);
       this.#ended = momentOf(this.#clock);
     }

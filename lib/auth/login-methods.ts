@@ -83,6 +83,9 @@ const KINDS: { readonly [M in VaultAuth['method']]: LoginKind<Extract<VaultAuth,
   userpass,
 };
 
+/** How long a login may take for which somebody may have to reach for a telephone. */
+const BY_PHONE_MS = 300_000;
+
 /**
  * The login method for the `auth` option, checked.
  *
@@ -95,7 +98,9 @@ export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls
   const kind = Object.hasOwn(KINDS, String(method)) ? (KINDS[auth.method] as LoginKind<VaultAuth>) : undefined;
   if (!kind) throw unknownMethod(method);
   checkOptions(auth, { method: anything, ...kind.shape }, 'auth');
-  return kind.create(auth, context);
+  const made = kind.create(auth, context);
+  const byPhone = method === 'okta' || ('mfa' in auth && auth.mfa !== undefined);
+  return byPhone ? Object.assign(made, { longestMs: Math.max(made.longestMs ?? 0, BY_PHONE_MS) }) : made;
 }
 
 /** Methods of the server that are not built in, and what to do instead. */

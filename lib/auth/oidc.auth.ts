@@ -11,6 +11,10 @@ import { MOUNTED, mountOf } from './login.options.js';
 import { OidcCallback } from './oidc-callback.js';
 import { explainRefusal, finishLogin } from './submit-login.js';
 
+const TIMEOUT_MS = 120_000;
+/** For what is asked of the server before and after the person. */
+const REQUESTS_MS = 60_000;
+
 /**
  * A person logs in with a browser: for developers' machines. Every login opens the browser again, also the one after the
  * token has ended.
@@ -37,27 +41,36 @@ export class OidcLogin implements LoginMethod {
   readonly method = 'oidc';
   readonly #options: OidcAuth;
   readonly #mountPath: string;
+  readonly longestMs: number;
+  #person: AbortController | undefined;
 
   constructor(options: OidcAuth) {
     this.#options = options;
+    this.longestMs = (options.timeoutMs ?? TIMEOUT_MS) + REQUESTS_MS;
     this.#mountPath = mountOf('oidc', options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
-    const { port = 8250, timeoutMs = 120_000 } = this.#options;
+    const { port = 8250, timeoutMs = TIMEOUT_MS } = this.#options;
+    const person = (this.#person = new AbortController());
+    const waiting = signal ? AbortSignal.any([signal, person.signal]) : person.signal;
     const callback = await OidcCallback.listen(port);
     try {
       // Ties the callback to this login: the server gives the token to nobody else who has seen state and code.
       const clientNonce = randomBytes(24).toString('base64url');
       const { url, state } = await this.#authUrl(client, callback.redirectUri, clientNonce, signal);
       await this.#open(url);
-      const code = await callback.wait(state, timeoutMs, signal);
+      const code = await callback.wait(state, timeoutMs, waiting);
       const login = await this.#redeem(client, { state, code, client_nonce: clientNonce }, signal);
       callback.answer(true);
       return login;
     } finally {
       await callback.close();
     }
+  }
+
+  giveUp(): void {
+    this.#person?.abort();
   }
 
   async #authUrl(

@@ -29,6 +29,8 @@ export async function renewToken(
     timeoutMs,
     // Tried again by whoever plans renewals, who knows how much time there is.
     retries: 0,
+    // Another server may be asked after one that broke off.
+    idempotent: true,
     ...(namespace !== undefined && { namespace }),
   });
   const auth = isJsonObject(body) ? body['auth'] : undefined;

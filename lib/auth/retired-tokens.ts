@@ -64,6 +64,9 @@ export class RetiredTokens {
         // Where it was issued: a token is unknown in the namespaces above its own.
         ...(namespace !== undefined && { namespace }),
         timeoutMs,
+        // Twice is as good as once; a server that is gone holds nobody up for long.
+        idempotent: true,
+        retries: 1,
         operation: 'revoke the token of this application',
       })
       .catch(() => undefined);

@@ -42,6 +42,7 @@ export class VaultSession {
   #current: HeldToken | undefined;
   #opening: AbortSignal | undefined;
   #unwatch: (() => void) | undefined;
+  #started = false;
 
   readonly #method: LoginMethod;
   readonly #shutdown: SessionOptions['shutdown'];
@@ -66,7 +67,7 @@ export class VaultSession {
     const flight = new LoginFlight(
       (signal) => this.#logIn(signal),
       (error) => this.#loginFailed(error),
-      clock,
+      { clock, longestMs: method.longestMs },
     );
     this.#status = status;
     this.#flight = flight;
@@ -116,6 +117,19 @@ export class VaultSession {
     this.#client = client;
     this.#opening = signal;
     await this.#flight.now(signal);
+    this.#opening = undefined;
+  }
+
+  /**
+   * Begins to look after the token. Until then nothing goes on in the background, so that an application whose boot
+   * failed somewhere else leaves nothing that renews for ever; a call that finds the token ended logs in all the same.
+   * @internal
+   */
+  start(): void {
+    if (this.#started || this.#status.closed) return;
+    this.#started = true;
+    if (this.#current) this.#watch();
+    this.#upkeep.start();
   }
 
   /**
@@ -148,15 +162,19 @@ export class VaultSession {
     // A boot that was given up waits for nothing more: its requests are ended, and a credential function may never return.
     const loggingIn = this.#opening?.aborted ? undefined : this.#flight.current;
     this.#flight.close();
+    this.#method.giveUp?.();
     if (!revoke) this.#retired.forget();
     await within(timeoutMs, Promise.allSettled([revoke && this.#retired.revokeAll(current, timeoutMs), loggingIn]));
+    this.#flight.abort();
     this.#status.gone();
   }
 
   async #logIn(signal: AbortSignal): Promise<void> {
     const client = this.#client;
     if (!client || this.#status.closed) throw closed();
-    const login = await this.#method.login(client, signal);
+    const login = await this.#method.login(client, signal).catch((error: unknown) => {
+      throw this.#status.closed ? closed() : error;
+    });
     // Closed or given up while the login was under way: nobody would ever give this token back.
     if (this.#status.closed || signal.aborted) {
       await this.#retired.revoke(login, this.#shutdown.timeoutMs);
@@ -181,13 +199,17 @@ export class VaultSession {
     const { accessor, policies } = login;
     const { method } = this.#method;
     const at = new Date(this.#clock.now());
-    this.#unwatch ??= this.#method.watch?.(() => this.#upkeep.replaceSoon());
+    if (this.#started) this.#watch();
     // The same token, with no more life than it had, changes nothing.
     if (held !== before || held.remainingMs > remainingMs) {
       this.#status.fine();
       this.#upkeep.plan(held, planned);
     }
     this.#emit({ type: 'login', at, method, accessor, policies, expiresAt: held.expiresAt, again });
+  }
+
+  #watch(): void {
+    this.#unwatch ??= this.#method.watch?.(() => this.#upkeep.replaceSoon());
   }
 
   #loginFailed(error: unknown): void {

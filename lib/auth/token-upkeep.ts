@@ -31,6 +31,7 @@ export interface UpkeepParts {
 export class TokenUpkeep {
   readonly #parts: UpkeepParts;
   readonly #alarm: Alarm;
+  #started = false;
   #working = false;
   #renewalFailures = 0;
   #backoffMs: number | undefined;
@@ -39,6 +40,13 @@ export class TokenUpkeep {
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
     this.#alarm = new Alarm(parts.clock);
+  }
+
+  /** Begins; before that, no alarm is set. */
+  start(): void {
+    this.#started = true;
+    const token = this.#parts.token();
+    if (token) this.plan(token, false);
   }
 
   /**
@@ -87,7 +95,7 @@ export class TokenUpkeep {
   }
 
   #wakeIn(delayMs: number): void {
-    if (this.#parts.status.closed) return;
+    if (!this.#started || this.#parts.status.closed) return;
     this.#alarm.set(delayMs, () => void this.#work(() => this.#refresh()));
   }
 
@@ -113,7 +121,10 @@ export class TokenUpkeep {
     if (!token?.usable || token.final) return this.#logIn();
     // With renewals failing and little left: a login, then a renewal again, in turns.
     this.#loginNext = this.#renewalFailures > 0 && token.late && !this.#loginNext;
-    return this.#loginNext ? this.#logIn() : this.#renew(token);
+    if (!this.#loginNext) return this.#renew(token);
+    // Not waited for: a login may hang, and the server take renewals again meanwhile.
+    this.#wakeIn(retryAfterMs(token.remainingMs, this.#renewalFailures, this.#parts.random()));
+    void this.#logIn().catch(() => undefined);
   }
 
   async #logIn(): Promise<void> {

@@ -1,8 +1,5 @@
 import type { VaultClient } from '../client/vault-client.js';
 import { isVaultError, VaultAuthenticationError } from '../errors/index.js';
-import type { Credential } from './credential.js';
-import { describeCredential, resolveCredential } from './credential.js';
-import { checkToken } from './token.js';
 
 /**
  * Opens a response-wrapped secret id. What the token wraps is looked at first: a token that wraps anything but a
@@ -14,16 +11,16 @@ import { checkToken } from './token.js';
  */
 export async function unwrapSecretId(
   client: VaultClient,
-  wrapped: Credential,
+  token: string,
   options: {
+    /** Where the token came from, for messages. */
+    readonly source: string;
     readonly mountPath: string;
     readonly namespace: string | undefined;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<string> {
-  const source = describeCredential(wrapped);
-  const token = checkToken(await resolveCredential(wrapped, 'auth.secretId.wrapped'), source);
-  const operation = `unwrap the secret id with the wrapping token from ${source}`;
+  const operation = `unwrap the secret id with the wrapping token from ${options.source}`;
   const common = {
     operation,
     signal: options.signal,

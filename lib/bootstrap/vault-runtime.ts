@@ -108,6 +108,11 @@ export class VaultRuntime {
     );
   }
 
+  /** An application is up on it: from now on the session looks after itself. */
+  start(): void {
+    this.session.start();
+  }
+
   /** Gives the token back and closes every connection; a snapshot that is being written is written to its end. Never throws. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

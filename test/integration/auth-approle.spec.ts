@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import type { AppRoleAuth } from '../../lib/auth/approle.auth.js';
 import { forwardTo, json } from '../support/fault-server.js';
 import { AuthBench } from '../support/auth-bench.js';
@@ -220,6 +221,43 @@ describe('approle with a wrapped secret id', () => {
     await expect(bench.open(auth)).rejects.toMatchObject({ code: 'VAULT_SERVER' });
     bench.front.answerWith(forwardTo(bench.server.endpoint));
     expect((await bench.open(auth)).state).toBe('active');
+  });
+
+  it('that may be used once: later logins open the wrapping token that has taken its place', async () => {
+    await bench.server.request('POST', 'auth/approle/role/once', { token_policies: 'app', secret_id_num_uses: 1 });
+    const id = (await bench.ask('GET', 'auth/approle/role/once/role-id'))['role_id'] as string;
+    let wrapped = await bench.wrap('auth/approle/role/once/secret-id');
+    const session = await open({ wrapped: () => wrapped }, { roleId: id });
+    await expect(session.relogin()).rejects.toMatchObject(refusal(/used up/));
+    const { accessor } = session;
+    wrapped = await bench.wrap('auth/approle/role/once/secret-id');
+    await session.relogin();
+    expect(session.accessor).not.toBe(accessor);
+    expect(unwraps()).toBe(2);
+  });
+
+  it('unwrapped before a login that failed, it is there for the next one, and after its source has gone', async () => {
+    const wrapped = await bench.wrap(at());
+    let given: string | undefined = wrapped;
+    let failures = 1;
+    bench.intercept((request, response, forward) =>
+      request.url.endsWith('/login') && failures-- > 0
+        ? json(500, { errors: ['not now'] })(request, response)
+        : forward(),
+    );
+    const method = createLoginMethod({
+      method: 'approle',
+      roleId: await roleId(),
+      secretId: { wrapped: () => given ?? Promise.reject(new Error('gone')) },
+    });
+    const client = bench.clientOf(await bench.open({ method: 'token', token: bench.server.rootToken }));
+    await expect(method.login(client)).rejects.toMatchObject({ code: 'VAULT_SERVER' });
+    await method.login(client);
+    given = undefined;
+    await method.login(client);
+    given = await bench.token();
+    await method.login(client);
+    expect(unwraps()).toBe(1);
   });
 
   it('is not logged in by an answer without a secret id', async () => {

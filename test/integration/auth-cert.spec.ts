@@ -102,6 +102,7 @@ async function open(
     await client.close();
   });
   await session.open(client);
+  session.start();
   return session;
 }
 

@@ -170,6 +170,22 @@ describe('oidc', () => {
     expect(await free(port)).toBe(true);
   }); // prettier-ignore
 
+  it('ends at once when the application closes while nobody has come to log in again', async () => {
+    let come = true;
+    let asked = 0;
+    const { session } = await open({}, (url) => {
+      asked += 1;
+      return come ? browse(url) : Promise.resolve();
+    });
+    come = false;
+    const attempt = session.relogin().catch((error: unknown) => error);
+    while (asked < 2) await new Promise((resolve) => setImmediate(resolve));
+    await session.close();
+    expect(await attempt).toMatchObject({ code: 'VAULT_CLOSED' });
+    expect(await free(port)).toBe(true);
+    expect(bench.sent('revoke-self')).toHaveLength(1);
+  });
+
   it.each([
     'javascript:alert(1)//?state=x',
     'file:///etc/passwd?state=x',

@@ -43,6 +43,7 @@ async function session(auth: VaultAuth, endpoint = front.endpoint): Promise<Vaul
     await client.close();
   });
   await made.open(client);
+  made.start();
   return made;
 }
 
@@ -115,8 +116,9 @@ describe('the session', () => {
     front.answerWith(
       forwardTo(server.endpoint, {
         intercept: async (request, _response, forward) => {
-          if (request.url.includes('/login/')) await made.close();
+          const closing = request.url.includes('/login/') ? made.close() : undefined;
           await forward();
+          await closing;
         },
       }),
     );

@@ -59,6 +59,7 @@ export class AuthBench {
     });
     this.#clients.set(session, client);
     await session.open(client);
+    session.start();
     return session;
   }
 

@@ -3,7 +3,7 @@ import type { Login, LoginMethod } from '../../lib/auth/login-method.js';
 import { VaultSession } from '../../lib/auth/session.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultRequest } from '../../lib/client/vault-request.js';
-import { VaultConnectionError } from '../../lib/errors/index.js';
+import { VaultAuthenticationError, VaultConnectionError } from '../../lib/errors/index.js';
 import type { VaultEvent } from '../../lib/observability/vault-event.js';
 import { SimulatedClock } from '../support/simulated-clock.js';
 
@@ -41,13 +41,14 @@ class Bench {
     this.session = new VaultSession(method, { shutdown, emit, clock, random });
   }
 
-  async open(): Promise<this> {
+  async open(start = true): Promise<this> {
     const request = async ({ path }: VaultRequest): Promise<unknown> => {
       if (!path.endsWith('renew-self')) return { status: 204, headers: {}, body: undefined };
       this.renewals.push(this.clock.monotonic());
       return { status: 200, headers: {}, body: await Promise.resolve(this.renew()) };
     };
     await this.session.open({ endpoint: '', request } as unknown as VaultClient);
+    if (start) this.session.start();
     return this;
   }
 
@@ -155,6 +156,77 @@ describe('a server that is gone', () => {
     bench.renew = renew;
     await bench.clock.advance(600_000);
     expect(bench.session.state).toBe('active');
+  });
+});
+
+describe('a login that hangs while renewals fail', () => {
+  it('does not keep a token from being renewed once the server takes that again', async () => {
+    const bench = await new Bench(600).open();
+    const { renew } = bench;
+    bench.renew = unreachable;
+    bench.logIn = () => new Promise(() => undefined) as never;
+    while (bench.logins.length < 2) await bench.clock.advance(1_000);
+    bench.renew = renew;
+    await bench.clock.advance(30_000);
+    expect(bench.session.state).toBe('active');
+    expect(bench.logins).toHaveLength(2);
+    expect((bench.session.expiresAt as Date).getTime()).toBeGreaterThan(bench.clock.now() + 500_000);
+  });
+
+  it('is given up after a minute', async () => {
+    const bench = await new Bench(600).open();
+    bench.logIn = () => new Promise(() => undefined) as never;
+    const outcome = bench.session.relogin().catch((error: unknown) => error);
+    await bench.clock.advance(60_000);
+    expect(await outcome).toMatchObject({ code: 'VAULT_TIMEOUT', message: expect.stringMatching(/60 s\./) as unknown });
+  });
+});
+
+it('a login that failed for a reason that looks permanent is tried again in the background all the same', async () => {
+  const bench = await new Bench(600, { renewable: false }).open();
+  bench.logIn = () => {
+    throw new VaultAuthenticationError('No metadata service.', { reason: 'metadata-unreachable' });
+  };
+  await bench.clock.advance(1_000_000);
+  expect(bench.session.state).toBe('lost');
+  const before = bench.logins.length;
+  await bench.clock.advance(600_000);
+  expect(bench.logins.length).toBeGreaterThan(before);
+  bench.logIn = () => undefined;
+  await bench.clock.advance(300_000);
+  expect(bench.session.state).toBe('active');
+});
+
+describe('before the application is up', () => {
+  it('nothing goes on in the background; a call that needs a token gets one', async () => {
+    const bench = await new Bench(600).open(false);
+    expect(bench.clock.timers).toBe(0);
+    await bench.clock.advance(601_000);
+    expect(bench.renewals).toEqual([]);
+    const lent = await VaultSession.tokensOf(bench.session).borrow({ timeLeftMs: 5000, operation: 'read' });
+    expect(lent.token).toBe('token-2');
+    expect(bench.clock.timers).toBe(0);
+    lent.done(true);
+    await bench.clock.advance(HOUR);
+    expect(bench.clock.timers).toBe(0);
+  });
+
+  it('what was left undone is done at the start', async () => {
+    const bench = await new Bench(600).open(false);
+    await bench.clock.advance(599_000);
+    bench.session.start();
+    bench.session.start();
+    await bench.clock.advance(1_000);
+    expect(bench.logins.length + bench.renewals.length).toBe(2);
+    expect(bench.session.state).toBe('active');
+    expect(bench.clock.timers).toBeLessThanOrEqual(2);
+  });
+
+  it('a session closed by then stays closed', async () => {
+    const bench = await new Bench(600).open(false);
+    await bench.session.close();
+    bench.session.start();
+    expect(bench.clock.timers).toBe(0);
   });
 });
 

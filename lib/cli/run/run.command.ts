@@ -80,6 +80,7 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
     signals.sendTo((signal, hasIt) => supervised.signal(signal, hasIt));
     supervised.start({ ...inherited, ...values });
     if (!flags.watch) return await supervised.exitCode;
+    runtime.start();
     const stop = watchEnvironment({
       values,
       read: async (signal) => {
