@@ -16,7 +16,7 @@ async function gaps(failure: Error, failures: number): Promise<number[]> {
   const flight = new LoginFlight(
     () => Promise.reject(failure),
     () => undefined,
-    clock,
+    { clock },
   );
   const found: number[] = [];
   for (let count = 0; count < failures; count += 1) {
@@ -53,7 +53,7 @@ it('who cannot wait that long gets the last failure, and no login is made for it
       return Promise.reject(failure);
     },
     () => undefined,
-    clock,
+    { clock },
   );
   await expect(flight.soon(500)).rejects.toBe(failure);
   await expect(flight.soon(500)).rejects.toBe(failure);
