@@ -15,6 +15,7 @@ import { listenToChanges } from './bootstrap/change-listeners.js';
 import { LazyPromise } from './bootstrap/lazy-promise.js';
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
+import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config/config-namespace.js';
 import { featureModule, registeredFeatures, storeToken } from './config/feature.module.js';
 import { getVaultToken } from './inject-vault.js';
@@ -151,7 +152,10 @@ function coreModule(
         provide: VaultLifecycle,
         useFactory: (values: object, discovery: DiscoveryService) => {
           const application = of(values);
-          return new VaultLifecycle(application, () => listenToChanges(discovery, application.store, name));
+          return new VaultLifecycle(application, () => {
+            warnOfNamesakes(discovery, service, application.service, name);
+            listenToChanges(discovery, application.store, name);
+          });
         },
         inject: [id, DiscoveryService],
       },

@@ -13,6 +13,12 @@ export type Credential =
 
 const LONGEST_FILE = 64 * 1024;
 
+const FIXES: Record<string, string> = {
+  ENOENT: ' There is no such file: check the path, and that the volume is mounted.',
+  EACCES: ' This process may not read it: check its owner and mode.',
+  EISDIR: ' It is a directory: name the file in it.',
+};
+
 /** What is no part of a password: the line break with which editors and `echo` end a file. @internal */
 export const LINE_BREAKS_AT_END = /[\r\n]+$/;
 
@@ -86,9 +92,10 @@ async function fetchCredential(credential: Credential, option: string): Promise<
     content = await readFile(credential.file);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new VaultAuthenticationError(`"${option}": cannot read ${describeCredential(credential)} (${reason}).`, {
-      reason,
-    });
+    throw new VaultAuthenticationError(
+      `"${option}": cannot read ${describeCredential(credential)} (${reason}).${FIXES[reason] ?? ''}`,
+      { reason },
+    );
   }
   if (content.length > LONGEST_FILE) {
     throw new VaultAuthenticationError(

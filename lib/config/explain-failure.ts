@@ -23,10 +23,11 @@ export async function explainFailure(
   if (error instanceof VaultNotFoundError || error instanceof VaultBadResponseError) {
     advice.push(adviceOnMount(source.mountPath, await describeMount(client, source, options)));
   }
-  if (error instanceof VaultNotFoundError) {
-    advice.push(`Write it with: bao kv put -mount=${source.mountPath} ${source.secretPath} KEY=value; or ${forgive}.`);
-  }
   const found = advice.filter((text) => text !== '');
+  // Where path or mount are wrong, writing the secret there would not help.
+  if (error instanceof VaultNotFoundError && found.length === 0) {
+    found.push(`Write it with: bao kv put -mount=${source.mountPath} ${source.secretPath} KEY=value; or ${forgive}.`);
+  }
   if (found.length === 0) return error;
   const message = [error.message, ...found].join(' ');
   const details = { ...error, mountPath: source.mountPath };
@@ -56,7 +57,7 @@ function adviceOnMount(mountPath: string, mount: { type: string; version: string
   }
   return mount.version === '2'
     ? ''
-    : `"${mountPath}" is a KV version 1 engine, and sources are read from version 2. Upgrade it with: bao kv enable-versioning ${mountPath}/`;
+    : `"${mountPath}" is a KV version 1 engine, and sources are read from version 2. Upgrade it with: bao kv enable-versioning ${mountPath}/. Or read it with vault.kv1(${JSON.stringify(mountPath)}).`;
 }
 
 async function describeMount(

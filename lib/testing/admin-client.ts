@@ -5,13 +5,13 @@ import { VaultTestServerError } from './vault-test-server.error.js';
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /**
- * Answer of a test server.
+ * Answer of a test server. `T` is what the caller knows the body to be; it is not checked.
  * @publicApi
  */
-export interface VaultServerResponse {
+export interface VaultServerResponse<T = unknown> {
   status: number;
   /** Parsed JSON; `undefined` when the answer had no body; text when it was not JSON. */
-  body: unknown;
+  body: T;
 }
 
 /**

@@ -99,13 +99,14 @@ export class VaultServer {
    * @param path below `/v1/`, encoded
    * @throws VaultTestServerError on a status of 400 and above, unless `throwOnError` is false
    */
-  request(
+  request<T = unknown>(
     method: string,
     path: string,
     body?: unknown,
     options: VaultServerRequestOptions = {},
-  ): Promise<VaultServerResponse> {
-    return this.#parts.admin.request(method, path, body, { token: this.rootToken, ...options });
+  ): Promise<VaultServerResponse<T>> {
+    const answer = this.#parts.admin.request(method, path, body, { token: this.rootToken, ...options });
+    return answer as Promise<VaultServerResponse<T>>;
   }
 
   /** Seals the server. */

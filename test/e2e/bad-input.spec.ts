@@ -69,6 +69,16 @@ describe('sources', () => {
     await expect(read([source])).rejects.toMatchObject(aggregate(message));
   });
 
+  it.each<[string, VaultSource]>([
+    ['a path with data/', 'data/my-app'],
+    ['a KV v1 mount', { secretPath: 'my-app', mountPath: 'old' }],
+    ['a mount that does not exist', { secretPath: 'my-app', mountPath: 'nowhere' }],
+  ])('%s: nobody is sent to write a secret there', async (_, source) => {
+    const error = (await read([source]).catch((thrown: unknown) => thrown)) as Error;
+    expect(error.message).toContain('(1 problem)');
+    expect(error.message).not.toContain('bao kv put');
+  });
+
   it('a denied path: the stanza in the message is the cure', async () => {
     const error = (await read(['other'], poor).catch((thrown: unknown) => thrown)) as Error;
     const stanza = /path "secret\/data\/other" \{ capabilities = \["read"\] \}/.exec(error.message)?.[0];

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { INestApplicationContext } from '@nestjs/common';
-import { Inject, Injectable, Module } from '@nestjs/common';
+import { Inject, Injectable, Logger, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { Test } from '@nestjs/testing';
 import type { VaultModuleOptions, VaultOptionsFactory } from '../../lib/index.js';
@@ -345,5 +345,21 @@ describe('two modules in one application', () => {
     class AppModule {}
     const config = (await start(AppModule)).get(ConfigService);
     expect([config.get('SMTP_PASSWORD'), config.get('OTHER')]).toEqual(['hunter2', 'value']);
+  });
+
+  it.each([
+    ['one warning when both have no name', undefined, 1],
+    ['no warning when one has a name', 'second', 0],
+  ])('%s', async (_, name, expected) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn');
+    try {
+      @Module({ imports: [VaultModule.forRoot(options()), VaultModule.forRoot(options(), name ? { name } : {})] })
+      class AppModule {}
+      await start(AppModule);
+      const warnings = warn.mock.calls.filter(([text]) => String(text).includes('2 VaultModules without a name'));
+      expect(warnings).toHaveLength(expected);
+    } finally {
+      warn.mockRestore();
+    }
   });
 });
