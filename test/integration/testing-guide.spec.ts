@@ -110,7 +110,7 @@ describe('unit tests, without a server', () => {
   });
 
   it('as much of VaultService as the class uses', async () => {
-    const read = async () => ({ data: { password: 'for-tests' }, version: 1 });
+    const read = () => Promise.resolve({ data: { password: 'for-tests' }, version: 1 });
     const testing = await Test.createTestingModule({
       providers: [Rotator, { provide: VaultService, useValue: { kv: () => ({ read }) } }],
     }).compile();
