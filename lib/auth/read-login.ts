@@ -5,6 +5,9 @@ import { checkToken } from './token.js';
 /** A hundred years: beyond it, a date is no date any more. */
 const LONGEST_SECONDS = 3_155_760_000;
 
+/** It is logged, so it must not be able to write a line of its own. */
+const ACCESSOR = /^[\x21-\x7e]{1,256}$/;
+
 /** What the server tells of a token, under the names it has in a login answer and in a lookup. @internal */
 export interface TokenFacts {
   readonly accessor?: unknown;
@@ -27,9 +30,9 @@ export function readFacts({
   num_uses: numUses,
 }: TokenFacts): Omit<Login, 'token' | 'namespace' | 'owned'> {
   return {
-    accessor: typeof accessor === 'string' && accessor !== '' ? accessor : undefined,
+    accessor: typeof accessor === 'string' && ACCESSOR.test(accessor) ? accessor : undefined,
     policies: Array.isArray(policies) ? policies.map(String) : [],
-    leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(ttl, LONGEST_SECONDS) : 0,
+    leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(Math.max(ttl, 1), LONGEST_SECONDS) : 0,
     renewable: renewable === true,
     ...(typeof numUses === 'number' && { numUses }),
     tokenType: typeof type === 'string' ? type : 'service',

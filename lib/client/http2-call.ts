@@ -35,6 +35,7 @@ export class Http2Call implements Dispatcher.DispatchController {
   #events: Http2CallEvents | undefined;
   #answered = false;
   #done = false;
+  #missing: number | undefined;
   #refusals = 0;
 
   constructor(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
@@ -60,6 +61,7 @@ export class Http2Call implements Dispatcher.DispatchController {
     stream.on('response', (headers) => this.#onResponse(headers));
     stream.on('data', (chunk: Buffer) => {
       events.heard();
+      if (this.#missing !== undefined) this.#missing -= chunk.length;
       if (!this.#done) this.#handler.onResponseData?.(this, chunk);
     });
     stream.on('end', () => this.#onEnd(stream));
@@ -95,12 +97,16 @@ export class Http2Call implements Dispatcher.DispatchController {
   #onResponse({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     this.#events?.heard();
     this.#answered = true;
+    const length = Number(headers['content-length']);
+    this.#missing = this.#options.method === 'HEAD' || !(length > 0) ? undefined : length;
     if (!this.#done) this.#handler.onResponseStart?.(this, status, headers);
   }
 
   #onEnd(stream: ClientHttp2Stream): void {
     // The readable side ends in the same way when the stream was cut off.
     if (this.#done || !this.#answered || stream.rstCode !== NO_ERROR || stream.aborted) return;
+    // So it does, without any sign of it, when the server resets it with NO_ERROR in the middle of the body.
+    if (this.#missing) return this.#onBroken(stream, undefined);
     this.#finish();
     this.#handler.onResponseEnd?.(this, {});
   }

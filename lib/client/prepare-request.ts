@@ -10,6 +10,9 @@ const PLAIN_HEADERS: readonly string[] = [
   ...['accept', 'content-type', 'x-vault-namespace', 'x-vault-request', 'x-vault-wrap-ttl'],
 ];
 
+/** Shorter ones are words such as `Bearer`, and names. */
+const SHORTEST_PART = 8;
+
 /** What of a request goes over the wire. @internal */
 export interface PreparedRequest {
   readonly method: VaultRequest['method'];
@@ -73,8 +76,16 @@ export function prepareRequest(
 export function secretsSent({ headers, body, secrets }: PreparedRequest): string[] {
   // From the text, because an object may hold one thing and write another.
   const found = [...secrets, ...secretsOf(body === undefined ? undefined : JSON.parse(body))];
-  for (const [name, value] of Object.entries(headers)) if (!PLAIN_HEADERS.includes(name)) found.unshift(value);
+  for (const [name, value] of Object.entries(headers)) if (!PLAIN_HEADERS.includes(name)) found.unshift(...partsOf(value));
   return found;
+}
+
+/** A header's value, and what may be quoted of it alone: the token after `Bearer`, the value of a cookie, a password. */
+function partsOf(header: string): string[] {
+  const parts = header.split(/[\s,;="']+/).filter(({ length }) => length >= SHORTEST_PART);
+  const basic = /^basic\s+([\w+/-]+=*)$/i.exec(header)?.[1];
+  const pair = basic === undefined ? '' : Buffer.from(basic, 'base64').toString('utf8');
+  return [header, ...parts, ...(pair === '' ? [] : [pair, pair.slice(pair.indexOf(':') + 1)])];
 }
 
 function headersOf(

@@ -221,6 +221,22 @@ describe('the connection', () => {
     expect(refusals).toBe(7);
   });
 
+  it('whose answer is cut with NO_ERROR in the middle is broken, and a read is sent again', async () => {
+    const cut: StreamHandler = (stream) => {
+      stream.respond({ ...OPEN, 'content-length': 12 });
+      stream.write('{"data"', () => stream.close(constants.NGHTTP2_NO_ERROR));
+    };
+    const server = await start(cut);
+    const client = await connect(server, { retries: 1 });
+    expect(await failure(post(client, 'x'))).toMatchObject({ code: 'VAULT_CONNECTION', reason: 'UND_ERR_SOCKET' });
+    let cuts = 1;
+    server.answerWith((stream, headers) =>
+      cuts-- > 0 ? cut(stream, headers) : (stream.respond(OPEN) ?? stream.end('{"data":1}')),
+    );
+    expect((await get(client, 'y')).body).toEqual({ data: 1 });
+    expect(server.requests).toEqual(['POST /v1/x', 'GET /v1/y', 'GET /v1/y']);
+  });
+
   it.each<[string, (server: Http2Server) => void]>([
     ['is cut', ({ sessions }) => sessions[0]?.destroy()],
     ['breaks the protocol', ({ sessions }) => sessions[0]?.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR)],
