@@ -76,7 +76,8 @@ export function prepareRequest(
 export function secretsSent({ headers, body, secrets }: PreparedRequest): string[] {
   // From the text, because an object may hold one thing and write another.
   const found = [...secrets, ...secretsOf(body === undefined ? undefined : JSON.parse(body))];
-  for (const [name, value] of Object.entries(headers)) if (!PLAIN_HEADERS.includes(name)) found.unshift(...partsOf(value));
+  for (const [name, value] of Object.entries(headers))
+    if (!PLAIN_HEADERS.includes(name)) found.unshift(...partsOf(value));
   return found;
 }
 
