@@ -64,11 +64,17 @@ export interface VaultModuleOptions {
   readonly namespace?: string;
   /** How to log in. Default: the token in `BAO_TOKEN`, else `VAULT_TOKEN`. */
   readonly auth?: VaultAuth;
+  /** Authorities and client certificate. Default: from `BAO_CACERT` and the like, else `VAULT_…`, else the system's authorities. */
   readonly tls?: VaultTlsOptions;
+  /** Deadlines, repetitions, proxy and limits of calls. */
   readonly request?: VaultRequestOptions;
+  /** Limits of the boot. */
   readonly boot?: VaultBootOptions;
+  /** What is read into `ConfigService`, and how it stays current. Default: nothing but references and `forFeature()`. */
   readonly config?: VaultConfigOptions;
+  /** What `app.close()` does to the token. */
   readonly shutdown?: VaultShutdownOptions;
+  /** Opens a sealed server before logging in. Default: nobody does. */
   readonly unseal?: VaultBootUnsealOptions;
 }
 
@@ -77,6 +83,7 @@ export interface VaultModuleOptions {
  * @publicApi
  */
 export interface VaultOptionsFactory {
+  /** Called once, before the application's providers are created. */
   createVaultOptions(): VaultModuleOptions | Promise<VaultModuleOptions>;
 }
 
@@ -102,9 +109,13 @@ export interface VaultModuleRegistration {
  * @publicApi
  */
 export interface VaultModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'>, VaultModuleRegistration {
+  /** What `useFactory` is given, in this order. */
   readonly inject?: FactoryProvider['inject'];
+  /** Makes the options from what `inject` names. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Nest types factory parameters so; nothing else lets users declare theirs
   readonly useFactory?: (...args: any[]) => VaultModuleOptions | Promise<VaultModuleOptions>;
+  /** A class that makes the options; an instance of it is made for this. */
   readonly useClass?: Type<VaultOptionsFactory>;
+  /** A provider of `imports` that makes the options. */
   readonly useExisting?: Type<VaultOptionsFactory>;
 }

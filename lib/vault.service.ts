@@ -1,7 +1,6 @@
-import type NodeVault from 'node-vault';
+import type { client as NodeVaultClient } from 'node-vault';
 import type { Observable } from 'rxjs';
 import type { VaultSession } from './auth/session.js';
-import type { JsonObject } from './client/response.js';
 import type { VaultClient } from './client/vault-client.js';
 import type { VaultDegradation } from './config/snapshot/degradation.js';
 import type { VaultRuntime } from './bootstrap/vault-runtime.js';
@@ -66,12 +65,16 @@ export class VaultService {
   }
 
   /** Reads any path, written as after `bao read`. @throws VaultNotFoundError when nothing is there */
-  read<T = JsonObject>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+  read<T = Record<string, unknown>>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
     return this.#logical.read<T>(path, options);
   }
 
   /** Writes to any path, and returns what the server answers. */
-  write<T = JsonObject>(path: string, data?: object, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+  write<T = Record<string, unknown>>(
+    path: string,
+    data?: object,
+    options?: VaultLogicalOptions,
+  ): Promise<VaultSecret<T>> {
     return this.#logical.write<T>(path, data, options);
   }
 
@@ -122,7 +125,7 @@ export class VaultService {
    * The node-vault client over this session and transport, for what this class has no method for. It cannot change the
    * session: logging in through it returns a token and changes nothing here.
    */
-  get client(): NodeVault.client {
+  get client(): NodeVaultClient {
     return this.#client.nodeVault;
   }
 }

@@ -1,4 +1,4 @@
-import type NodeVault from 'node-vault';
+import type { client as NodeVaultClient } from 'node-vault';
 import { VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
 import { checkEncodedPath } from './path.js';
 import type { JsonObject } from './response.js';
@@ -60,7 +60,7 @@ const OWN_HEADERS: readonly string[] = [
 export async function createNodeVault(
   endpoint: string,
   send: (request: VaultRequest) => Promise<VaultResponse>,
-): Promise<NodeVault.client> {
+): Promise<NodeVaultClient> {
   const { default: nodeVault } = await import('node-vault');
   const prefix = `${endpoint}/v1/`;
 

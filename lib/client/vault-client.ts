@@ -1,4 +1,4 @@
-import type NodeVault from 'node-vault';
+import type { client as NodeVaultClient } from 'node-vault';
 import { createNodeVault } from './node-vault.binding.js';
 import { sendWithToken } from './send-with-token.js';
 import type { TokenSource } from './token-source.js';
@@ -16,7 +16,7 @@ export class VaultClient {
   private constructor(
     transport: Transport,
     /** The node-vault client, for what this module has no method for. */
-    readonly nodeVault: NodeVault.client,
+    readonly nodeVault: NodeVaultClient,
   ) {
     this.#transport = transport;
   }

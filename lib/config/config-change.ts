@@ -7,6 +7,7 @@ export interface VaultConfigChange {
   readonly keys: readonly string[];
   /** Secrets behind them that have a new version. */
   readonly secrets: readonly VaultSecretChange[];
+  /** When it was applied. */
   readonly at: Date;
 }
 
@@ -17,6 +18,8 @@ export interface VaultConfigChange {
 export interface VaultSecretChange {
   readonly mountPath: string;
   readonly secretPath: string;
+  /** Version before; missing when the secret was not there. */
   readonly from?: number;
+  /** Version now; missing when the secret is gone. */
   readonly to?: number;
 }

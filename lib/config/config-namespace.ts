@@ -1,5 +1,4 @@
 import type { DynamicModule, FactoryProvider } from '@nestjs/common';
-import type { JsonObject } from '../client/response.js';
 import type { StandardSchema } from './standard-schema.js';
 import type { VaultSource, VaultSourceOptions } from './vault-source.js';
 
@@ -25,7 +24,7 @@ export interface VaultConfigNamespaceOptions<S = StandardSchema<unknown, object>
  * The injected object stays current: after a refresh its properties have the new values.
  * @publicApi
  */
-export interface VaultConfigNamespace<T extends object = JsonObject> {
+export interface VaultConfigNamespace<T extends object = Record<string, unknown>> {
   /** The current values. @throws VaultInvalidOptionError when no booted `VaultModule` has read this namespace */
   (): T;
   /** Injection token of the values. */

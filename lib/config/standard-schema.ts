@@ -19,7 +19,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 export type StandardResult<Output> =
   { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
 
-/** @publicApi */
+/** What does not fit, and where. Its text may quote the value, so this module never repeats it. @publicApi */
 export interface StandardIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;

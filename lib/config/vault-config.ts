@@ -1,5 +1,4 @@
 import { getConfigToken, registerAs } from '@nestjs/config';
-import type { JsonObject } from '../client/response.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { NamespaceDefinition, VaultConfigNamespace, VaultConfigNamespaceOptions } from './config-namespace.js';
 import { define } from './config-namespace.js';
@@ -18,7 +17,7 @@ export function vaultConfig<S extends StandardSchema<unknown, object>>(
   name: string,
   options: VaultConfigNamespaceOptions<S> & { readonly schema: S },
 ): VaultConfigNamespace<SchemaOutput<S> & object>;
-export function vaultConfig<T extends object = JsonObject>(
+export function vaultConfig<T extends object = Record<string, unknown>>(
   name: string,
   options: VaultConfigNamespaceOptions<undefined>,
 ): VaultConfigNamespace<T>;

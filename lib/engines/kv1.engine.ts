@@ -1,5 +1,4 @@
 import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
-import type { JsonObject } from '../client/response.js';
 import { dataOf } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
@@ -26,7 +25,7 @@ export class Kv1Engine {
   }
 
   /** Reads a secret. Values keep their JSON types. @throws VaultNotFoundError */
-  async read<T = JsonObject>(secretPath: string, options?: VaultCallOptions): Promise<T> {
+  async read<T = Record<string, unknown>>(secretPath: string, options?: VaultCallOptions): Promise<T> {
     const call = this.#call('GET', secretPath, options, 'read');
     return dataOf(await this.client.request(call), call) as T;
   }

@@ -44,12 +44,12 @@ export class Kv2Engine {
   }
 
   /** Reads the current version of a secret. Values keep their JSON types. */
-  read<T = JsonObject>(secretPath: string, options?: VaultCallOptions): Promise<Kv2Secret<T>> {
+  read<T = Record<string, unknown>>(secretPath: string, options?: VaultCallOptions): Promise<Kv2Secret<T>> {
     return this.#read<T>(secretPath, undefined, options);
   }
 
   /** Reads one version of a secret. */
-  async readVersion<T = JsonObject>(
+  async readVersion<T = Record<string, unknown>>(
     secretPath: string,
     version: number,
     options?: VaultCallOptions,

@@ -11,7 +11,7 @@ import { listKeys } from './listing.js';
  * What Vault answers on any path.
  * @publicApi
  */
-export interface VaultSecret<T = JsonObject> {
+export interface VaultSecret<T = Record<string, unknown>> {
   readonly data: T;
   /** `''` when the answer is not leased. */
   readonly leaseId: string;
@@ -20,9 +20,9 @@ export interface VaultSecret<T = JsonObject> {
   readonly renewable: boolean;
   readonly warnings: readonly string[];
   /** Present in answers of auth methods: holds a token, treat it as a secret. */
-  readonly auth?: JsonObject;
+  readonly auth?: Record<string, unknown>;
   /** Present in response-wrapped answers: holds a token, treat it as a secret. */
-  readonly wrapInfo?: JsonObject;
+  readonly wrapInfo?: Record<string, unknown>;
 }
 
 /**
@@ -48,11 +48,15 @@ export interface VaultLogicalOptions extends VaultCallOptions {
 export class LogicalEngine {
   constructor(private readonly client: VaultClient) {}
 
-  async read<T = JsonObject>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+  async read<T = Record<string, unknown>>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
     return this.#send<T>('GET', path, 'read', options);
   }
 
-  async write<T = JsonObject>(path: string, data: object = {}, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
+  async write<T = Record<string, unknown>>(
+    path: string,
+    data: object = {},
+    options?: VaultLogicalOptions,
+  ): Promise<VaultSecret<T>> {
     return this.#send<T>('POST', path, 'write', options, data);
   }
 

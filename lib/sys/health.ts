@@ -15,6 +15,7 @@ export type VaultServerState =
  */
 export interface VaultHealth {
   readonly state: VaultServerState;
+  /** HTTP status of the answer; it stands for the state. */
   readonly statusCode: number;
   readonly initialized: boolean;
   readonly sealed: boolean;
