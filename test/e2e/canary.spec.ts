@@ -17,6 +17,7 @@ import { canary, findLeaks, track } from '../support/canary.js';
 import { prepareCanaryLogins } from '../support/canary-logins.js';
 import type { CloudCanaries } from '../support/cloud/canary-logins.js';
 import { cloudCanaries } from '../support/cloud/canary-logins.js';
+import { startConnectProxy } from '../support/connect-proxy.js';
 import * as fault from '../support/fault-server.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,13 +32,16 @@ const secret = {
 
 const config = { sources: ['canary/app', { secretPath: 'canary/app', as: 'again', files: ['password'] }] };
 
+/** A proxy that does not let anybody through. */
+const PROXY_REFUSES = 'HTTP/1.1 407 Proxy Authentication Required\r\nconnection: close\r\n\r\n';
+
 let server: VaultServer;
 let folder: string;
 let snapshots: string;
 /** Where tokens lie in files, which is not where the program runs. */
 let files: string;
 let boots: VaultModuleOptions[];
-/** How many of them succeed: one for each way to log in, one that keeps a snapshot and one that starts on
+/** How many of them succeed: one for each way to log in, one through a proxy, one that keeps a snapshot and one that starts on
  * one, and the sealed server that is unsealed. */
 let successes: number;
 let cloud: CloudCanaries;
@@ -75,7 +79,9 @@ beforeAll(async () => {
   };
 
   const echo = await fault.startFaultServer((request, response) => {
-    const body = JSON.stringify({ errors: [JSON.stringify(request.headers), request.body, `with ${request.body}`] });
+    const words = String(request.headers.authorization ?? '').split(' ');
+    const errors = [JSON.stringify(request.headers), ...words, request.body, `with ${request.body}`];
+    const body = JSON.stringify({ errors });
     response.writeHead(400, { 'content-type': 'application/json' }).end(body);
   });
   const page = await fault.startFaultServer(fault.html());
@@ -120,7 +126,17 @@ beforeAll(async () => {
       ((await server.request(method, path, body)).body as { auth: T }).auth,
   });
   closing.push(() => cloud.close());
-  successes = logins.length + more.accepted.length + cloud.logins.length + 3;
+  successes = logins.length + more.accepted.length + cloud.logins.length + 4;
+  const [tunnel, closed] = [await startConnectProxy(), await startConnectProxy(PROXY_REFUSES)];
+  for (const one of [tunnel, closed]) closing.push(() => one.close());
+  const guarded = {
+    headers: { authorization: `Bearer ${canary('gateway-token')}`, cookie: `session=${canary('cookie')}; theme=dark` },
+    retries: 0,
+  };
+  const through = (port: number) => ({
+    ...guarded,
+    proxy: `http://${canary('proxy-user')}:${canary('proxy-password')}@127.0.0.1:${port}`,
+  });
   const at = (endpoint: string, more: VaultModuleOptions = {}): VaultModuleOptions[] =>
     [...logins, ...refused]
       .slice(0, 6)
@@ -149,6 +165,22 @@ beforeAll(async () => {
     ...[echo, page, quiet].flatMap(({ endpoint }) => at(endpoint)),
     ...at('', { endpoint: [`http://127.0.0.1:${await fault.freePort()}`, echo.endpoint, page.endpoint] }),
     ...at(`http://127.0.0.1:${await fault.freePort()}`),
+    { endpoint: server.endpoint, auth: { method: 'token', token }, config, request: through(tunnel.port) },
+    ...[guarded, through(tunnel.port), through(closed.port), through(await fault.freePort())].map((request) => ({
+      endpoint: echo.endpoint,
+      auth: { method: 'token', token } as const,
+      request,
+    })),
+    {
+      endpoint: server.endpoint,
+      auth: { method: 'token', token },
+      request: { proxy: `http://user:${canary('proxy-password-with-path')}@127.0.0.1:1/path` },
+    },
+    {
+      endpoint: server.endpoint,
+      auth: { method: 'token', token },
+      request: { headers: { 'x-vault-token': canary('header-token') } },
+    },
     { endpoint: secure.endpoint, auth: { method: 'token', token } },
     { endpoint: secure.endpoint, auth: { method: 'token', token }, tls },
     { endpoint: server.endpoint, auth: { method: 'token', token }, config: { ...config, snapshot: snapshot('new') } },

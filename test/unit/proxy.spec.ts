@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import * as http from 'node:http';
-import * as https from 'node:https';
-import type { AddressInfo } from 'node:net';
-import * as net from 'node:net';
+import type * as https from 'node:https';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TransportOptions } from '../../lib/client/transport.options.js';
 import type { VaultError } from '../../lib/index.js';
 import { createCertificates } from '../../lib/testing/index.js';
+import type { ConnectProxy } from '../support/connect-proxy.js';
+import { startConnectProxy } from '../support/connect-proxy.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
 import type { FaultServer } from '../support/fault-server.js';
 import * as fault from '../support/fault-server.js';
@@ -24,40 +24,10 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-interface Proxy {
-  readonly port: number;
-  /** What it was asked for: the target and the credentials. */
-  readonly asked: { readonly target: string | undefined; readonly authorization: string | undefined }[];
-}
-
-/** A proxy for CONNECT; `answer` instead of a tunnel when it is given. */
-async function startProxy(answer?: string, tls?: https.ServerOptions): Promise<Proxy> {
-  const asked: { target: string | undefined; authorization: string | undefined }[] = [];
-  const sockets = new Set<net.Socket>();
-  const server = tls ? https.createServer(tls) : http.createServer();
-  server.on('connection', (socket: net.Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-  });
-  server.on('connect', (request: http.IncomingMessage, socket: net.Socket) => {
-    socket.on('error', () => undefined);
-    asked.push({ target: request.url, authorization: request.headers['proxy-authorization'] });
-    if (answer !== undefined) return void (answer === '' ? undefined : socket.end(answer));
-    const { hostname, port } = new URL(`http://${request.url}`);
-    const upstream = net.connect(Number(port), hostname.replace(/^\[|\]$/g, ''), () => {
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      socket.pipe(upstream).pipe(socket);
-    });
-    sockets.add(upstream);
-    upstream.on('error', () => socket.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  ends.push(async () => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    for (const socket of sockets) socket.destroy();
-    await closed;
-  });
-  return { port: (server.address() as AddressInfo).port, asked };
+async function startProxy(...how: Parameters<typeof startConnectProxy>): Promise<ConnectProxy> {
+  const proxy = await startConnectProxy(...how);
+  ends.push(() => proxy.close());
+  return proxy;
 }
 
 async function call(endpoint: string, options: Partial<TransportOptions> = {}): Promise<unknown> {
