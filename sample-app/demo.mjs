@@ -17,6 +17,8 @@ const SECRETS = {
   },
   'secret/sample-app/features': { checkout: { express: true, maxItems: 40 }, regions: ['eu', 'us'] },
 };
+// For whoever plays with the demo: it can change the one secret, and nothing else. Its server ends with the demo.
+const VISITOR = { token: 'demo', policy: 'path "secret/data/shared/smtp" { capabilities = ["patch"] }' };
 const STOP_GRACE_MS = 5_000;
 // The service ends with this process, however that ends: then its standard input ends too.
 const LIFELINE =
@@ -67,6 +69,8 @@ async function prepare() {
   await server.seed(SECRETS);
   const rules = Object.keys(SECRETS).map((path) => `path "${path.replace('/', '/data/')}" { capabilities = ["read"] }`);
   await server.request('PUT', 'sys/policies/acl/sample-app', { policy: rules.join('\n') });
+  await server.request('PUT', 'sys/policies/acl/visitor', { policy: VISITOR.policy });
+  await server.request('POST', 'auth/token/create', { id: VISITOR.token, policies: ['visitor'] });
   await server.request('POST', 'sys/auth/approle', { type: 'approle' });
   await server.request('POST', 'auth/approle/role/sample-app', { token_policies: ['sample-app'], token_ttl: '1h' });
   const role = await server.request('GET', 'auth/approle/role/sample-app/role-id');
@@ -121,6 +125,9 @@ try {
   console.log(`
   The page:  ${address}
   Try:       curl '${address}/sign?text=hello'
+  Rotate:    curl -X PATCH -H 'X-Vault-Token: ${VISITOR.token}' -H 'Content-Type: application/merge-patch+json' \\
+               -d '{"data":{"password":"a-new-one"}}' ${server.endpoint}/v1/secret/data/shared/smtp
+             then reload the page: two seconds later it shows version 2, and nothing was restarted.
   Stop:      Ctrl-C
 `);
   if (process.argv.includes('--once')) await stop(0);

@@ -5,6 +5,7 @@ import { AppController } from './app.controller.js';
 import { ConfigurationReport } from './configuration-report.js';
 import { Features } from './features.js';
 import { Mailer } from './mailer.js';
+import { smtpConfig } from './smtp.config.js';
 import { TokenSigner } from './token-signer.js';
 
 @Module({
@@ -16,11 +17,9 @@ import { TokenSigner } from './token-signer.js';
         endpoint: env.getOrThrow<string>('VAULT_ADDR'),
         auth: { method: 'approle', roleId: env.getOrThrow<string>('ROLE_ID'), secretId: { env: 'SECRET_ID' } },
         config: {
-          sources: [
-            'sample-app',
-            { secretPath: 'shared/smtp', as: 'smtp' },
-            { secretPath: 'sample-app/features', as: 'features' },
-          ],
+          sources: ['sample-app', smtpConfig, { secretPath: 'sample-app/features', as: 'features' }],
+          // Short, so that one can watch it; in production a minute or five are enough.
+          refresh: { intervalMs: 2_000 },
         },
       }),
     }),

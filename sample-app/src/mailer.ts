@@ -1,5 +1,7 @@
-import { Injectable } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
+import { Inject, Injectable } from '@nestjs/common';
+import type { ConfigType } from '@nestjs/config';
+import { OnVaultChange } from 'nestjs-vault';
+import { smtpConfig } from './smtp.config.js';
 
 const SMTPS_PORT = 465;
 
@@ -11,23 +13,33 @@ export interface MailTransport {
   readonly auth: { readonly user: string; readonly pass: string };
 }
 
-/** Prepares the transport of outgoing mail; the sample sends none. Knows nothing of Vault. */
+/** Prepares the transport of outgoing mail, anew whenever its secret is rotated; the sample sends none. */
 @Injectable()
 export class Mailer {
-  readonly #transport: MailTransport;
+  readonly #smtp: ConfigType<typeof smtpConfig>;
+  #transport: MailTransport;
+  #rotations = 0;
 
-  constructor(config: ConfigService) {
-    const port = config.getOrThrow<number>('smtp.port');
-    this.#transport = {
-      host: config.getOrThrow<string>('smtp.host'),
-      port,
-      secure: port === SMTPS_PORT,
-      auth: { user: config.getOrThrow<string>('smtp.user'), pass: config.getOrThrow<string>('smtp.password') },
-    };
+  constructor(@Inject(smtpConfig.KEY) smtp: ConfigType<typeof smtpConfig>) {
+    this.#smtp = smtp;
+    this.#transport = this.#connect();
+  }
+
+  /** The injected object has the new values by now; what was made of the old ones is made again. */
+  @OnVaultChange('smtp')
+  reconnect(): void {
+    this.#transport = this.#connect();
+    this.#rotations += 1;
   }
 
   /** How mail would be sent, without saying where to, or as whom. */
   describe(): string {
-    return this.#transport.secure ? 'ready, over TLS from the start' : 'ready, upgrades to TLS with STARTTLS';
+    const how = this.#transport.secure ? 'over TLS from the start' : 'upgrades to TLS with STARTTLS';
+    return `ready, ${how}; rotated ${this.#rotations} ${this.#rotations === 1 ? 'time' : 'times'} since the start`;
+  }
+
+  #connect(): MailTransport {
+    const { host, port, user, password } = this.#smtp;
+    return { host, port, secure: port === SMTPS_PORT, auth: { user, pass: password } };
   }
 }

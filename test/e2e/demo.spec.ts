@@ -192,6 +192,43 @@ describe('the demo', () => {
   );
 
   it(
+    'prints a command that rotates a secret; page and mailer follow without a restart',
+    async () => {
+      const demo = await start();
+      const { address } = demo;
+      const [service] = descendants(demo.pid).filter((pid) => ps('-o', 'args=', '-p', String(pid)).includes('main.js'));
+      const version = async () =>
+        (await getJson<Shown>(`${address}/config.json`)).keys.find(({ key }) => key === 'smtp.password')?.version;
+      expect(await version()).toBe(1);
+      expect(await (await fetch(address)).text()).toContain('rotated 0 times');
+
+      // What is printed, read as a shell would and sent without curl, which need not be there.
+      const command = /curl -X (?<method>\w+) (?<options>(?:-H '[^']+'\s+)+)\\\s+-d '(?<body>[^']+)' (?<url>\S+)/.exec(
+        demo.output(),
+      )?.groups as { method: string; options: string; body: string; url: string };
+      const headers = [...command.options.matchAll(/-H '([^:]+): ([^']+)'/g)].map(
+        ([, name = '', value = '']): [string, string] => [name, value],
+      );
+      const send = (url: string, body: string) => fetch(url, { method: command.method, headers, body });
+      expect((await send(command.url, command.body)).status).toBe(200);
+
+      await until(() => demo.output().includes('Configuration changed: smtp.password'));
+      expect(demo.output()).toContain('from secret/shared/smtp (version 1 to 2)');
+      expect(await version()).toBe(2);
+      const page = await (await fetch(address)).text();
+      expect(page).toContain('rotated 1 time ');
+      expect(page + demo.output().replace(command.body, '')).not.toContain('a-new-one');
+      expect(anyRuns([service as number])).toBe(true);
+
+      // The token of the command is good for nothing else.
+      expect((await send(command.url.replace('shared/smtp', 'sample-app'), command.body)).status).toBe(403);
+      demo.process.kill('SIGTERM');
+      expect(await once(demo.process, 'exit')).toEqual([0, null]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'leaves nothing behind when it is killed',
     async () => {
       const demo = await start();
