@@ -32,6 +32,7 @@ export class VaultApplication {
   /** Once all providers of the application are there: one whose boot failed has no work that goes on. */
   start(): void {
     this.#runtime.start();
+    this.store.start();
     this.#refresher.start();
     this.#ignoreRecovery = this.#runtime.onRecovered(
       (reads) => void this.#refresher.adopt(reads).catch(() => undefined),

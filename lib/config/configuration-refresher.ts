@@ -106,13 +106,23 @@ export class ConfigurationRefresher {
 
   async #apply(found: SecretReads): Promise<VaultRefreshResult> {
     const { loader, reads: before } = this.#store;
+    const { plan } = loader;
     const problems: VaultError[] = [];
     const reads = new Map<string, SecretRead>();
     for (const [id, read] of found) reads.set(id, keepOrTake(before.get(id), read, problems, this.#isOptional(id)));
+    // Of a namespace that was added after the reading had begun.
+    for (const id of plan.layers.flatMap(({ sources }) => sources.map(addressId))) {
+      const known = before.get(id);
+      if (known && !reads.has(id)) reads.set(id, known);
+    }
     if (this.#closed || sameReads(before, reads)) return { change: undefined, problems };
     try {
       const loaded = await loader.assemble(reads, { signal: this.#ending.signal });
-      await loader.plan.files.write(loaded.files);
+      const refusal = this.#store.refusalOf(loaded);
+      if (refusal) throw refusal;
+      await plan.files.write(loaded.files);
+      // What was put together without a namespace that was added meanwhile would take it away again.
+      if (loader.plan !== plan || this.#store.reads !== before) return await this.#apply(found);
       return { change: this.#closed ? undefined : this.#store.apply(loaded), problems };
     } catch (error) {
       if (!isVaultError(error)) throw error;
@@ -128,6 +138,8 @@ export class ConfigurationRefresher {
 
   #schedule(delayMs: number): void {
     if (this.#closed) return;
+    // Signals may have come while a round was under way: each of them ends here, and there must be one timer.
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#round(), delayMs * (1 - Math.random() * JITTER));
     this.#timer.unref();
   }

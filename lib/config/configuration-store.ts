@@ -2,6 +2,7 @@ import type { ConfigService } from '@nestjs/config';
 import type { Observable } from 'rxjs';
 import { Subject } from 'rxjs';
 import type { JsonObject } from '../client/response.js';
+import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
 import type { ConfigEntries, ConfigEntry, LoadedConfiguration, VaultValueOrigin } from './configuration.js';
 import { containerAt, valuesOf } from './configuration.js';
@@ -10,6 +11,7 @@ import type { NamespaceDefinition } from './config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespace-layer.js';
+import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, samePlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 
@@ -21,6 +23,13 @@ export class ConfigurationStore {
   // Private fields: this object is a provider, and whatever inspects those must not come across values.
   readonly #values: JsonObject;
   readonly #changes = new Subject<VaultConfigChange>();
+  /** Every change, after it has been applied. What a listener throws is logged and harms nobody else. */
+  readonly changes$: Observable<VaultConfigChange> = new GuardedObservable('changes$', (subscriber) =>
+    this.#changes.subscribe(subscriber),
+  );
+  /** Namespaces of features that this application has, by name. */
+  readonly #provided = new Set<string>();
+  #started = false;
   #loaded: LoadedConfiguration;
   #writer: ConfigWriter | undefined;
 
@@ -30,11 +39,6 @@ export class ConfigurationStore {
   ) {
     this.#loaded = loaded;
     this.#values = valuesOf(loaded.entries);
-  }
-
-  /** Every change, after it has been applied. */
-  get changes$(): Observable<VaultConfigChange> {
-    return this.#changes.asObservable();
   }
 
   /** What was read last, by address. */
@@ -64,6 +68,16 @@ export class ConfigurationStore {
     this.#writer?.tell(config);
   }
 
+  /** All providers that the application was booted with are there. */
+  start(): void {
+    this.#started = true;
+  }
+
+  /** Why values must not be applied: a namespace that this application has is not among them. */
+  refusalOf({ failedFeatures }: LoadedConfiguration): VaultError | undefined {
+    return [...failedFeatures].find(([name]) => this.#provided.has(name))?.[1];
+  }
+
   /**
    * The values of a namespace, read now when it was not known at boot: a module that is loaded later brings such.
    *
@@ -71,19 +85,23 @@ export class ConfigurationStore {
    */
   async provide(definition: NamespaceDefinition): Promise<object> {
     const failure = this.#loaded.failedFeatures.get(definition.name);
-    if (failure) throw failure;
-    if (!this.loader.plan.layers.some(({ namespace }) => namespace === definition.name)) {
+    // What failed at boot may be there by the time a module is loaded later.
+    if (failure && !this.#started) throw failure;
+    if (failure || !this.#plans(definition)) {
       const layer = namespaceLayer(definition, this.loader.plan.environment);
       const added = await this.loader.with([layer]).load();
       await this.loader.plan.files.write(added.files);
-      this.loader.add(layer);
+      if (!this.#plans(definition)) this.loader.add(layer);
+      const failedFeatures = new Map(this.#loaded.failedFeatures);
+      failedFeatures.delete(definition.name);
       this.apply({
         entries: new Map([...this.#loaded.entries, ...added.entries]),
         reads: new Map([...this.#loaded.reads, ...added.reads]),
         files: [...this.#loaded.files, ...added.files],
-        failedFeatures: this.#loaded.failedFeatures,
+        failedFeatures,
       });
     }
+    this.#provided.add(definition.name);
     return this.show(definition);
   }
 
@@ -118,6 +136,10 @@ export class ConfigurationStore {
 
   close(): void {
     this.#changes.complete();
+  }
+
+  #plans({ name }: NamespaceDefinition): boolean {
+    return this.loader.plan.layers.some(({ namespace }) => namespace === name);
   }
 }
 
