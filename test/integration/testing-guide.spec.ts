@@ -1,6 +1,6 @@
 // The examples of docs/testing.md, as they stand there.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import type { ConfigType } from '@nestjs/config';
 import { Test } from '@nestjs/testing';
@@ -107,6 +107,23 @@ describe('unit tests, without a server', () => {
     Object.assign(database, { password: 'rotated' });
     pool.reconnect();
     expect(pool.url).toBe('postgres://app:rotated@db:5432');
+  });
+
+  it('a whole AppModule, with the module of its secrets replaced', async () => {
+    // Nobody answers there: what is replaced must not be asked.
+    @Module({ imports: [VaultModule.forRoot({ endpoint: 'http://127.0.0.1:1', config: { sources: ['my-app'] } })] })
+    class SecretsModule {}
+    @Module({ providers: [Mailer], exports: [Mailer] })
+    class MailModule {}
+    @Module({ imports: [ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }), MailModule, SecretsModule] })
+    class AppModule {}
+
+    const testing = await Test.createTestingModule({ imports: [AppModule] })
+      .overrideModule(SecretsModule)
+      .useModule(ConfigModule.forFeature(() => ({ SMTP_PASSWORD: 'for-tests' })))
+      .compile();
+    expect(testing.get(Mailer, { strict: false }).password).toBe('for-tests');
+    await testing.close();
   });
 
   it('as much of VaultService as the class uses', async () => {
