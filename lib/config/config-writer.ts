@@ -49,7 +49,9 @@ export class ConfigWriter {
    * application has replaced by one of its own is left to it.
    */
   write(writes: readonly ConfigWrite[]): void {
-    for (const write of writes) this.#write(write);
+    // What is gone goes first: something else may come to its place, or to the place it was a container of.
+    for (const write of writes) if (write.newValue === undefined) this.#write(write);
+    for (const write of writes) if (write.newValue !== undefined) this.#write(write);
     for (const { path, oldValue, newValue } of writes) {
       this.#config?._changes$?.next({ path: path.join('.'), oldValue, newValue });
     }

@@ -1,6 +1,6 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
-import { VaultConfigurationError, VaultNotFoundError } from '../errors/index.js';
+import { VaultConfigurationError, VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
 import { withAliases } from './aliases.js';
 import type { AssembledFile } from './assemble.js';
 import { assembleLayer, put } from './assemble.js';
@@ -16,6 +16,7 @@ import { describeReferences } from './references/reference-failures.js';
 import type { ReferenceRules } from './references/reference.options.js';
 import { LONGEST_CHAIN, ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
+import { hiderOf, settle } from './settle.js';
 import { factoryEntries, variableEntries, variableFinder, withUnmentioned } from './unsourced-entries.js';
 import { validateLayer } from './validate-layer.js';
 import type { ResolvedSource } from './vault-source.js';
@@ -110,9 +111,15 @@ export class ConfigurationLoader {
     if (failures.length > 0) throw summary(failures);
 
     const whole: ConfigLayer = { option: '"config"', path: [], sources: [], schema };
-    const validated = await validateLayer(whole, entries);
+    const settled = settle(entries);
+    const hidden = layers.flatMap(({ namespace, option, path }) => {
+      const hider = namespace === undefined ? undefined : hiderOf(path, settled);
+      return hider ? [hiddenNamespace(option, hider)] : [];
+    });
+    if (hidden.length > 0) throw summary(hidden);
+    const validated = await validateLayer(whole, settled);
     if (validated.failures.length > 0) throw summary(validated.failures);
-    const kept = withUnmentioned(validated.entries, entries, [...referring, ...unsourced]);
+    const kept = withUnmentioned(validated.entries, settled, [...referring, ...unsourced]);
     const complete = withAliases(withFiles(kept, files), this.plan.aliases);
     return {
       entries: precedence === 'env' ? withoutVariables(complete) : complete,
@@ -186,6 +193,14 @@ function nothingFound({ option, sources }: ConfigLayer): VaultError {
   const paths = [...new Set(sources.map(({ mountPath, secretPath }) => `${mountPath}/${secretPath}`))];
   return new VaultNotFoundError(
     `"${option}" found none of its secrets: ${paths.join(', ')}. Write one of them, correct the option, or set "${option}.optional: true".`,
+  );
+}
+
+function hiddenNamespace(option: string, { origin }: ConfigEntry): VaultError {
+  const { key, mountPath, secretPath, variable } = origin;
+  const whose = secretPath === '' ? (variable ?? '"config.load"') : `secret "${secretPath}" in mount "${mountPath}"`;
+  return new VaultInvalidOptionError(
+    `${option} has no place: ${whose} has a value called "${key}" there. Rename that with "map", or list the namespace after it.`,
   );
 }
 

@@ -12,6 +12,7 @@ import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
+import { settle } from './settle.js';
 import { copyPlain, samePlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 
@@ -95,7 +96,7 @@ export class ConfigurationStore {
       const failedFeatures = new Map(this.#loaded.failedFeatures);
       failedFeatures.delete(definition.name);
       this.apply({
-        entries: new Map([...this.#loaded.entries, ...added.entries]),
+        entries: settle(new Map([...this.#loaded.entries, ...added.entries])),
         reads: new Map([...this.#loaded.reads, ...added.reads]),
         files: [...this.#loaded.files, ...added.files],
         failedFeatures,

@@ -5,6 +5,7 @@ import type { ConfigLayer } from './config-layer.js';
 import type { ConfigEntries, ConfigEntry } from './configuration.js';
 import { containerAt, entryId, NO_SECRET, valuesOf } from './configuration.js';
 import { describeIssue } from './describe-issue.js';
+import { containersOf } from './settle.js';
 
 /**
  * Runs the values of a layer through its schema; what the schema makes of them, defaults included, replaces them.
@@ -59,17 +60,4 @@ function replaceValues(output: object, path: readonly string[], entries: ConfigE
     }
   }
   return replaced;
-}
-
-/** Every place that holds other places, found in one pass: looking for them key by key takes quadratic time. */
-function containersOf(entries: ConfigEntries): ReadonlySet<string> {
-  const containers = new Set<string>();
-  for (const { path } of entries.values()) {
-    for (let length = path.length - 1; length > 0; length--) {
-      const id = entryId(path.slice(0, length));
-      if (containers.has(id)) break;
-      containers.add(id);
-    }
-  }
-  return containers;
 }

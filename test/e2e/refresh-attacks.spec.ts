@@ -13,6 +13,8 @@ import { bootApplication } from '../support/boot-application.js';
 import type { FaultServer } from '../support/fault-server.js';
 import { forwardTo, json, startFaultServer } from '../support/fault-server.js';
 
+type Values = Readonly<Record<string, unknown>>;
+
 let server: VaultServer;
 let front: FaultServer;
 const open: INestApplicationContext[] = [];
@@ -111,6 +113,71 @@ describe('a namespace of forFeature', () => {
     await server.seed({ 'secret/flaky': { on: true } });
     expect(await loadLater(lazy, flaky)).toEqual({ on: true });
   });
+});
+
+describe('keys that change their place', () => {
+  it.each<[string, Values, Values, unknown]>([
+    ['a value becomes a container', { database: 'plain' }, { DATABASE__HOST: 'h' }, { host: 'h' }],
+    ['a container becomes a value', { DATABASE__HOST: 'h' }, { database: 'plain' }, 'plain'],
+    ['a container becomes an object', { DATABASE__HOST: 'h' }, { database: { port: 1 } }, { port: 1 }],
+  ])('%s', async (_what, before, after, expected) => {
+    await server.seed({ 'secret/moving': before });
+    const { vault, config } = await start({ sources: [{ secretPath: 'moving', nest: '__' }] });
+    await server.seed({ 'secret/moving': after });
+    await vault.refresh();
+    expect(config.get('database')).toEqual(expected);
+    await server.seed({ 'secret/moving': before });
+    await vault.refresh();
+    expect(config.get('database')).toEqual('database' in before ? 'plain' : { host: 'h' });
+  });
+
+  it('an object and a container of the same name stay merged', async () => {
+    await server.seed({
+      'secret/one': { database: { host: 'h1', password: 'weak' } },
+      'secret/two': { password: 'p' },
+    });
+    const { vault, config } = await start({ sources: ['one', { secretPath: 'two', as: 'database' }] });
+    expect(config.get('database')).toEqual({ host: 'h1', password: 'p' });
+    await server.seed({ 'secret/one': { database: { host: 'h2' } } });
+    expect((await vault.refresh()).change?.keys).toEqual(['database.host']);
+    expect(config.get('database')).toEqual({ host: 'h2', password: 'p' });
+  });
+});
+
+describe('a namespace and a value of the same name', () => {
+  const database = vaultConfig('database', { secretPath: 'team-db' });
+
+  it('are refused when the value would hide the namespace, at boot and at a refresh', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await server.seed({ 'secret/team-db': { host: 'h' }, 'secret/over': { OTHER: 1 } });
+    const { vault, config } = await start({ sources: [database, 'over'] });
+    await server.seed({ 'secret/over': { database: 'hides-it' } });
+    const { change, problems } = await vault.refresh();
+    expect([change, config.get('database')]).toEqual([undefined, { host: 'h' }]);
+    expect(problems[0]?.message).toContain('secret "over" in mount "secret" has a value called "database" there');
+    expect(problems[0]?.message).not.toContain('hides-it');
+    await expect(start({ sources: [database, 'over'] })).rejects.toMatchObject({ code: 'VAULT_CONFIGURATION' });
+  });
+
+  it('leave the namespace when that has precedence', async () => {
+    await server.seed({ 'secret/team-db': { host: 'h' }, 'secret/over': { database: 'hidden' } });
+    const { vault, config } = await start({ sources: ['over', database] });
+    expect(config.get('database')).toEqual({ host: 'h' });
+    await server.seed({ 'secret/over': { database: 'hidden still' } });
+    expect((await vault.refresh()).change).toBeUndefined();
+    expect(config.get('database')).toEqual({ host: 'h' });
+  });
+});
+
+it('thousands of keys that change their place take one pass', async () => {
+  const names = Array.from({ length: 4_000 }, (_, index) => `k${index}`);
+  const values = Object.fromEntries(names.map((name) => [name, 'v']));
+  const nested = Object.fromEntries(names.map((name) => [`${name}__inner`, 'v']));
+  await server.seed({ 'secret/wide': values });
+  const { vault, config } = await start({ sources: [{ secretPath: 'wide', nest: '__' }] });
+  await server.seed({ 'secret/wide': nested });
+  expect((await vault.refresh()).change?.keys).toHaveLength(8_000);
+  expect([config.get('k3999.inner'), config.get('k3999')]).toEqual(['v', { inner: 'v' }]);
 });
 
 it('a listener of changes$ that throws harms nobody', async () => {
