@@ -85,6 +85,8 @@ export type {
   VaultRequestRetriedEvent,
   VaultSessionStateEvent,
   VaultTokenRenewedEvent,
+  VaultConfigChangedEvent,
+  VaultConfigProblemEvent,
   VaultSnapshotEvent,
 } from './observability/vault-event.js';
 export type { VaultHealth, VaultServerState } from './sys/health.js';

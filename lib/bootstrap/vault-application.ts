@@ -17,7 +17,7 @@ export class VaultApplication {
   readonly #release: () => Promise<void>;
 
   constructor(runtime: VaultRuntime, release: () => Promise<void>) {
-    const log = new RefreshLog();
+    const log = new RefreshLog((event) => runtime.events.emit(event));
     this.#runtime = runtime;
     this.#release = release;
     this.store = runtime.takeStore();

@@ -85,6 +85,26 @@ export interface VaultSnapshotEvent extends EventBase {
   readonly reason: string | undefined;
 }
 
+/** The configuration has changed, and the new values are in place. @publicApi */
+export interface VaultConfigChangedEvent extends EventBase {
+  readonly type: 'config-changed';
+  /** As `ConfigService.get` takes them. */
+  readonly keys: readonly string[];
+  /** Versions of the secrets behind them; one is missing when the secret is new, or gone. */
+  readonly secrets: readonly {
+    readonly mountPath: string;
+    readonly secretPath: string;
+    readonly from?: number;
+    readonly to?: number;
+  }[];
+}
+
+/** What a refresh could not read or had to refuse is another than before; none (`codes` is empty) when all is well again. @publicApi */
+export interface VaultConfigProblemEvent extends EventBase {
+  readonly type: 'config-problem';
+  readonly codes: readonly VaultErrorCode[];
+}
+
 /**
  * What happens in a running module, told apart by `type`. Events never hold a token or a secret value.
  * @publicApi
@@ -97,4 +117,6 @@ export type VaultEvent =
   | VaultSessionStateEvent
   | VaultRequestRetriedEvent
   | VaultEndpointChangedEvent
-  | VaultSnapshotEvent;
+  | VaultSnapshotEvent
+  | VaultConfigChangedEvent
+  | VaultConfigProblemEvent;
