@@ -16,6 +16,7 @@ import { LazyPromise } from './bootstrap/lazy-promise.js';
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
 import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
+import type { FactoryValues } from './config/config-factories.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config/config-namespace.js';
 import { featureModule, registeredFeatures, storeToken } from './config/feature.module.js';
 import { getVaultToken } from './inject-vault.js';
@@ -95,9 +96,10 @@ function createModule(
   const id = `${VAULT_CONFIGURATION}:${randomUUID()}`;
   // The same object for every boot, so that no scan is ever split over two; only other namespaces make another one.
   const cores = new Map<string, DynamicModule>();
-  const coreFor = (namespaces: readonly NamespaceDefinition[]): DynamicModule => {
-    const key = JSON.stringify(namespaces.map(({ KEY }) => KEY));
-    const core = cores.get(key) ?? coreModule(memo, id, { isGlobal, ...(name !== undefined && { name }) }, namespaces);
+  const coreFor = (namespaces: readonly NamespaceDefinition[], made: readonly FactoryValues[]): DynamicModule => {
+    const key = JSON.stringify([...namespaces, ...made].map(({ KEY }) => KEY));
+    const core =
+      cores.get(key) ?? coreModule(memo, id, { isGlobal, ...(name !== undefined && { name }) }, namespaces, made);
     cores.set(key, core);
     return core;
   };
@@ -107,7 +109,9 @@ function createModule(
     // Read afresh at every scan, which is how the memo tells scans apart.
     get imports() {
       const load = memo.scan();
-      return [new LazyPromise(() => load().then(({ plan }) => coreFor(plan.namespaces)))];
+      return [
+        new LazyPromise(() => load().then(async ({ plan }) => coreFor(plan.namespaces, await plan.factories.run()))),
+      ];
     },
     providers: [{ provide: `${id}:module`, useValue: id }],
     exports: [VaultCoreModule],
@@ -120,6 +124,7 @@ function coreModule(
   id: string,
   { isGlobal = true, name }: VaultModuleRegistration,
   namespaces: readonly NamespaceDefinition[],
+  made: readonly FactoryValues[],
 ): DynamicModule {
   // The object handed to ConfigModule stands for the application: everything else is found through it.
   const applications = new WeakMap<object, VaultApplication>();
@@ -140,6 +145,13 @@ function coreModule(
     useFactory: (values: object) => of(values).store.show(namespace),
     inject: [id],
   });
+  const tokens = new Set(namespaces.map(({ KEY }) => KEY));
+  // Factories of registerAs in config.load: ConfigModule does not know them, so it has no provider for them.
+  const ofFactories = made.flatMap(({ KEY, path }): FactoryProvider[] =>
+    KEY === undefined || tokens.has(KEY)
+      ? []
+      : [{ provide: KEY, useFactory: (values: Record<string, unknown>) => at(values, path), inject: [id] }],
+  );
   const service = getVaultToken(name);
   const values = withHost(ConfigModule.forFeature(configuration), id);
   return {
@@ -160,9 +172,14 @@ function coreModule(
         inject: [id, DiscoveryService],
       },
       ...namespaces.map(ofNamespace),
+      ...ofFactories,
     ],
-    exports: [service, ConfigModule, ...namespaces.map(({ KEY }) => KEY)],
+    exports: [service, ConfigModule, ...namespaces.map(({ KEY }) => KEY), ...ofFactories.map(({ provide }) => provide)],
   };
+}
+
+function at(values: Record<string, unknown>, path: readonly string[]): unknown {
+  return path.reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], values);
 }
 
 /** Nest gives configuration factories nothing; this one gets the object that `ConfigService` reads its values from. */

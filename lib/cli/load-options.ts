@@ -68,8 +68,15 @@ async function importOptions(path: string): Promise<unknown> {
       );
     }
     const { name, message } = error instanceof Error ? error : { name: 'Error', message: 'something was thrown' };
-    throw new CliError(`Cannot load ${path}: ${name}: ${redact(message)}`);
+    // What the file itself throws may quote what it has read from the environment.
+    throw new CliError(`Cannot load ${path}: ${redact(name)}: ${redact(message, credentials())}`);
   }
+}
+
+/** Values of variables that by their names are secrets. */
+function credentials(): string[] {
+  const named = Object.entries(process.env).filter(([name]) => /TOKEN|SECRET|PASS|KEY|CREDENTIAL/i.test(name));
+  return named.flatMap(([, value]) => value ?? []);
 }
 
 function codeOf(error: unknown): string {

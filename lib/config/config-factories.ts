@@ -9,6 +9,8 @@ export interface FactoryValues {
   /** The namespace of `registerAs`, as path; empty for the top level. */
   readonly path: readonly string[];
   readonly values: Readonly<Record<string, unknown>>;
+  /** Injection token that `registerAs` has given it. */
+  readonly KEY: string | undefined;
 }
 
 /** A factory as `ConfigModule` takes it in `load`. @publicApi */
@@ -54,7 +56,8 @@ async function make(given: VaultConfigFactory, option: string): Promise<FactoryV
   if ([...path, ...Object.keys(values)].some(isReservedKey)) {
     throw new VaultInvalidOptionError(`"${option}" makes a key that no configuration may have. Rename it.`);
   }
-  return { option, path, values };
+  const { KEY } = factory as { readonly KEY?: unknown };
+  return { option, path, values, KEY: path.length > 0 ? (KEY as string) : undefined };
 }
 
 /** `registerAs('database', …)` has the key `CONFIGURATION(database)`; dots in the name are containers, as with Nest. */

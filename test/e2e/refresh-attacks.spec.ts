@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Logger, Module } from '@nestjs/common';
-import { ConfigModule, ConfigService } from '@nestjs/config';
+import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
 import { LazyModuleLoader } from '@nestjs/core';
 import { z } from 'zod';
 import type { VaultConfigNamespace, VaultModuleOptions } from '../../lib/index.js';
@@ -207,6 +207,17 @@ it('changes and problems are events too, once each and without values', async ()
     { type: 'config-problem', at: expect.any(Date), codes: [] },
   ]);
   expect(JSON.stringify(events)).not.toContain('value-');
+});
+
+it('what registerAs makes for config.load can be injected, and stays current', async () => {
+  await server.seed({ 'secret/mail': { password: 'one' } });
+  const mail = registerAs('mail', () => ({ from: 'a@example.com', password: 'vault:secret/mail#password' }));
+  const { app, vault } = await start({ load: [mail] });
+  const values = app.get<object>(mail.KEY, { strict: false });
+  expect(values).toEqual({ from: 'a@example.com', password: 'one' });
+  await server.seed({ 'secret/mail': { password: 'two' } });
+  await vault.refresh();
+  expect(values).toEqual({ from: 'a@example.com', password: 'two' });
 });
 
 it('a listener of changes$ that throws harms nobody', async () => {

@@ -26,7 +26,23 @@ async function cli(...args: string[]): Promise<{ code: number; out: string; err:
   return { code, ...printed };
 }
 
+it('blanks out what a config file quotes of a credential in the environment', async () => {
+  const file = join(folder, 'throws.config.mjs');
+  await writeFile(
+    file,
+    'process.env.APP_PASSWORD = "SECRET-VALUE"; throw new RangeError("SECRET-VALUE is out of bounds")',
+  );
+  const { code, err } = await cli('run', '--config', file, '--', 'true');
+  expect(code).toBe(1);
+  expect(err).toContain('RangeError: *** is out of bounds');
+  expect(err).not.toContain('SECRET-VALUE');
+});
+
 describe('names and values of the environment', () => {
+  it('a value that a schema has made undefined is no variable', () => {
+    expect(environmentOf({ A: '1', B: undefined, c: { d: undefined } })).toEqual({ A: '1' });
+  });
+
   it('flat keys stay, nested ones are in capitals, what is not text is JSON', () => {
     const values = {
       SMTP_PASSWORD: 'p=w "\n$x',

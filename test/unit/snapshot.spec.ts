@@ -39,7 +39,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 function snapshot(
   options: Partial<VaultSnapshotOptions> = {},
   sources: readonly VaultSource[] = ['app'],
-  server: { endpoint: string; namespace?: string | undefined } = SERVER,
+  server: { endpoint: string; otherEndpoints?: string[]; namespace?: string | undefined } = SERVER,
 ): ConfigSnapshot {
   const resolved = resolveSnapshot({ file, key: KEY, ...options });
   if (!resolved) throw new Error('no options');
@@ -226,6 +226,7 @@ describe('a file that is not the snapshot of this application is refused', () =>
     ['another key', [{ key: randomBytes(32).toString('hex') }], 'wrong-key'],
     ['a passphrase in place of a key', [{ key: 'correct horse battery staple' }], 'wrong-key'],
     ['another server', [{}, ['app'], { endpoint: 'https://other.example.com:8200' }], 'foreign'],
+    ['one server more', [{}, ['app'], { ...SERVER, otherEndpoints: ['https://other.example.com:8200'] }], 'foreign'],
     ['another namespace', [{}, ['app'], { ...SERVER, namespace: 'team' }], 'foreign'],
     ['other sources', [{}, ['app', 'more']], 'foreign'],
     ['another mount', [{}, [{ secretPath: 'app', mountPath: 'kv' }]], 'foreign'],

@@ -57,7 +57,7 @@ function* leavesOf(
     const { path, value } = next;
     if (isJsonObject(value) && Object.keys(value).length > 0) {
       queue.unshift(...Object.entries(value).map(([key, inner]) => ({ path: [...path, key], value: inner })));
-    } else yield { path, value: typeof value === 'string' ? value : JSON.stringify(value) };
+    } else if (value !== undefined) yield { path, value: typeof value === 'string' ? value : JSON.stringify(value) };
   }
 }
 

@@ -35,18 +35,23 @@ export class ConfigSnapshot {
   #warned: string | undefined;
 
   /**
-   * @param server what else makes a snapshot another one: address and namespace of the server
+   * @param server what else makes a snapshot another one: addresses, in any order, and namespace of the server
    * @param onProblem is told why a snapshot could not be written, and of one that is open to everybody
    */
   constructor(
     options: ResolvedSnapshot,
     plan: ConfigPlan,
-    server: { readonly endpoint: string; readonly namespace?: string | undefined },
+    server: {
+      readonly endpoint: string;
+      readonly otherEndpoints?: readonly string[] | undefined;
+      readonly namespace?: string | undefined;
+    },
     onProblem: (reason: string, file: string) => void,
   ) {
     this.#options = options;
     this.#addresses = plan.layers.flatMap(({ sources }) => sources.map(addressId));
-    const identity = [server.endpoint, server.namespace ?? '', [...new Set(this.#addresses)].sort()];
+    const endpoints = [...new Set([server.endpoint, ...(server.otherEndpoints ?? [])])].sort();
+    const identity = [endpoints, server.namespace ?? '', [...new Set(this.#addresses)].sort()];
     this.#fingerprint = createHash('sha256').update(JSON.stringify(identity)).digest();
     this.#onProblem = onProblem;
   }
