@@ -12,6 +12,9 @@ import { reservedKeyIn } from './reserved-keys.js';
 import type { SecretFile } from './secret-files.js';
 import type { ResolvedSource } from './vault-source.js';
 
+/** What most values hide, shared by all of them. */
+const NOTHING: VaultValueOrigin['hides'] = Object.freeze([]);
+
 /** @internal */
 export interface AssembledFile {
   readonly entry: ConfigEntry;
@@ -90,7 +93,7 @@ export function originOf(
   { secret, readAt }: Extract<SecretRead, { readAt: Date }>,
 ): VaultValueOrigin {
   const { version, createdTime } = secret;
-  return { key: path.join('.'), mountPath, secretPath, version, createdTime, loadedAt: readAt, hides: [] };
+  return { key: path.join('.'), mountPath, secretPath, version, createdTime, loadedAt: readAt, hides: NOTHING };
 }
 
 function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {

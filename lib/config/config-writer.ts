@@ -35,7 +35,8 @@ export class ConfigWriter {
     this.#shadow = EnvironmentShadow.isNeeded() ? new EnvironmentShadow(host) : undefined;
     for (const [key, value] of Object.entries(values)) {
       host[key] = value;
-      if (process.env[key] !== undefined) this.#shadow?.set(key, value);
+      // In this order: asking the environment costs more than everything else here.
+      if (this.#shadow && process.env[key] !== undefined) this.#shadow.set(key, value);
     }
   }
 
@@ -67,7 +68,7 @@ export class ConfigWriter {
     put(own, key, newValue);
     const [top] = path as [string];
     if (containers.length === 0) {
-      if (isOurs && process.env[key] !== undefined) this.#shadow?.set(key, newValue);
+      if (isOurs && this.#shadow && process.env[key] !== undefined) this.#shadow.set(key, newValue);
       return;
     }
     // A container that is new since boot is not known to the host yet.

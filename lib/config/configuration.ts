@@ -41,7 +41,7 @@ export type ConfigEntries = ReadonlyMap<string, ConfigEntry>;
 
 /** @internal */
 export function entryId(path: readonly string[]): string {
-  return path.join('\0');
+  return path.length === 1 ? (path[0] as string) : path.join('\0');
 }
 
 /** What one load has brought. @internal */
@@ -62,7 +62,7 @@ export interface LoadedConfiguration {
 export function valuesOf(entries: ConfigEntries): JsonObject {
   const values: JsonObject = {};
   for (const { path, value } of entries.values()) {
-    const container = containerAt(values, path.slice(0, -1));
+    const container = path.length === 1 ? values : containerAt(values, path.slice(0, -1));
     container[path[path.length - 1] as string] = copyPlain(value);
   }
   return values;
