@@ -120,7 +120,7 @@ describe('tokenFile', () => {
     await until(() => lookedUp().length > 1);
     // It may be trying again just now, and has its token meanwhile.
     expect(session.accessor).toBe(accessor);
-    expect(['active', 'recovering']).toContain(session.state);
+    expect(['active', 'renewing', 'recovering']).toContain(session.state);
     await writeFile(file, `${second}\n`);
     await until(() => session.accessor !== accessor);
     expect(session.policies).toEqual(['default']);
