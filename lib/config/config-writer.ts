@@ -58,12 +58,14 @@ export class ConfigWriter {
     }
   }
 
-  #write({ path, newValue }: ConfigWrite): void {
+  #write({ path, oldValue, newValue }: ConfigWrite): void {
     const key = path[path.length - 1] as string;
     const containers = path.slice(0, -1);
     const own = containerAt(this.#values, containers);
     const inHost = readContainer(this.#host, containers);
     const isOurs = inHost !== undefined && inHost !== own && Object.is(inHost[key], own[key]);
+    // Below a container there is only one place, which `ConfigService.set` writes to as well.
+    if (inHost === own && typeof own[key] !== 'object' && !Object.is(own[key], oldValue)) return;
     if (isOurs) put(inHost, key, newValue);
     put(own, key, newValue);
     const [top] = path as [string];

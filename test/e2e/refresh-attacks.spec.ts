@@ -220,6 +220,17 @@ it('what registerAs makes for config.load can be injected, and stays current', a
   expect(values).toEqual({ from: 'a@example.com', password: 'two' });
 });
 
+it('a value below a container that the application has replaced is left to it', async () => {
+  await server.seed({ 'secret/below': { level: 'info', size: 1 } });
+  const { vault, config } = await start({ sources: [{ secretPath: 'below', as: 'pool' }] });
+  config.set('pool.level', 'debug');
+  for (const size of [2, 3]) {
+    await server.seed({ 'secret/below': { level: `warn-${size}`, size } });
+    await vault.refresh();
+    expect(config.get('pool')).toEqual({ level: 'debug', size });
+  }
+});
+
 it('a listener of changes$ that throws harms nobody', async () => {
   const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
   await server.seed({ 'secret/loud': { KEY: 'one' } });
