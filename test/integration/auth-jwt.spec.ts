@@ -211,7 +211,9 @@ describe('kubernetes', () => {
       ),
     );
     const other = bench.open({ method: 'kubernetes', role: 'cart', jwt: { file: join(folder, 'absent') } });
-    await expect(other).rejects.toMatchObject(refusal('ENOENT', /absent" \(ENOENT\)\. There is no such file: [^.]*\.$/));
+    await expect(other).rejects.toMatchObject(
+      refusal('ENOENT', /absent" \(ENOENT\)\. There is no such file: [^.]*\.$/),
+    );
   });
 
   it.each<[string, string | undefined, () => string, RegExp]>([
