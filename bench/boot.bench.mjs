@@ -5,6 +5,7 @@ import nodeVault from 'node-vault';
 import { Pool } from 'undici';
 import { loadVaultConfig } from 'nestjs-vault';
 import { startVaultServer } from 'nestjs-vault/testing';
+import { countRequests } from './support/count-requests.mjs';
 import { startDelayProxy } from './support/delay-proxy.mjs';
 import { positive } from './support/flags.mjs';
 import { shuffled, spread } from './support/interleave.mjs';
@@ -41,15 +42,17 @@ export async function run(args) {
     await server.request('PUT', 'sys/policies/acl/bench', { policy: 'path "secret/*" { capabilities = ["read"] }' });
     await server.request('POST', 'auth/userpass/users/app', { password: 'bench-password', token_policies: ['bench'] });
     const variants = variantsOf(`https://127.0.0.1:${proxy.port}`, server.ca, paths);
+    const counter = countRequests();
     const samples = Object.fromEntries(Object.keys(variants).map((name) => [name, []]));
     for (let round = 0; round <= rounds; round++) {
       for (const name of shuffled(Object.keys(variants))) {
         proxy.takeConnections();
+        counter.take();
         const start = performance.now();
         check(await variants[name](), secrets);
         const ms = performance.now() - start;
         // The first round warms up.
-        if (round > 0) samples[name].push({ ms, connections: proxy.takeConnections() });
+        if (round > 0) samples[name].push({ ms, connections: proxy.takeConnections(), requests: counter.take() });
       }
       process.stderr.write(`\rround ${round} of ${rounds}`);
     }
@@ -109,6 +112,7 @@ function summarise(samples) {
       {
         ms: spread(rows.map(({ ms }) => ms)),
         connections: spread(rows.map(({ connections }) => connections)).median,
+        requests: spread(rows.map(({ requests }) => requests)).median,
         ratio: spread(rows.map(({ ms }, round) => ms / base[round].ms)),
       },
     ]),
@@ -121,9 +125,14 @@ function report(run, summary, json) {
   console.log(
     `${run.rounds} boots: login and ${run.secrets} secrets, TLS, ${run.roundTripMs} ms round trip; Node ${machine.node}, ${machine.cores} cores, OpenBao ${run.server}\n`,
   );
-  console.log('variant                      ms    connections   against raw HTTP/2 (min – max)');
-  for (const [name, { ms, connections, ratio }] of Object.entries(summary)) {
-    const cells = [name.padEnd(26), ms.median.toFixed(0).padStart(5), String(connections).padStart(15)];
+  console.log('variant                      ms    connections   requests   against raw HTTP/2 (min – max)');
+  for (const [name, { ms, connections, requests, ratio }] of Object.entries(summary)) {
+    const cells = [
+      name.padEnd(26),
+      ms.median.toFixed(0).padStart(5),
+      String(connections).padStart(15),
+      String(requests).padStart(11),
+    ];
     console.log(`${cells.join('')}   ${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)})`);
   }
   const { median } = summary[OURS].ratio;
