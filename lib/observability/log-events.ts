@@ -52,6 +52,10 @@ export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): vo
       case 'endpoint-changed':
         logger.warn(`Calls go to ${event.endpoint} now`);
         break;
+      case 'config-changed':
+      case 'config-problem':
+        // Written by the refresh itself, which knows more than the event tells.
+        break;
     }
   });
 }
