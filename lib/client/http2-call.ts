@@ -35,7 +35,9 @@ export class Http2Call implements Dispatcher.DispatchController {
   #events: Http2CallEvents | undefined;
   #answered = false;
   #done = false;
-  #missing: number | undefined;
+  /** Bytes announced for the body, and come. Data may be handed over before the headers that came with it. */
+  #announced: number | undefined;
+  #received = 0;
   #refusals = 0;
 
   constructor(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
@@ -61,7 +63,7 @@ export class Http2Call implements Dispatcher.DispatchController {
     stream.on('response', (headers) => this.#onResponse(headers));
     stream.on('data', (chunk: Buffer) => {
       events.heard();
-      if (this.#missing !== undefined) this.#missing -= chunk.length;
+      this.#received += chunk.length;
       if (!this.#done) this.#handler.onResponseData?.(this, chunk);
     });
     stream.on('end', () => this.#onEnd(stream));
@@ -98,7 +100,7 @@ export class Http2Call implements Dispatcher.DispatchController {
     this.#events?.heard();
     this.#answered = true;
     const length = Number(headers['content-length']);
-    this.#missing = this.#options.method === 'HEAD' || !(length > 0) ? undefined : length;
+    if (this.#options.method !== 'HEAD' && length > 0) this.#announced = length;
     if (!this.#done) this.#handler.onResponseStart?.(this, status, headers);
   }
 
@@ -106,7 +108,7 @@ export class Http2Call implements Dispatcher.DispatchController {
     // The readable side ends in the same way when the stream was cut off.
     if (this.#done || !this.#answered || stream.rstCode !== NO_ERROR || stream.aborted) return;
     // So it does, without any sign of it, when the server resets it with NO_ERROR in the middle of the body.
-    if (this.#missing) return this.#onBroken(stream, undefined);
+    if (this.#announced !== undefined && this.#received < this.#announced) return this.#onBroken(stream, undefined);
     this.#finish();
     this.#handler.onResponseEnd?.(this, {});
   }

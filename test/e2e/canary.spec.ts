@@ -54,7 +54,7 @@ beforeAll(async () => {
   await server.seed({ 'secret/canary/app': secret });
   for (const type of ['userpass', 'approle']) await server.request('POST', `sys/auth/${type}`, { type });
   const policyText =
-    'path "secret/data/canary/app" { capabilities = ["read"] }\npath "secret/data/canary/written" { capabilities = ["create", "update", "patch", "read"] }';
+    'path "secret/data/canary/app" { capabilities = ["read", "patch"] }\npath "secret/data/canary/written" { capabilities = ["create", "update", "patch", "read"] }';
   await server.request('PUT', 'sys/policies/acl/app', { policy: policyText });
   files = await mkdtemp(join(tmpdir(), 'canary-files-'));
   const more = await prepareCanaryLogins(server, { policy: 'app', policyText, folder: files });
@@ -270,6 +270,8 @@ describe('no marked secret', () => {
     const output = await run({ boots, secret });
     // It did what it was meant to do: logins and refusals, on every kind of server.
     expect(output.match(/^BOOTED$/gm)).toHaveLength(successes);
+    // The configuration was changed and read again, and what is told of that was printed.
+    expect(output).toContain('config-changed');
     expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - successes);
     expect(new Set(output.match(/^FAILED VAULT_\w+$/gm)).size).toBeGreaterThanOrEqual(8);
     expect(output).toContain('STARTED ON A SNAPSHOT');

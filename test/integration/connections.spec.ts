@@ -74,12 +74,15 @@ describe('over TLS', () => {
       logger: false,
     });
     const kv = app.get(VaultService).kv();
-    await Promise.all(
-      Array.from({ length: 100 }, async (_, index) => {
-        await kv.write(`many/${index}`, { index });
-        expect((await kv.read(`many/${index}`)).data).toEqual({ index });
-      }),
-    );
+    // Again and again: a body that comes in one packet with its headers may be handed over before them.
+    for (let round = 0; round < 8; round++) {
+      await Promise.all(
+        Array.from({ length: 100 }, async (_, index) => {
+          await kv.write(`many/${index}`, { index, round });
+          expect((await kv.read(`many/${index}`)).data).toEqual({ index, round });
+        }),
+      );
+    }
     expect(connections).toBe(1);
     await app.close();
   });

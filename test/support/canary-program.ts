@@ -18,6 +18,7 @@ interface Input {
 
 const input = JSON.parse(await text(process.stdin)) as Input;
 const before = JSON.stringify(process.env);
+let changes = 0;
 
 function show(title: string, value: unknown): void {
   console.log(title, value instanceof Error ? renderError(value) : '');
@@ -41,6 +42,12 @@ async function use(vault: VaultService): Promise<void> {
     await kv.read('canary/written');
   }
   show('degraded', vault.degraded);
+  vault.changes$.subscribe((change) => show('change', change));
+  if (!vault.degraded) {
+    changes += 1;
+    await kv.patch('canary/app', { ...input.secret, changes }).catch((error: unknown) => show('patch', error));
+  }
+  show('refreshed', await vault.refresh());
   for (const fails of [
     () => kv.write('canary/written', input.secret, { cas: 99 }),
     () => kv.write('canary/denied', input.secret),
