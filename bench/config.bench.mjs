@@ -10,6 +10,7 @@ import { NestFactory } from '@nestjs/core';
 import { Pool } from 'undici';
 import { VaultModule } from 'nestjs-vault';
 import { startVaultServer } from 'nestjs-vault/testing';
+import { positive } from './support/flags.mjs';
 import { shuffled, spread } from './support/interleave.mjs';
 
 const BASE = 'by hand';
@@ -176,11 +177,4 @@ function report(run, { boots, gets }, json) {
   console.log(
     `\nTarget for ${OURS}: boot at most ${TARGET} × by hand. ${median <= TARGET ? 'Met' : 'Not met'} (${median.toFixed(2)}).`,
   );
-}
-
-function positive(name, text) {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  console.error(`--${name} takes a whole number above 0.`);
-  process.exit(2);
 }

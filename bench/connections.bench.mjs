@@ -1,11 +1,11 @@
 // What HTTP/2 is worth: a login and parallel reads over TLS with a delay, and the client CPU of a read without one.
 import { connect as connectHttp2 } from 'node:http2';
-import net from 'node:net';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 import { startVaultServer } from 'nestjs-vault/testing';
 import { Connections } from '../dist/esm/client/connections.js';
+import { startDelayProxy } from './support/delay-proxy.mjs';
 import { spread } from './support/interleave.mjs';
 
 export async function run(args) {
@@ -20,7 +20,7 @@ export async function run(args) {
   });
   const [rounds, secrets, rttMs, reads] = [values.rounds, values.secrets, values.rtt, values.reads].map(Number);
   const server = await startVaultServer({ tls: true });
-  const proxy = await delayingProxy(server.port, rttMs);
+  const proxy = await startDelayProxy(server.port, rttMs);
   try {
     await server.seed(
       Object.fromEntries(Array.from({ length: secrets }, (_, i) => [`secret/s${i}`, { password: 'x'.repeat(32) }])),
@@ -33,14 +33,14 @@ export async function run(args) {
     const cpu = {};
     for (let round = 0; round < rounds; round += 1) {
       for (const [name, make] of Object.entries(makers)) {
-        const before = proxy.accepted();
+        proxy.takeConnections();
         const started = performance.now();
         const client = await make(`https://127.0.0.1:${proxy.port}`);
         await client.call('POST', '/v1/auth/userpass/login/bench', {}, '{"password":"bench"}');
         await Promise.all(
           Array.from({ length: secrets }, (_, i) => client.call('GET', `/v1/secret/data/s${i}`, headers)),
         );
-        (boots[name] ??= []).push({ ms: performance.now() - started, connections: proxy.accepted() - before });
+        (boots[name] ??= []).push({ ms: performance.now() - started, connections: proxy.takeConnections() });
         await client.close();
       }
     }
@@ -74,7 +74,7 @@ export async function run(args) {
       );
     }
   } finally {
-    proxy.close();
+    await proxy.close();
     await server.stop();
   }
 }
@@ -136,22 +136,4 @@ function rawHttp2(ca) {
       close: () => new Promise((resolve) => session.close(resolve)),
     };
   };
-}
-
-/** Half of the round trip each way. Setting up TCP itself is not delayed. */
-async function delayingProxy(port, rttMs) {
-  let accepted = 0;
-  const carry = (from, to) => {
-    from.on('data', (chunk) => setTimeout(() => to.writable && to.write(chunk), rttMs / 2));
-    from.on('close', () => setTimeout(() => to.destroy(), rttMs / 2));
-    from.on('error', () => undefined);
-  };
-  const server = net.createServer({ noDelay: true }, (near) => {
-    accepted += 1;
-    const far = net.connect({ port, host: '127.0.0.1', noDelay: true });
-    carry(near, far);
-    carry(far, near);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { port: server.address().port, accepted: () => accepted, close: () => server.close() };
 }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { startVaultServer } from 'nestjs-vault/testing';
 import { spread } from './support/interleave.mjs';
 // The fault lab is TypeScript.
+import { positive } from './support/flags.mjs';
 import '../test/support/typescript-loader.mjs';
 
 const TTLS = { '1 min': 60, '1 h': 3600, '768 h (the default)': 768 * 3600 };
@@ -123,11 +124,4 @@ function report(run, idle, recovery, json) {
       `took ${recovery.longestMs.toFixed(0)} ms.\nFrom the kill (min / median / max): a read begun after it has ended well ` +
       `${times(recovery.readsAfterMs)}; a write, which takes a new leader, ${times(recovery.writesAfterMs)}.`,
   );
-}
-
-function positive(name, text) {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  console.error(`--${name} takes a whole number above 0.`);
-  process.exit(2);
 }

@@ -5,8 +5,8 @@ import { lstat, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VaultClosedError, VaultInvalidOptionError } from '../errors/index.js';
-import type { SnapshotFileFault } from './snapshot/snapshot.file.js';
-import { writeSnapshotFile } from './snapshot/snapshot.file.js';
+import type { PrivateFileFault } from './private-file.js';
+import { writePrivateFile } from './private-file.js';
 
 /** A file to be written. @internal */
 export interface SecretFile {
@@ -74,10 +74,10 @@ export class SecretFiles {
       if (this.#written.get(path)?.digest === digest) continue;
       try {
         await this.#prepare(path);
-        await writeSnapshotFile(path, bytes);
+        await writePrivateFile(path, bytes);
         this.#written.set(path, { digest, identity: identityOf(await lstat(path)) });
       } catch (error) {
-        const reason = (error as SnapshotFileFault).reason ?? (error as NodeJS.ErrnoException).code ?? 'unwritable';
+        const reason = (error as PrivateFileFault).reason ?? (error as NodeJS.ErrnoException).code ?? 'unwritable';
         throw new VaultInvalidOptionError(
           `Cannot write ${what} to the file ${JSON.stringify(path)} (${reason}). The folder must exist, this process must be allowed to write to it, and the file must not be a link or a folder: check "files".`,
           { reason },

@@ -6,7 +6,7 @@ import type { SecretReads } from '../read-secrets.js';
 import { addressId } from '../read-secrets.js';
 import { parseReads, serialiseReads } from './snapshot.content.js';
 import { describeFault } from './describe-fault.js';
-import { LARGEST_SNAPSHOT, readSnapshotFile, SnapshotFileFault, writeSnapshotFile } from './snapshot.file.js';
+import { LARGEST_FILE, readPrivateFile, PrivateFileFault, writePrivateFile } from '../private-file.js';
 import { decryptSnapshot, encryptSnapshot } from './snapshot.format.js';
 import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
 import type { ResolvedSnapshot } from './snapshot.options.js';
@@ -91,7 +91,7 @@ export class ConfigSnapshot {
    * @throws VaultSnapshotError saying why it must not be used, VaultAuthenticationError when there is no key
    */
   async open(): Promise<OpenedSnapshot> {
-    const file = await readSnapshotFile(this.file).catch((error: SnapshotFileFault) => this.#refuse(error.reason));
+    const file = await readPrivateFile(this.file).catch((error: PrivateFileFault) => this.#refuse(error.reason));
     const opened = await decryptSnapshot(file.bytes, await this.#key(), this.#fingerprint);
     if (typeof opened === 'string') return this.#refuse(opened);
     const ageMs = Date.now() - opened.writtenAt.getTime();
@@ -111,9 +111,9 @@ export class ConfigSnapshot {
   async #save(reads: SecretReads, writtenAt: Date): Promise<boolean> {
     try {
       const content = serialiseReads(reads);
-      if (content.length > LARGEST_SNAPSHOT / 2) throw new SnapshotFileFault('too-large');
+      if (content.length > LARGEST_FILE / 2) throw new PrivateFileFault('too-large');
       const bytes = await encryptSnapshot({ content, writtenAt }, await this.#key(), this.#fingerprint);
-      await writeSnapshotFile(this.file, bytes);
+      await writePrivateFile(this.file, bytes);
       this.#warned = undefined;
       return true;
     } catch (error) {
@@ -156,7 +156,7 @@ export class ConfigSnapshot {
 }
 
 function whyNot(error: unknown): string {
-  if (error instanceof SnapshotFileFault) return describeFault(error.reason);
+  if (error instanceof PrivateFileFault) return describeFault(error.reason);
   if (isVaultError(error)) return error.message;
   // Such as JSON nested deeper than the stack. Its message may hold anything.
   return `${error instanceof Error ? error.name : 'an unknown error'} while it was made.`;

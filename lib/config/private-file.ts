@@ -4,10 +4,10 @@ import { lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** More than any configuration; a larger file is not read into memory. @internal */
-export const LARGEST_SNAPSHOT = 64 * 1024 * 1024;
+export const LARGEST_FILE = 64 * 1024 * 1024;
 
 /** A file that is not what it should be; `reason` is an errno code or one of ours. @internal */
-export class SnapshotFileFault extends Error {
+export class PrivateFileFault extends Error {
   constructor(readonly reason: string) {
     super(reason);
   }
@@ -16,18 +16,18 @@ export class SnapshotFileFault extends Error {
 /**
  * Reads a regular file of bounded size. A symbolic link is not followed, and a pipe is not waited for.
  *
- * @throws SnapshotFileFault
+ * @throws PrivateFileFault
  * @internal
  */
-export async function readSnapshotFile(path: string): Promise<{ readonly bytes: Buffer; readonly mode: number }> {
+export async function readPrivateFile(path: string): Promise<{ readonly bytes: Buffer; readonly mode: number }> {
   // Windows has neither flag.
   const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
   try {
     const handle = await open(path, flags);
     try {
       const stats = await handle.stat();
-      if (!stats.isFile()) throw new SnapshotFileFault('not-a-file');
-      if (stats.size > LARGEST_SNAPSHOT) throw new SnapshotFileFault('too-large');
+      if (!stats.isFile()) throw new PrivateFileFault('not-a-file');
+      if (stats.size > LARGEST_FILE) throw new PrivateFileFault('too-large');
       const bytes = Buffer.alloc(stats.size);
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
       return { bytes: bytes.subarray(0, bytesRead), mode: stats.mode };
@@ -43,10 +43,10 @@ export async function readSnapshotFile(path: string): Promise<{ readonly bytes: 
  * Puts a file in place as a whole: whoever opens it sees the old one or the new one, also after a loss of power. Only its
  * owner can read it. What is there already and is not a regular file is left alone.
  *
- * @throws SnapshotFileFault
+ * @throws PrivateFileFault
  * @internal
  */
-export async function writeSnapshotFile(path: string, bytes: Buffer): Promise<void> {
+export async function writePrivateFile(path: string, bytes: Buffer): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await refuseOther(path);
@@ -70,8 +70,8 @@ async function refuseOther(path: string): Promise<void> {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (stats?.isSymbolicLink()) throw new SnapshotFileFault('symlink');
-  if (stats && !stats.isFile()) throw new SnapshotFileFault('not-a-file');
+  if (stats?.isSymbolicLink()) throw new PrivateFileFault('symlink');
+  if (stats && !stats.isFile()) throw new PrivateFileFault('not-a-file');
 }
 
 /** Makes the new name last. Not every file system can; the content is complete either way. */
@@ -81,9 +81,9 @@ async function syncFolder(path: string): Promise<void> {
   await folder?.close();
 }
 
-function faultOf(error: unknown): SnapshotFileFault {
-  if (error instanceof SnapshotFileFault) return error;
+function faultOf(error: unknown): PrivateFileFault {
+  if (error instanceof PrivateFileFault) return error;
   const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
   // Opening a symbolic link that must not be followed.
-  return new SnapshotFileFault(code === 'ELOOP' || code === 'EMLINK' ? 'symlink' : code);
+  return new PrivateFileFault(code === 'ELOOP' || code === 'EMLINK' ? 'symlink' : code);
 }
