@@ -32,7 +32,7 @@ export type { VaultConfigChange, VaultSecretChange } from './config/config-chang
 export type { VaultConfigNamespace, VaultConfigNamespaceOptions } from './config/config-namespace.js';
 export type { VaultConfigOptions } from './config/config.options.js';
 export type { VaultRefreshResult } from './config/configuration-refresher.js';
-export type { VaultValueOrigin } from './config/configuration.js';
+export type { VaultValueOrigin } from './config/value-origin.js';
 export type { VaultConfigFactory } from './config/config-factories.js';
 export type { VaultLayoutOptions } from './config/layout.js';
 export type { VaultDegradation } from './config/snapshot/degradation.js';

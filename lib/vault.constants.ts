@@ -7,3 +7,5 @@ export const VAULT_CONFIGURATION = 'nestjs-vault:configuration';
 export const VAULT_OPTIONS = Symbol.for('nestjs-vault:options');
 /** Token of the object that `ConfigService` reads its values from; not exported by @nestjs/config. @internal */
 export const CONFIGURATION_HOST = 'CONFIGURATION_TOKEN';
+/** Token of the provider that merges what a factory has made into that object; not exported either. @internal */
+export const CONFIGURATION_LOADER = 'CONFIGURATION_LOADER';

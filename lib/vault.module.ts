@@ -7,6 +7,7 @@ import type {
   OnModuleInit,
 } from '@nestjs/common';
 import { Module } from '@nestjs/common';
+import type { ConfigFactory } from '@nestjs/config';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { boot } from './bootstrap/boot.js';
@@ -20,7 +21,7 @@ import type { FactoryValues } from './config/config-factories.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config/config-namespace.js';
 import { featureModule, registeredFeatures, storeToken } from './config/feature.module.js';
 import { getVaultToken } from './inject-vault.js';
-import { CONFIGURATION_HOST, VAULT_CONFIGURATION } from './vault.constants.js';
+import { CONFIGURATION_HOST, CONFIGURATION_LOADER, VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';
 
 /** Begins and ends what goes on beside the application. */
@@ -153,7 +154,7 @@ function coreModule(
       : [{ provide: KEY, useFactory: (values: Record<string, unknown>) => at(values, path), inject: [id] }],
   );
   const service = getVaultToken(name);
-  const values = withHost(ConfigModule.forFeature(configuration), id);
+  const values = valuesModule(configuration, of);
   return {
     module: VaultCoreModule,
     global: isGlobal,
@@ -182,15 +183,21 @@ function at(values: Record<string, unknown>, path: readonly string[]): unknown {
   return path.reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], values);
 }
 
-/** Nest gives configuration factories nothing; this one gets the object that `ConfigService` reads its values from. */
-function withHost(values: DynamicModule, id: string): DynamicModule {
+/**
+ * `ConfigModule`'s part, with two of its providers changed. Nest gives configuration factories nothing; ours gets the object
+ * that `ConfigService` reads its values from. And merging there what is there already would cost as much as writing it did.
+ */
+function valuesModule(
+  configuration: ConfigFactory & { readonly KEY: string },
+  of: (values: object) => VaultApplication,
+): DynamicModule {
+  const values = ConfigModule.forFeature(configuration);
+  const changes = new Map<unknown, Partial<FactoryProvider>>([
+    [configuration.KEY, { inject: [CONFIGURATION_HOST] }],
+    [CONFIGURATION_LOADER, { useFactory: (_host, values: object) => of(values).store.insist() }],
+  ]);
   const providers = (values.providers ?? []) as FactoryProvider[];
-  return {
-    ...values,
-    providers: providers.map((provider) =>
-      provider.provide === id ? { ...provider, inject: [CONFIGURATION_HOST] } : provider,
-    ),
-  };
+  return { ...values, providers: providers.map((provider) => ({ ...provider, ...changes.get(provider.provide) })) };
 }
 
 /** Of its own, because it is global even when the module is not. */

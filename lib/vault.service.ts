@@ -7,7 +7,7 @@ import type { VaultRuntime } from './bootstrap/vault-runtime.js';
 import type { VaultConfigChange } from './config/config-change.js';
 import type { ConfigurationRefresher, VaultRefreshResult } from './config/configuration-refresher.js';
 import type { ConfigurationStore } from './config/configuration-store.js';
-import type { VaultValueOrigin } from './config/configuration.js';
+import type { VaultValueOrigin } from './config/value-origin.js';
 import type { VaultCallOptions } from './engines/engine.options.js';
 import { Kv1Engine } from './engines/kv1.engine.js';
 import { Kv2Engine } from './engines/kv2.engine.js';
@@ -106,14 +106,22 @@ export class VaultService {
     return this.#refresher.refresh();
   }
 
-  /** Where a configuration value came from; `undefined` when it is not from Vault. Never the value. */
+  /**
+   * Where a configuration value came from. Never the value.
+   *
+   * @returns `undefined` when it is not from Vault, and for a container of values: `origins('database')` has those
+   */
   explain(key: string): VaultValueOrigin | undefined {
-    return this.#store.origins().find((origin) => origin.key === key);
+    return this.#store.origins(key).find((origin) => origin.key === key);
   }
 
-  /** Where every configuration value from Vault came from, in ascending precedence. */
-  origins(): VaultValueOrigin[] {
-    return this.#store.origins();
+  /**
+   * Where the configuration values from Vault came from, in ascending precedence.
+   *
+   * @param key only the value of this name, and everything below it; default: all there are
+   */
+  origins(key?: string): VaultValueOrigin[] {
+    return this.#store.origins(key);
   }
 
   /** Set while the application runs on a snapshot of its configuration, because Vault could not be reached at boot. */

@@ -5,6 +5,8 @@ import type { TransportOptions } from '../client/transport.options.js';
 import { VaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/config-namespace.js';
 import { describeOrigin } from '../config/describe-origin.js';
+import type { Origin } from '../config/value-origin.js';
+import { valueOrigin } from '../config/value-origin.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
@@ -170,15 +172,17 @@ function report(
   { accessor }: VaultSession,
   log: BootLog,
 ): void {
-  const secrets = new Set<string>();
-  for (const { origin } of entries.values())
-    if (origin.secretPath !== '') secrets.add(`${origin.mountPath}/${origin.secretPath}`);
+  const origins = new Set<Origin>();
+  entries.forEach(({ origin }) => origins.add(origin));
+  const secrets = new Set(
+    [...origins].flatMap(({ mountPath, secretPath }) => (secretPath === '' ? [] : [`${mountPath}/${secretPath}`])),
+  );
   log.log(
     `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
   );
   // One line for each key: not worth writing when nobody reads them.
   if (log instanceof Logger && !Logger.isLevelEnabled('debug')) return;
-  for (const { origin } of entries.values()) log.debug(describeOrigin(origin));
+  for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin)));
 }
 
 function outage({ snapshotTakenAt, because }: VaultDegradation): string {

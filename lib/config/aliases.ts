@@ -37,7 +37,7 @@ export function withAliases(entries: ConfigEntries, all: boolean): ConfigEntries
     for (const { path, value } of leavesOf(entry)) {
       const alias = screamingCase(path);
       if (alias !== '' && !entries.has(entryId([alias])))
-        aliases.set(alias, { path: [alias], value, origin: { ...entry.origin, key: alias } });
+        aliases.set(alias, { path: [alias], value, origin: entry.origin });
     }
   }
   return aliases.size === 0

@@ -1,19 +1,17 @@
 import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configuration.js';
+import type { ConfigEntries, ConfigEntry } from './configuration.js';
 import { entryId } from './configuration.js';
 import type { ConfigLayer } from './config-layer.js';
 import { fileEntries } from './file-entries.js';
 import { mapKeys } from './key-mapping.js';
-import type { SecretAddress, SecretRead, SecretReads } from './read-secrets.js';
+import type { SecretReads } from './read-secrets.js';
 import { addressId } from './read-secrets.js';
 import { reservedKeyIn } from './reserved-keys.js';
 import type { SecretFile } from './secret-files.js';
+import { hiding, originOf } from './value-origin.js';
 import type { ResolvedSource } from './vault-source.js';
-
-/** What most values hide, shared by all of them. */
-const NOTHING: VaultValueOrigin['hides'] = Object.freeze([]);
 
 /** @internal */
 export interface AssembledFile {
@@ -55,21 +53,18 @@ export function assembleLayer(
       failures.push(refusal);
       continue;
     }
-    const { keys, failures: failed } = mapKeys(source, read.secret);
+    const containers = [...path, ...(source.as?.split('.') ?? [])];
+    const origin = originOf(source, read);
+    const { keys, failures: failed } = mapKeys(source, read.secret, containers);
     failures.push(...failed);
-    for (const { key, path: names } of keys) {
-      const place = (path.length === 0 ? names : [...path, ...names]) as ConfigEntry['path'];
+    for (const { key, path } of keys) {
       const given = read.secret.data[key];
       const value = resolve ? resolve(given, `the key ${JSON.stringify(key)} of secret "${source.secretPath}"`) : given;
-      const aliases = source.aliases !== undefined;
-      put(entries, { path: place, value, origin: originOf(place, source, read), ...(aliases && { aliases }) });
+      put(entries, source.aliases ? { path, value, origin, aliases: true } : { path, value, origin });
     }
-    const found = fileEntries(source, read.secret, path, keys, folder);
+    const found = fileEntries(source, read.secret, containers, keys, folder);
     failures.push(...found.failures);
-    for (const { place, file } of found.files) {
-      const at = place as unknown as ConfigEntry['path'];
-      files.push({ file, entry: { path: at, value: file.path, origin: originOf(at, source, read) } });
-    }
+    for (const { path, file } of found.files) files.push({ file, entry: { path, value: file.path, origin } });
   }
   return { entries, files, failures };
 }
@@ -79,21 +74,24 @@ export function put(entries: Map<string, ConfigEntry>, entry: ConfigEntry, id: s
   const hidden = entries.get(id);
   // Taken out first, so that the order of entries is the order of precedence.
   if (hidden) entries.delete(id);
-  entries.set(id, hidden ? { ...entry, origin: { ...entry.origin, hides: hiddenBy(hidden.origin) } } : entry);
+  entries.set(id, hidden ? { ...entry, origin: hiding(entry.origin, hidden.origin) } : entry);
 }
 
-function hiddenBy({ hides, ...origin }: VaultValueOrigin): VaultValueOrigin['hides'] {
-  return [origin, ...hides];
+/** Entries of which the last one stays, where several have the same place. @internal */
+export function entriesOf(list: readonly ConfigEntry[]): ConfigEntries {
+  const entries = new Map<string, ConfigEntry>();
+  for (const entry of list) put(entries, entry);
+  return entries;
 }
 
-/** @internal */
-export function originOf(
-  path: readonly string[],
-  { mountPath, secretPath }: SecretAddress,
-  { secret, readAt }: Extract<SecretRead, { readAt: Date }>,
-): VaultValueOrigin {
-  const { version, createdTime } = secret;
-  return { key: path.join('.'), mountPath, secretPath, version, createdTime, loadedAt: readAt, hides: NOTHING };
+/** One over the other: of entries in the same place the last one stays, and hides the others. @internal */
+export function merge(layers: readonly ConfigEntries[]): ConfigEntries {
+  const [lowest, ...others] = layers.filter(({ size }) => size > 0);
+  if (others.length === 0) return lowest ?? new Map<string, ConfigEntry>();
+  const merged = new Map(lowest);
+  // Not for-of, which makes an object or two at every step: there may be ten thousand.
+  for (const layer of others) layer.forEach((entry, id) => put(merged, entry, id));
+  return merged;
 }
 
 function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {

@@ -1,5 +1,6 @@
 import type { ConfigService } from '@nestjs/config';
 import type { JsonObject } from '../client/response.js';
+import type { ConfigEntries } from './configuration.js';
 import { containerAt } from './configuration.js';
 import { EnvironmentShadow } from './environment-shadow.js';
 
@@ -33,11 +34,17 @@ export class ConfigWriter {
     this.#host = host;
     this.#values = values;
     this.#shadow = EnvironmentShadow.isNeeded() ? new EnvironmentShadow(host) : undefined;
-    for (const [key, value] of Object.entries(values)) {
-      host[key] = value;
+  }
+
+  /** Puts the values into the host, also where something else has taken their place since. */
+  fill(entries: ConfigEntries): void {
+    const [host, values, shadow] = [this.#host, this.#values, this.#shadow];
+    entries.forEach(({ path: [key] }) => {
+      const value = values[key];
+      if (host[key] !== value) host[key] = value;
       // In this order: asking the environment costs more than everything else here.
-      if (this.#shadow && process.env[key] !== undefined) this.#shadow.set(key, value);
-    }
+      if (shadow && process.env[key] !== undefined) shadow.set(key, value);
+    });
   }
 
   /** From now on the listeners of this service are told. */

@@ -3,7 +3,7 @@ import type { VaultError } from '../errors/index.js';
 import { VaultConfigurationError, VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
 import { withAliases } from './aliases.js';
 import type { AssembledFile } from './assemble.js';
-import { assembleLayer, put } from './assemble.js';
+import { assembleLayer, entriesOf, merge, put } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
@@ -23,6 +23,8 @@ import type { ResolvedSource } from './vault-source.js';
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
 type FindVariable = ReturnType<typeof variableFinder>;
+
+const NONE: ConfigEntries = new Map();
 
 /**
  * Reads a plan from Vault and puts it together: once at boot, and again at every refresh.
@@ -80,29 +82,23 @@ export class ConfigurationLoader {
   async assemble(reads: SecretReads, limits: CallLimits = {}): Promise<LoadedConfiguration> {
     const { references, environment, precedence, layers, schema } = this.plan;
     const resolver = references && new ReferenceResolver(reads, references);
-    const variables = resolver ? variableEntries(this.#variables, resolver) : new Map<string, ConfigEntry>();
+    const variables = resolver ? variableEntries(this.#variables, resolver) : NONE;
     const find = variableFinder(environment, variables);
     const made = factoryEntries(await this.#made(), resolver);
     const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
-    const referring = this.#onlyLayers ? [] : [...variables.values()];
+    const referring = this.#onlyLayers ? NONE : variables;
 
-    const entries = new Map<string, ConfigEntry>();
-    if (precedence === 'vault') for (const entry of referring) put(entries, entry);
-    for (const entry of unsourced) put(entries, entry);
     const failures: VaultError[] = [];
     const failedFeatures = new Map<string, VaultError>();
     const assembled = await Promise.all(
       layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits, resolver, find)) })),
     );
-    const files: AssembledFile[] = [];
-    for (const { layer, failures: failed, entries: found, files: written } of assembled) {
+    const whole = assembled.filter((layer) => layer.failures.length === 0);
+    const files = whole.flatMap((layer) => layer.files);
+    for (const { layer, failures: failed } of assembled) {
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
-      if (failed.length > 0) continue;
-      for (const [id, entry] of found) put(entries, entry, id);
-      files.push(...written);
     }
-    if (precedence === 'env') for (const entry of referring) put(entries, entry);
     if (resolver) {
       const explain = (error: VaultError, address: Parameters<typeof explainFailure>[1]) =>
         explainFailure(error, address, this.#client, limits, 'give the reference a default behind "?"');
@@ -110,16 +106,16 @@ export class ConfigurationLoader {
     }
     if (failures.length > 0) throw summary(failures);
 
-    const whole: ConfigLayer = { option: '"config"', path: [], sources: [], schema };
-    const settled = settle(entries);
+    const layered = [entriesOf(unsourced), ...whole.map(({ entries }) => entries)];
+    const settled = settle(merge(precedence === 'env' ? [...layered, referring] : [referring, ...layered]));
     const hidden = layers.flatMap(({ namespace, option, path }) => {
       const hider = namespace === undefined ? undefined : hiderOf(path, settled);
       return hider ? [hiddenNamespace(option, hider)] : [];
     });
     if (hidden.length > 0) throw summary(hidden);
-    const validated = await validateLayer(whole, settled);
+    const validated = await validateLayer({ option: '"config"', path: [], sources: [], schema }, settled);
     if (validated.failures.length > 0) throw summary(validated.failures);
-    const kept = withUnmentioned(validated.entries, settled, [...referring, ...unsourced]);
+    const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...unsourced]);
     const complete = withAliases(withFiles(kept, files), this.plan.aliases);
     return {
       entries: precedence === 'env' ? withoutVariables(complete) : complete,
@@ -196,11 +192,11 @@ function nothingFound({ option, sources }: ConfigLayer): VaultError {
   );
 }
 
-function hiddenNamespace(option: string, { origin }: ConfigEntry): VaultError {
-  const { key, mountPath, secretPath, variable } = origin;
+function hiddenNamespace(option: string, { path, origin }: ConfigEntry): VaultError {
+  const { mountPath, secretPath, variable } = origin;
   const whose = secretPath === '' ? (variable ?? '"config.load"') : `secret "${secretPath}" in mount "${mountPath}"`;
   return new VaultInvalidOptionError(
-    `${option} has no place: ${whose} has a value called "${key}" there. Rename that with "map", or list the namespace after it.`,
+    `${option} has no place: ${whose} has a value called "${path.join('.')}" there. Rename that with "map", or list the namespace after it.`,
   );
 }
 

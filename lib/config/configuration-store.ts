@@ -4,7 +4,7 @@ import { Subject } from 'rxjs';
 import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
-import type { ConfigEntries, ConfigEntry, LoadedConfiguration, VaultValueOrigin } from './configuration.js';
+import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
 import { containerAt, valuesOf } from './configuration.js';
 import type { VaultConfigChange, VaultSecretChange } from './config-change.js';
 import type { NamespaceDefinition } from './config-namespace.js';
@@ -15,6 +15,8 @@ import { GuardedObservable } from '../observability/guarded-observable.js';
 import { settle } from './settle.js';
 import { copyPlain, samePlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
+import type { VaultValueOrigin } from './value-origin.js';
+import { isFromVault, valueOrigin } from './value-origin.js';
 
 /**
  * The configuration of one application: the values it got at boot, kept current.
@@ -47,11 +49,15 @@ export class ConfigurationStore {
     return this.#loaded.reads;
   }
 
-  /** Where every value came from, in ascending precedence. */
-  origins(): VaultValueOrigin[] {
-    const origins = [...this.#loaded.entries.values()].map(({ origin }) => origin);
-    // What the application's own factories made is not from Vault.
-    return origins.filter(({ secretPath, variable }) => secretPath !== '' || variable !== undefined);
+  /**
+   * Where every value came from, in ascending precedence.
+   *
+   * @param key only what is called so, and what is below it
+   */
+  origins(key?: string): VaultValueOrigin[] {
+    const entries = [...this.#loaded.entries.values()].filter(({ origin }) => isFromVault(origin));
+    const origins = entries.map(({ path, origin }) => valueOrigin(path, origin));
+    return key === undefined ? origins : origins.filter((origin) => `${origin.key}.`.startsWith(`${key}.`));
   }
 
   /** The object for `ConfigModule`. Its containers stay the same for as long as the application runs. */
@@ -62,6 +68,12 @@ export class ConfigurationStore {
   /** Writes the values into the object that the application's `ConfigService` reads from; later changes go there too. */
   connect(host: JsonObject): void {
     this.#writer = new ConfigWriter(host, this.#values);
+    this.insist();
+  }
+
+  /** Writes the values there once more, over what others have written meanwhile. */
+  insist(): void {
+    this.#writer?.fill(this.#loaded.entries);
   }
 
   /** From now on the listeners of this `ConfigService` are told of changes. */

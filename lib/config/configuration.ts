@@ -3,35 +3,14 @@ import type { VaultError } from '../errors/index.js';
 import { copyPlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 import type { SecretFile } from './secret-files.js';
-
-/**
- * Where a configuration value came from. Never holds the value.
- * @publicApi
- */
-export interface VaultValueOrigin {
-  readonly key: string;
-  /** The environment variable that holds the value, or the reference to it. */
-  readonly variable?: string;
-  readonly mountPath: string;
-  readonly secretPath: string;
-  readonly version: number;
-  /** When the version was written (RFC 3339). */
-  readonly createdTime: string;
-  /** When it was read into this process. */
-  readonly loadedAt: Date;
-  /** Sources of lower priority that have this key too and were passed over, nearest first. */
-  readonly hides: readonly Omit<VaultValueOrigin, 'hides'>[];
-}
-
-/** The origin of a value that is in no secret. @internal */
-export const NO_SECRET = { mountPath: '', secretPath: '', version: 0, createdTime: '', loadedAt: new Date(0) };
+import type { Origin } from './value-origin.js';
 
 /** One configuration value and its place. @internal */
 export interface ConfigEntry {
   /** Where it goes: the containers, then the key. A key may itself contain dots. */
   readonly path: readonly [string, ...string[]];
   readonly value: unknown;
-  readonly origin: VaultValueOrigin;
+  readonly origin: Origin;
   /** Whether its name in capitals is asked for too. */
   readonly aliases?: boolean;
 }
@@ -61,10 +40,10 @@ export interface LoadedConfiguration {
  */
 export function valuesOf(entries: ConfigEntries): JsonObject {
   const values: JsonObject = {};
-  for (const { path, value } of entries.values()) {
+  entries.forEach(({ path, value }) => {
     const container = path.length === 1 ? values : containerAt(values, path.slice(0, -1));
     container[path[path.length - 1] as string] = copyPlain(value);
-  }
+  });
   return values;
 }
 

@@ -1,4 +1,4 @@
-import type { VaultValueOrigin } from './configuration.js';
+import type { VaultValueOrigin } from './value-origin.js';
 
 /** Where a value came from, in one line. @internal */
 export function describeOrigin({ key, hides, ...origin }: VaultValueOrigin): string {

@@ -2,6 +2,7 @@ import type { JsonObject } from '../client/response.js';
 import type { Kv2Secret } from '../engines/kv2.types.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import type { ConfigEntry } from './configuration.js';
 import type { MappedKey } from './key-mapping.js';
 import { missingKey } from './key-mapping.js';
 import type { SecretFile } from './secret-files.js';
@@ -10,7 +11,7 @@ import type { ResolvedSource } from './vault-source.js';
 
 /** A file, and where in the configuration its path goes. @internal */
 export interface FileEntry {
-  readonly place: readonly string[];
+  readonly path: ConfigEntry['path'];
   readonly file: SecretFile;
 }
 
@@ -19,21 +20,20 @@ const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
 /**
  * The files that a source asks for.
  *
- * @param path containers of the layer
- * @param keys where the keys of the source go
+ * @param containers where the keys of the source go, unless they are mapped
+ * @param keys where they go
  * @internal
  */
 export function fileEntries(
   source: ResolvedSource,
   secret: Kv2Secret<JsonObject>,
-  path: readonly string[],
+  containers: readonly string[],
   keys: readonly MappedKey[],
   folder: string,
 ): { readonly files: readonly FileEntry[]; readonly failures: readonly VaultError[] } {
   if (!source.files) return { files: [], failures: [] };
   const files: FileEntry[] = [];
   const failures: VaultError[] = [];
-  const containers = [...path, ...(source.as?.split('.') ?? [])];
   const mapped = new Map(keys.map((entry) => [entry.key, entry.path]));
   for (const file of source.files) {
     if (!Object.hasOwn(secret.data, file.key)) {
@@ -46,10 +46,15 @@ export function fileEntries(
       failures.push(new VaultInvalidOptionError(`Cannot write ${what} to a file: it is not in base64.`));
       continue;
     }
-    const names = mapped.get(file.key) ?? [...(source.as?.split('.') ?? []), file.key];
-    const place = file.name === undefined ? withSuffix([...path, ...names]) : [...containers, ...file.name.split('.')];
+    const place =
+      file.name === undefined
+        ? withSuffix(mapped.get(file.key) ?? [...containers, file.key])
+        : [...containers, ...file.name.split('.')];
     const content = (): Buffer => Buffer.from(textOf(value), file.encoding ?? 'utf8');
-    files.push({ place, file: { path: filePath(folder, file, place), what, content } });
+    files.push({
+      path: place as unknown as ConfigEntry['path'],
+      file: { path: filePath(folder, file, place), what, content },
+    });
   }
   return { files, failures };
 }

@@ -2,6 +2,7 @@ import type { JsonObject } from '../client/response.js';
 import type { Kv2Secret } from '../engines/kv2.types.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
+import type { ConfigEntry } from './configuration.js';
 import { entryId } from './configuration.js';
 import { camelCase } from './key-case.js';
 import { isKeyPath, isReservedKey } from './reserved-keys.js';
@@ -10,7 +11,7 @@ import type { ResolvedSource } from './vault-source.js';
 /** A key of a secret and the names it goes by, containers first. @internal */
 export interface MappedKey {
   readonly key: string;
-  readonly path: readonly string[];
+  readonly path: ConfigEntry['path'];
 }
 
 /** `nest` leaves alone what would be nested deeper: nobody means that, and every level costs. */
@@ -19,19 +20,21 @@ const DEEPEST = 32;
 /**
  * Which keys of a secret are taken, and under which names: `keys`, then `map`, `prefix`, `nest` and `as`. Two keys that
  * come to the same place, or one inside the other, are a failure: which one is meant cannot be known.
+ *
+ * @param containers where all of them go
  * @internal
  */
 export function mapKeys(
   source: ResolvedSource,
   secret: Kv2Secret<JsonObject>,
+  containers: readonly string[],
 ): { readonly keys: readonly MappedKey[]; readonly failures: readonly VaultError[] } {
   const failures: VaultError[] = [];
   const places = new Map<string, MappedKey>();
-  const containers = source.as?.split('.') ?? [];
   const { map, keys, prefix, nest } = source;
   // Nothing is renamed, so nothing can be missing or collide.
   if (map === undefined && keys === undefined && prefix === undefined && nest === undefined) {
-    return { keys: Object.keys(secret.data).map((key) => ({ key, path: [...containers, key] })), failures };
+    return { keys: Object.keys(secret.data).map((key) => ({ key, path: placeOf(containers, [key]) })), failures };
   }
   const named = typeof map === 'object' ? Object.keys(map) : [];
   for (const key of new Set([...(keys ?? Object.keys(secret.data)), ...named])) {
@@ -45,7 +48,7 @@ export function mapKeys(
       failures.push(names);
       continue;
     }
-    const path = [...containers, ...names];
+    const path = placeOf(containers, names);
     const other = places.get(entryId(path));
     if (other) failures.push(collision(source, other.key, key, path));
     else places.set(entryId(path), { key, path });
@@ -57,6 +60,11 @@ export function mapKeys(
     }
   }
   return { keys: [...places.values()], failures };
+}
+
+/** Not a spread: there may be ten thousand, and what it makes takes up three times the space. */
+function placeOf(containers: readonly string[], names: readonly string[]): ConfigEntry['path'] {
+  return (containers.length === 0 ? names : containers.concat(names)) as unknown as ConfigEntry['path'];
 }
 
 /** The names of a key below the containers of its source; `undefined` when it is left out. */

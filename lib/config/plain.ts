@@ -14,10 +14,13 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
  * @param replace gives what to put in the place of a text
  * @internal
  */
-export function copyPlain(value: unknown, replace: (text: string) => unknown = (text) => text): unknown {
+export function copyPlain(value: unknown, replace?: (text: string) => unknown): unknown {
   // Most values are plain texts, and there may be ten thousand.
-  if (typeof value === 'string') return replace(value);
-  if (typeof value !== 'object') return value;
+  if (typeof value === 'string') return replace ? replace(value) : value;
+  return typeof value === 'object' ? copyObject(value, replace) : value;
+}
+
+function copyObject(value: unknown, replace: (text: string) => unknown = (text) => text): unknown {
   const copies = new Map<object, object>();
   const queue: (readonly [from: object, to: object])[] = [];
   const copy = (original: unknown): unknown => {

@@ -1,8 +1,8 @@
 import { leavesOf } from './aliases.js';
 import type { ConfigEntries, ConfigEntry } from './configuration.js';
-import { NO_SECRET } from './configuration.js';
 import { screamingCase } from './key-case.js';
 import { copyPlain } from './plain.js';
+import { hiding, NO_SECRET } from './value-origin.js';
 
 /**
  * Whether values of Vault or variables of the environment win.
@@ -28,12 +28,7 @@ function overridden(entry: ConfigEntry, find: FindVariable): ConfigEntry {
   const own = path.length === 1 && find(flat) ? flat : screamingCase(path);
   const whole = find(own);
   if (whole) {
-    const { hides, ...hidden } = origin;
-    return {
-      ...entry,
-      value: whole.value,
-      origin: { ...NO_SECRET, key: origin.key, variable: own, hides: [hidden, ...hides] },
-    };
+    return { ...entry, value: whole.value, origin: hiding({ ...NO_SECRET, variable: own }, origin) };
   }
   const inner = [...leavesOf(entry)].flatMap((leaf) => {
     const found = leaf.path.length > path.length ? find(screamingCase(leaf.path)) : undefined;
@@ -51,11 +46,9 @@ function overridden(entry: ConfigEntry, find: FindVariable): ConfigEntry {
 
 /** The same for what is not Vault's, where only the very same key counts: `port` and `PORT` are two things there. @internal */
 export function preferVariable(entry: ConfigEntry, find: FindVariable): ConfigEntry {
-  const { path, origin } = entry;
+  const { path } = entry;
   const found = path.length === 1 ? find(path[0]) : undefined;
-  return found
-    ? { ...entry, value: found.value, origin: { ...NO_SECRET, key: origin.key, variable: path[0], hides: [] } }
-    : entry;
+  return found ? { ...entry, value: found.value, origin: { ...NO_SECRET, variable: path[0] } } : entry;
 }
 
 /**

@@ -30,7 +30,7 @@ export function containersOf(entries: ConfigEntries): ReadonlySet<string> {
  */
 export function settle(entries: ConfigEntries): ConfigEntries {
   const containers = containersOf(entries);
-  if (![...entries.keys()].some((id) => containers.has(id))) return entries;
+  if (![...containers].some((id) => entries.has(id))) return entries;
   const settled = new Map<string, ConfigEntry>();
   const root: Place = { inner: new Map() };
   const remove = (place: Place): void => {
@@ -91,6 +91,6 @@ function partsOf({ path, value, origin, aliases }: ConfigEntry): ConfigEntry[] {
   if (!isPlainObject(value)) return [];
   return Object.entries(value).map(([key, inner]) => {
     const place = [...path, key] as unknown as ConfigEntry['path'];
-    return { path: place, value: inner, origin: { ...origin, key: place.join('.') }, ...(aliases && { aliases }) };
+    return { path: place, value: inner, origin, ...(aliases && { aliases }) };
   });
 }

@@ -1,10 +1,11 @@
 import type { Environment } from '../options/env-file.js';
-import { originOf } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
-import type { ConfigEntries, ConfigEntry, VaultValueOrigin } from './configuration.js';
-import { entryId, NO_SECRET } from './configuration.js';
+import type { ConfigEntries, ConfigEntry } from './configuration.js';
+import { entryId } from './configuration.js';
 import type { FoundSecret, ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
+import type { Origin } from './value-origin.js';
+import { NO_SECRET, originOf } from './value-origin.js';
 
 /** Variables with references in them, resolved: what `ConfigService` must find instead of the references. @internal */
 export function variableEntries(
@@ -14,7 +15,7 @@ export function variableEntries(
   const entries = new Map<string, ConfigEntry>();
   for (const [name, parts] of variables) {
     const resolved = resolver.resolve(parts, name);
-    const origin = { ...originOfReference([name], resolved?.found), variable: name };
+    const origin = { ...originOfReference(resolved?.found), variable: name };
     entries.set(name, { path: [name], value: resolved?.value, origin });
   }
   return entries;
@@ -29,7 +30,7 @@ export function factoryEntries(
     Object.entries(values).map(([key, given]): ConfigEntry => {
       const path = [...containers, key] as unknown as ConfigEntry['path'];
       const resolved = resolver?.resolveDeep(given, `"${path.join('.')}" of ${option}`);
-      return { path, value: resolved ? resolved.value : given, origin: originOfReference(path, resolved?.found) };
+      return { path, value: resolved ? resolved.value : given, origin: originOfReference(resolved?.found) };
     }),
   );
 }
@@ -56,6 +57,6 @@ export function withUnmentioned(
   return new Map([...validated, ...missing.map((entry) => [entryId(entry.path), entry] as const)]);
 }
 
-function originOfReference(path: readonly string[], found: FoundSecret | undefined): VaultValueOrigin {
-  return found ? originOf(path, found.address, found.read) : { ...NO_SECRET, key: path.join('.'), hides: [] };
+function originOfReference(found: FoundSecret | undefined): Origin {
+  return found ? originOf(found.address, found.read) : NO_SECRET;
 }

@@ -3,9 +3,10 @@ import { VaultInvalidOptionError } from '../errors/index.js';
 import type { AssembledLayer } from './assemble.js';
 import type { ConfigLayer } from './config-layer.js';
 import type { ConfigEntries, ConfigEntry } from './configuration.js';
-import { containerAt, entryId, NO_SECRET, valuesOf } from './configuration.js';
+import { containerAt, entryId, valuesOf } from './configuration.js';
 import { describeIssue } from './describe-issue.js';
 import { containersOf } from './settle.js';
+import { NO_SECRET } from './value-origin.js';
 
 /**
  * Runs the values of a layer through its schema; what the schema makes of them, defaults included, replaces them.
@@ -56,7 +57,7 @@ function replaceValues(output: object, path: readonly string[], entries: ConfigE
       }
       const entry = entries.get(id);
       const origin = entry?.origin ?? { ...(first?.origin ?? NO_SECRET), hides: [] };
-      replaced.set(id, { ...entry, path: place, value, origin: { ...origin, key: place.join('.') } });
+      replaced.set(id, { ...entry, path: place, value, origin });
     }
   }
   return replaced;

@@ -161,6 +161,32 @@ describe('precedence: env', () => {
   });
 });
 
+describe('ConfigModule.forRoot({ load })', () => {
+  it('gives way where it makes the same key at once, whichever module is imported first', async () => {
+    await server.seed({ 'secret/flat': { TOKEN: 'vault' }, 'secret/db': { password: 'vault' } });
+    const load = [() => ({ TOKEN: 'loaded', database: { password: 'loaded' }, OWN: 'loaded' })];
+    const vault = () =>
+      VaultModule.forRoot({
+        endpoint: server.endpoint,
+        auth: { method: 'token', token: server.rootToken },
+        config: { sources: ['flat', { secretPath: 'db', as: 'database' }] },
+      });
+    const modules = () => [ConfigModule.forRoot({ isGlobal: true, load }), vault()];
+    for (const imports of [modules(), modules().reverse()]) {
+      @Module({ imports })
+      class AppModule {}
+      const app = await bootApplication(AppModule);
+      open.push(app);
+      const config = app.get(ConfigService);
+      expect(['TOKEN', 'database.password', 'OWN'].map((key) => config.get<string>(key))).toEqual([
+        'vault',
+        'vault',
+        'loaded',
+      ]);
+    }
+  });
+});
+
 describe('aliases', () => {
   it('give every value its name in capitals, and hide nothing that is really there', async () => {
     await server.seed({

@@ -97,6 +97,18 @@ describe('layout', () => {
     ).toEqual(['my-app', 'application']);
   });
 
+  it('tells where all values below a container came from', async () => {
+    const sources = [{ secretPath: 'db', as: 'database' }, { secretPath: 'flat', as: 'database2' }, 'db'];
+    const vault = (await start({ sources })).get(VaultService);
+    expect(vault.explain('database')).toBeUndefined();
+    const keys = (key?: string) => vault.origins(key).map((origin) => origin.key);
+    expect(keys('database')).toEqual(['database.password', 'database.username', 'database.x.y']);
+    expect(keys('database.x')).toEqual(['database.x.y']);
+    expect(keys('database.password')).toEqual(['database.password']);
+    expect(keys('data')).toEqual([]);
+    expect(keys()).toHaveLength(9);
+  });
+
   it('takes its names from the environment', async () => {
     process.env['APP'] = 'my-app';
     process.env['PROFILES'] = 'production,eu';
