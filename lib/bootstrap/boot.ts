@@ -4,13 +4,10 @@ import { VaultSession } from '../auth/session.js';
 import type { TransportOptions } from '../client/transport.options.js';
 import { VaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/config-namespace.js';
-import { describeOrigin } from '../config/describe-origin.js';
-import type { Origin } from '../config/value-origin.js';
-import { valueOrigin } from '../config/value-origin.js';
+import { duration } from '../config/duration.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
-import { duration } from '../config/snapshot/describe-fault.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
 import { VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
 import { EventHub } from '../observability/event-hub.js';
@@ -19,6 +16,7 @@ import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { resolveOptions } from './resolve-options.js';
+import { logSummary } from './boot-summary.js';
 import { withDeadline } from './deadline.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
@@ -84,6 +82,11 @@ export async function boot(
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
     await resolved.config.files.write(start.loaded.files);
     const runtime = new VaultRuntime(start, load, resolved.config, session, client, sys, events, snapshot);
+    logSummary(
+      start.loaded,
+      log,
+      runtime.degraded ? undefined : { endpoint: client.endpoint, accessor: session.accessor },
+    );
     if (runtime.degraded) {
       events.emit({
         type: 'snapshot-used',
@@ -93,7 +96,6 @@ export async function boot(
       });
       runtime.recover(log);
     } else {
-      report(start.loaded, client, session, log);
       void snapshot?.save(start.loaded.reads);
     }
     return runtime;
@@ -164,25 +166,6 @@ function reports(events: EventHub): Pick<TransportOptions, 'onRetry' | 'onEndpoi
     onRetry: (retry) => events.emit({ type: 'request-retried', at: new Date(), ...retry }),
     onEndpoint: (endpoint) => events.emit({ type: 'endpoint-changed', at: new Date(), endpoint }),
   };
-}
-
-function report(
-  { entries }: LoadedConfiguration,
-  { endpoint }: VaultClient,
-  { accessor }: VaultSession,
-  log: BootLog,
-): void {
-  const origins = new Set<Origin>();
-  entries.forEach(({ origin }) => origins.add(origin));
-  const secrets = new Set(
-    [...origins].flatMap(({ mountPath, secretPath }) => (secretPath === '' ? [] : [`${mountPath}/${secretPath}`])),
-  );
-  log.log(
-    `Logged in to ${endpoint}${accessor ? ` (accessor ${accessor})` : ''}; ${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
-  );
-  // One line for each key: not worth writing when nobody reads them.
-  if (log instanceof Logger && !Logger.isLevelEnabled('debug')) return;
-  for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin)));
 }
 
 function outage({ snapshotTakenAt, because }: VaultDegradation): string {

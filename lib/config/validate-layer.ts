@@ -41,7 +41,7 @@ export async function validateLayer(
   return { entries: replaceValues(result.value, path, entries), failures: [] };
 }
 
-/** The values of the output under the origins of the input; a default has the origin of the layer's first value. */
+/** The values of the output under the origins of the input; a default has that of the layer's first value. */
 function replaceValues(output: object, path: readonly string[], entries: ConfigEntries): ConfigEntries {
   const replaced = new Map<string, ConfigEntry>();
   const containers = containersOf(entries);
@@ -56,7 +56,7 @@ function replaceValues(output: object, path: readonly string[], entries: ConfigE
         continue;
       }
       const entry = entries.get(id);
-      const origin = entry?.origin ?? { ...(first?.origin ?? NO_SECRET), hides: [] };
+      const origin = entry?.origin ?? { ...(first?.origin ?? NO_SECRET), fromSchema: true, hides: [] };
       replaced.set(id, { ...entry, path: place, value, origin });
     }
   }

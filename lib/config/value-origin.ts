@@ -8,6 +8,10 @@ export interface VaultValueOrigin {
   readonly key: string;
   /** The environment variable that holds the value, or the reference to it. */
   readonly variable?: string;
+  /** Whether the schema made it: a default, or a key that the schema has renamed. The secret has none of this name. */
+  readonly fromSchema?: true;
+  /** Namespace of the server, where the source names one of its own. */
+  readonly namespace?: string;
   readonly mountPath: string;
   readonly secretPath: string;
   readonly version: number;
@@ -36,10 +40,11 @@ export const NO_SECRET: Origin = {
 
 /** @internal */
 export function originOf(
-  { mountPath, secretPath }: SecretAddress,
+  { namespace, mountPath, secretPath }: SecretAddress,
   { secret: { version, createdTime }, readAt }: Extract<SecretRead, { readAt: Date }>,
 ): Origin {
-  return { mountPath, secretPath, version, createdTime, loadedAt: readAt, hides: NO_SECRET.hides };
+  const place = namespace === undefined ? { mountPath, secretPath } : { namespace, mountPath, secretPath };
+  return { ...place, version, createdTime, loadedAt: readAt, hides: NO_SECRET.hides };
 }
 
 /** This origin, of a value that hides one of that other origin. @internal */

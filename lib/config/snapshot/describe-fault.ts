@@ -1,3 +1,5 @@
+import { duration } from '../duration.js';
+
 const FAULTS: Readonly<Record<string, string>> = {
   ENOENT: 'there is none. It is written after a boot with Vault, and its folder must exist.',
   EACCES: 'this user may not open it or write to its folder (EACCES).',
@@ -28,16 +30,4 @@ export function describeFault(reason: string, ageMs = 0, maxAgeMs = 0): string {
   if (reason === 'future')
     return `it says it was written ${duration(-ageMs)} from now. Check the clock of this machine.`;
   return FAULTS[reason] ?? `the file system says ${reason}.`;
-}
-
-/** A length of time in the largest unit that leaves a number above 1. @internal */
-export function duration(ms: number): string {
-  const units: readonly [string, number][] = [
-    ['days', 86_400_000],
-    ['hours', 3_600_000],
-    ['minutes', 60_000],
-    ['seconds', 1_000],
-  ];
-  const [name, size] = units.find(([, length]) => ms >= 2 * length) ?? ['ms', 1];
-  return `${Math.floor(ms / size)} ${name}`;
 }

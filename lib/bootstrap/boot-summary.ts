@@ -1,0 +1,33 @@
+import { Logger } from '@nestjs/common';
+import type { LoadedConfiguration } from '../config/configuration.js';
+import { describeOrigin } from '../config/describe-origin.js';
+import type { Origin } from '../config/value-origin.js';
+import { valueOrigin } from '../config/value-origin.js';
+
+/**
+ * Tells what has been loaded: a line with the numbers, and at level `debug` one for each key. Never a value.
+ *
+ * @param login `undefined` when there was none, because the configuration is a snapshot's
+ * @internal
+ */
+export function logSummary(
+  { entries }: Pick<LoadedConfiguration, 'entries'>,
+  log: Record<'log' | 'debug', (message: string) => void>,
+  login?: { readonly endpoint: string; readonly accessor: string | undefined },
+): void {
+  const origins = new Set<Origin>();
+  entries.forEach(({ origin }) => origins.add(origin));
+  const secrets = new Set([...origins].filter(({ secretPath }) => secretPath !== '').map(addressOf));
+  const accessor = login?.accessor === undefined ? '' : ` (accessor ${login.accessor})`;
+  log.log(
+    `${login ? `Logged in to ${login.endpoint}${accessor}; ` : ''}${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
+  );
+  // One line for each key: not worth writing when nobody reads them.
+  if (log instanceof Logger && !Logger.isLevelEnabled('debug')) return;
+  const now = new Date();
+  for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin), now));
+}
+
+function addressOf({ namespace, mountPath, secretPath }: Origin): string {
+  return JSON.stringify([namespace, mountPath, secretPath]);
+}

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { z } from 'zod';
+import { boot } from '../../lib/bootstrap/boot.js';
+import type { VaultConfigOptions } from '../../lib/index.js';
+import { vaultConfig } from '../../lib/index.js';
+import type { VaultServer } from '../../lib/testing/index.js';
+import { startVaultServer } from '../../lib/testing/index.js';
+
+let server: VaultServer;
+
+beforeAll(async () => {
+  server = await startVaultServer();
+  await server.seed({
+    'secret/application': { LEVEL: 'value-1', TIER: 'value-2' },
+    'secret/my-app': { LEVEL: 'value-3', 'forged\n[Nest] line': 'value-4' },
+    'secret/database': { password: 'value-5', user: 'value-6' },
+  });
+});
+afterAll(() => server.stop());
+
+async function summaryOf(config: VaultConfigOptions): Promise<string[]> {
+  const lines: string[] = [];
+  const note = (message: string) => void lines.push(message);
+  const runtime = await boot(
+    { endpoint: server.endpoint, auth: { method: 'token', token: server.rootToken }, config },
+    { log: { log: note, debug: note, warn: note, error: note } },
+  );
+  const told = [...lines];
+  await runtime.close();
+  return told;
+}
+
+describe('the summary of a boot', () => {
+  it('tells the place, version and age of every key and what it hid, and no value', async () => {
+    Object.assign(process.env, { DATABASE_USER: 'value-7', REFERRING: 'vault:secret/my-app#LEVEL' });
+    const database = vaultConfig('database', {
+      secretPath: 'database',
+      schema: z.object({ password: z.string(), user: z.string(), port: z.number().default(5432) }),
+    });
+    const lines = await summaryOf({
+      precedence: 'env',
+      layout: { application: 'my-app' },
+      sources: [database],
+      load: [() => ({ MADE: 'value-8' })],
+    });
+    const [first, ...keys] = lines;
+    expect(first).toMatch(/^Logged in to http:\S+ \(accessor \S+\); 8 configuration key\(s\) from 3 secret\(s\)$/);
+    const version = 'version 1, written \\d+ (ms|seconds) ago';
+    const expected = [
+      `LEVEL: secret/my-app, ${version}; hides secret/application, version 1`,
+      `TIER: secret/application, ${version}`,
+      `"forged\\\\n\\[Nest\\] line": secret/my-app, ${version}`,
+      `database\\.password: secret/database, ${version}`,
+      'database\\.user: variable DATABASE_USER; hides secret/database, version 1',
+      'database\\.port: made by the schema of secret/database, version 1',
+      'MADE: config\\.load',
+      `REFERRING: variable REFERRING, which refers to secret/my-app, ${version}`,
+    ];
+    expect(keys).toHaveLength(expected.length);
+    for (const line of expected) expect(keys).toContainEqual(expect.stringMatching(new RegExp(`^${line}$`)));
+    expect(lines.join('\n')).not.toMatch(/value-|5432/);
+  });
+
+  it('is one line where nobody reads the others', async () => {
+    Logger.overrideLogger(['log']);
+    const written: unknown[] = [];
+    const logger = new Logger('VaultModule');
+    logger.log = (message: unknown) => void written.push(message);
+    logger.debug = (message: unknown) => void written.push(message);
+    const runtime = await boot(
+      {
+        endpoint: server.endpoint,
+        auth: { method: 'token', token: server.rootToken },
+        config: { sources: ['my-app'] },
+      },
+      { log: logger },
+    );
+    expect(written).toHaveLength(1);
+    await runtime.close();
+  });
+});
