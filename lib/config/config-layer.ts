@@ -19,8 +19,8 @@ export interface ConfigLayer {
   readonly schema?: StandardSchema | undefined;
   /** Whether it is a failure if none of its sources exists. */
   readonly atLeastOne?: boolean;
-  /** Name of the namespace it is. */
-  readonly namespace?: string;
+  /** The namespace it is. */
+  readonly namespace?: NamespaceDefinition;
   /** Name of a namespace that only `forFeature` asks for, so that not every application needs it. */
   readonly feature?: string;
 }

@@ -1,4 +1,6 @@
 import type { DynamicModule, FactoryProvider } from '@nestjs/common';
+import { VaultInvalidOptionError } from '../errors/index.js';
+import { samePlain } from './plain.js';
 import type { StandardSchema } from './standard-schema.js';
 import type { VaultSource, VaultSourceOptions } from './vault-source.js';
 
@@ -47,6 +49,25 @@ export interface NamespaceDefinition {
 /** @internal */
 export function define(namespace: object, definition: NamespaceDefinition): void {
   Object.defineProperty(namespace, DEFINITION, { value: definition });
+}
+
+/**
+ * Two namespaces of one name have the same token and the same place. The same declaration may come twice: a file that is
+ * loaded in two formats, or again.
+ *
+ * @throws VaultInvalidOptionError when they are not the same
+ * @internal
+ */
+export function refuseNamesake(namespace: NamespaceDefinition, known: NamespaceDefinition): void {
+  if (namespace === known || samePlain(namespace.options, known.options)) return;
+  throw new VaultInvalidOptionError(
+    `Two namespaces are called "${namespace.name}": one of ${secretsOf(namespace)}, and one of ${secretsOf(known)}. They would have the same token and the same place in ConfigService. Rename one.`,
+  );
+}
+
+function secretsOf({ options: { sources, secretPath = '' } }: NamespaceDefinition): string {
+  const paths = (sources ?? [secretPath]).map((source) => (typeof source === 'string' ? source : source.secretPath));
+  return paths.map((path) => JSON.stringify(path)).join(' and ');
 }
 
 /** `undefined` for anything but a namespace. @internal */

@@ -1,6 +1,6 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
-import { VaultConfigurationError, VaultInvalidOptionError, VaultNotFoundError } from '../errors/index.js';
+import { VaultConfigurationError, VaultNotFoundError } from '../errors/index.js';
 import { withAliases } from './aliases.js';
 import type { AssembledFile } from './assemble.js';
 import { assembleLayer, entriesOf, merge, put } from './assemble.js';
@@ -8,6 +8,7 @@ import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
 import { explainFailure } from './explain-failure.js';
+import { hiddenNamespaces, unmentionedNamespaces } from './namespace-places.js';
 import { preferEnvironment, preferVariable, withoutVariables } from './precedence.js';
 import type { SecretReads } from './read-secrets.js';
 import { addressId, readSecrets } from './read-secrets.js';
@@ -16,7 +17,7 @@ import { describeReferences } from './references/reference-failures.js';
 import type { ReferenceRules } from './references/reference.options.js';
 import { LONGEST_CHAIN, ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
-import { hiderOf, settle } from './settle.js';
+import { settle } from './settle.js';
 import { factoryEntries, variableEntries, variableFinder, withUnmentioned } from './unsourced-entries.js';
 import { validateLayer } from './validate-layer.js';
 import type { ResolvedSource } from './vault-source.js';
@@ -52,6 +53,11 @@ export class ConfigurationLoader {
   /** A loader for other layers, over the same client. */
   with(layers: readonly ConfigLayer[]): ConfigurationLoader {
     return new ConfigurationLoader(this.#client, { ...this.#plan, layers, namespaces: [], schema: undefined }, true);
+  }
+
+  /** A loader for this layer after all others. */
+  including(layer: ConfigLayer): ConfigurationLoader {
+    return new ConfigurationLoader(this.#client, { ...this.#plan, layers: [...this.#plan.layers, layer] });
   }
 
   /** Later loads include this layer. */
@@ -108,14 +114,15 @@ export class ConfigurationLoader {
 
     const layered = [entriesOf(unsourced), ...whole.map(({ entries }) => entries)];
     const settled = settle(merge(precedence === 'env' ? [...layered, referring] : [referring, ...layered]));
-    const hidden = layers.flatMap(({ namespace, option, path }) => {
-      const hider = namespace === undefined ? undefined : hiderOf(path, settled);
-      return hider ? [hiddenNamespace(option, hider)] : [];
-    });
-    if (hidden.length > 0) throw summary(hidden);
+    for (const { layer, error } of hiddenNamespaces(layers, settled)) {
+      if (layer.feature === undefined) failures.push(error);
+      else if (!failedFeatures.has(layer.feature)) failedFeatures.set(layer.feature, summary([error]));
+    }
+    if (failures.length > 0) throw summary(failures);
     const validated = await validateLayer({ option: '"config"', path: [], sources: [], schema }, settled);
     if (validated.failures.length > 0) throw summary(validated.failures);
-    const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...unsourced]);
+    const left = unmentionedNamespaces(layers, settled, validated.entries);
+    const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...unsourced, ...left]);
     const complete = withAliases(withFiles(kept, files), this.plan.aliases);
     return {
       entries: precedence === 'env' ? withoutVariables(complete) : complete,
@@ -189,14 +196,6 @@ function nothingFound({ option, sources }: ConfigLayer): VaultError {
   const paths = [...new Set(sources.map(({ mountPath, secretPath }) => `${mountPath}/${secretPath}`))];
   return new VaultNotFoundError(
     `"${option}" found none of its secrets: ${paths.join(', ')}. Write one of them, correct the option, or set "${option}.optional: true".`,
-  );
-}
-
-function hiddenNamespace(option: string, { path, origin }: ConfigEntry): VaultError {
-  const { mountPath, secretPath, variable } = origin;
-  const whose = secretPath === '' ? (variable ?? '"config.load"') : `secret "${secretPath}" in mount "${mountPath}"`;
-  return new VaultInvalidOptionError(
-    `${option} has no place: ${whose} has a value called "${path.join('.')}" there. Rename that with "map", or list the namespace after it.`,
   );
 }
 

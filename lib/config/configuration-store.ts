@@ -8,11 +8,11 @@ import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configur
 import { containerAt, valuesOf } from './configuration.js';
 import type { VaultConfigChange, VaultSecretChange } from './config-change.js';
 import type { NamespaceDefinition } from './config-namespace.js';
+import { refuseNamesake } from './config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
-import { settle } from './settle.js';
 import { copyPlain, samePlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 import type { VaultValueOrigin } from './value-origin.js';
@@ -32,6 +32,7 @@ export class ConfigurationStore {
   );
   /** Namespaces of features that this application has, by name. */
   readonly #provided = new Set<string>();
+  readonly #adding = new Map<NamespaceDefinition, Promise<void>>();
   #started = false;
   #loaded: LoadedConfiguration;
   #writer: ConfigWriter | undefined;
@@ -92,27 +93,22 @@ export class ConfigurationStore {
   }
 
   /**
-   * The values of a namespace, read now when it was not known at boot: a module that is loaded later brings such.
+   * The values of a namespace, read now when it was not known at boot: a module that is loaded later brings such. Modules
+   * that are loaded at the same time share the read.
    *
-   * @throws VaultConfigurationError when it cannot be read or does not fit its schema
+   * @throws VaultConfigurationError when it cannot be read or does not fit its schema, VaultInvalidOptionError when
+   *   another one has its name
    */
   async provide(definition: NamespaceDefinition): Promise<object> {
+    const planned = this.#plans(definition);
     const failure = this.#loaded.failedFeatures.get(definition.name);
     // What failed at boot may be there by the time a module is loaded later.
     if (failure && !this.#started) throw failure;
-    if (failure || !this.#plans(definition)) {
-      const layer = namespaceLayer(definition, this.loader.plan.environment);
-      const added = await this.loader.with([layer]).load();
-      await this.loader.plan.files.write(added.files);
-      if (!this.#plans(definition)) this.loader.add(layer);
-      const failedFeatures = new Map(this.#loaded.failedFeatures);
-      failedFeatures.delete(definition.name);
-      this.apply({
-        entries: settle(new Map([...this.#loaded.entries, ...added.entries])),
-        reads: new Map([...this.#loaded.reads, ...added.reads]),
-        files: [...this.#loaded.files, ...added.files],
-        failedFeatures,
-      });
+    if (failure || !planned) {
+      const adding =
+        this.#adding.get(definition) ?? this.#add(definition).finally(() => this.#adding.delete(definition));
+      this.#adding.set(definition, adding);
+      await adding;
     }
     this.#provided.add(definition.name);
     return this.show(definition);
@@ -151,8 +147,30 @@ export class ConfigurationStore {
     this.#changes.complete();
   }
 
-  #plans({ name }: NamespaceDefinition): boolean {
-    return this.loader.plan.layers.some(({ namespace }) => namespace === name);
+  async #add(definition: NamespaceDefinition): Promise<void> {
+    const { name } = definition;
+    const layer = { ...namespaceLayer(definition, this.loader.plan.environment), feature: name };
+    const found = await this.loader.with([layer]).read();
+    for (;;) {
+      const before = this.#loaded;
+      const planned = this.#plans(definition);
+      const loader = planned ? this.loader : this.loader.including(layer);
+      const loaded = await loader.assemble(new Map([...before.reads, ...found]));
+      const failure = loaded.failedFeatures.get(name) ?? this.refusalOf(loaded);
+      if (failure) throw failure;
+      await loader.plan.files.write(loaded.files);
+      // What has been applied meanwhile stays.
+      if (this.#loaded !== before || this.#plans(definition) !== planned) continue;
+      if (!planned) this.loader.add(layer);
+      this.apply(loaded);
+      return;
+    }
+  }
+
+  #plans(definition: NamespaceDefinition): boolean {
+    const known = this.loader.plan.layers.find(({ namespace }) => namespace?.name === definition.name)?.namespace;
+    if (known) refuseNamesake(definition, known);
+    return known !== undefined;
   }
 }
 

@@ -1,8 +1,6 @@
 import { ConfigService } from '@nestjs/config';
 import type { JsonObject } from '../client/response.js';
-
-/** Where `ConfigService` keeps what its own validation has made of the environment, and looks first. */
-const VALIDATED = '_PROCESS_ENV_VALIDATED';
+import { VALIDATED_ENVIRONMENT as VALIDATED } from './reserved-keys.js';
 
 /**
  * Before @nestjs/config 4, `ConfigService` asks the environment before it asks its own values: a variable of the same name

@@ -5,8 +5,11 @@ import type { NamespaceDefinition, VaultConfigNamespace } from './config-namespa
 import { definitionOf } from './config-namespace.js';
 import type { ConfigurationStore } from './configuration-store.js';
 
-/** Namespaces that `forFeature` has been called with, by the name of the module that reads them. */
-const registered = new Map<string, Set<NamespaceDefinition>>();
+/**
+ * Namespaces that `forFeature` has been called with, by the name of the module that reads them, and by their own: of
+ * several with the same name, the one declared last is read ahead.
+ */
+const registered = new Map<string, Map<string, NamespaceDefinition>>();
 
 /** Provides the values of namespaces. @internal */
 @Module({})
@@ -19,7 +22,7 @@ export function storeToken(vault: string | undefined): string {
 
 /** Namespaces that a module of this name reads at boot because some feature may need them. @internal */
 export function registeredFeatures(vault: string | undefined): Iterable<NamespaceDefinition> {
-  return registered.get(vault ?? '') ?? [];
+  return registered.get(vault ?? '')?.values() ?? [];
 }
 
 /**
@@ -38,7 +41,7 @@ export function featureModule(namespaces: readonly VaultConfigNamespace<object>[
   });
   for (const definition of definitions) {
     const vault = definition.options.vault ?? '';
-    registered.set(vault, (registered.get(vault) ?? new Set()).add(definition));
+    registered.set(vault, (registered.get(vault) ?? new Map<string, never>()).set(definition.name, definition));
   }
   return {
     module: VaultFeatureModule,

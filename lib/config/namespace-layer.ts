@@ -8,12 +8,13 @@ import type { ResolvedSource, VaultSourceOptions } from './vault-source.js';
 import { resolveSource } from './vault-source.js';
 
 /** The layer a namespace is. @throws VaultInvalidOptionError, VaultInvalidPathError naming the namespace @internal */
-export function namespaceLayer({ name, options }: NamespaceDefinition, environment: Environment): ConfigLayer {
+export function namespaceLayer(namespace: NamespaceDefinition, environment: Environment): ConfigLayer {
+  const { name, options } = namespace;
   const option = `vaultConfig(${JSON.stringify(name)})`;
   const { sources, schema, vault: _, ...source } = options;
   return {
     option,
-    namespace: name,
+    namespace,
     path: name.split('.'),
     sources: sources
       ? sources.map((entry, index): ResolvedSource => resolveSource(entry, `${option}.sources[${index}]`, environment))

@@ -1,5 +1,8 @@
-/** Names that would reach into the machinery of JavaScript objects instead of naming a value. */
-const RESERVED = ['__proto__', 'constructor', 'prototype'];
+/** Where `ConfigService` keeps what `ConfigModule`'s validation has made of the environment. @internal */
+export const VALIDATED_ENVIRONMENT = '_PROCESS_ENV_VALIDATED';
+
+/** Names that would reach into the machinery of JavaScript objects, or of `ConfigService`, instead of naming a value. */
+const RESERVED = ['__proto__', 'constructor', 'prototype', VALIDATED_ENVIRONMENT];
 
 /** @internal */
 export function isReservedKey(key: string): boolean {

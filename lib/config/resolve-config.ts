@@ -2,7 +2,7 @@ import type { Environment } from '../options/env-file.js';
 import { ConfigFactories } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { NamespaceDefinition } from './config-namespace.js';
-import { definitionOf } from './config-namespace.js';
+import { definitionOf, refuseNamesake } from './config-namespace.js';
 import type { VaultConfigOptions } from './config.options.js';
 import { resolveLayout } from './layout.js';
 import { namespaceLayer } from './namespace-layer.js';
@@ -23,12 +23,14 @@ export function resolveConfig(
   environment: Environment,
   features: Iterable<NamespaceDefinition> = [],
 ): ConfigPlan {
-  const listed = new Set<NamespaceDefinition>();
+  const listed = new Map<string, NamespaceDefinition>();
   const layers: ConfigLayer[] = options.layout ? [resolveLayout(options.layout, environment)] : [];
   options.sources?.forEach((source, index) => {
     const namespace = definitionOf(source);
     if (namespace) {
-      listed.add(namespace);
+      const namesake = listed.get(namespace.name);
+      if (namesake) refuseNamesake(namespace, namesake);
+      listed.set(namespace.name, namespace);
       layers.push(namespaceLayer(namespace, environment));
       return;
     }
@@ -36,11 +38,12 @@ export function resolveConfig(
     layers.push({ option, path: [], sources: [resolveSource(source as VaultSource, option, environment)] });
   });
   for (const namespace of features) {
-    if (!listed.has(namespace)) layers.push({ ...namespaceLayer(namespace, environment), feature: namespace.name });
+    if (!listed.has(namespace.name))
+      layers.push({ ...namespaceLayer(namespace, environment), feature: namespace.name });
   }
   return {
     layers,
-    namespaces: [...listed],
+    namespaces: [...listed.values()],
     environment,
     precedence: options.precedence ?? 'vault',
     factories: new ConfigFactories(options.load ?? []),

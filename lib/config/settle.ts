@@ -60,15 +60,6 @@ export function settle(entries: ConfigEntries): ConfigEntries {
   return settled;
 }
 
-/** The value that stands where a container should be, or around it. @internal */
-export function hiderOf(path: readonly string[], settled: ConfigEntries): ConfigEntry | undefined {
-  for (let length = path.length; length > 0; length--) {
-    const entry = settled.get(entryId(path.slice(0, length)));
-    if (entry) return entry;
-  }
-  return undefined;
-}
-
 function innerOf(place: Place, name: string): Place {
   const known = place.inner.get(name);
   if (known) return known;
