@@ -3,9 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { INestApplicationContext } from '@nestjs/common';
+import type { DynamicModule, INestApplicationContext } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
+import { LazyModuleLoader } from '@nestjs/core';
 import type { VaultConfigOptions } from '../../lib/index.js';
 import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
@@ -34,13 +35,19 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((app) => app.close()));
 });
 
-async function start(config: VaultConfigOptions, ...load: Parameters<typeof ConfigModule.forRoot>) {
+type Imports = NonNullable<DynamicModule['imports']>;
+
+async function start(
+  config: VaultConfigOptions,
+  options: Parameters<typeof ConfigModule.forRoot>[0] = {},
+  features: Imports = [],
+) {
   const vault = VaultModule.forRoot({
     endpoint: server.endpoint,
     auth: { method: 'token', token: server.rootToken },
     config,
   });
-  @Module({ imports: [ConfigModule.forRoot({ isGlobal: true, ...load[0] }), vault] })
+  @Module({ imports: [...features, ConfigModule.forRoot({ isGlobal: true, ...options }), vault] })
   class AppModule {}
   const app = await bootApplication(AppModule);
   open.push(app);
@@ -61,12 +68,13 @@ const RANKS = [
   'sources: second',
 ] as const;
 
+/** The same for a place that a namespace of `forFeature` has, which is never at the top. */
+const RANKS_OF_PLACE = ['default of get()', 'config.load', 'sources: first', 'sources: second', 'forFeature'] as const;
+
 describe('the order of precedence', () => {
-  /** `K5` is set by ranks 1 to 5: who wins is rank 5. `R5` is the same with references instead of plain text. */
-  const keysOf = (rank: number, prefix = 'K') =>
-    Object.fromEntries(
-      RANKS.flatMap((_, index) => (index + 1 >= rank ? [[`${prefix}${index + 1}`, RANKS[rank - 1]]] : [])),
-    );
+  /** `K5` is set by ranks 1 to 5: who wins is rank 5. */
+  const keysOf = (rank: number, ranks: readonly string[] = RANKS) =>
+    Object.fromEntries(ranks.flatMap((_, index) => (index + 1 >= rank ? [[`K${index + 1}`, ranks[rank - 1]]] : [])));
 
   beforeAll(async () => {
     await server.seed({
@@ -103,6 +111,40 @@ describe('the order of precedence', () => {
       await app.close();
       process.env = { ...environment };
     }
+  });
+
+  it.each([
+    ['vault', 'at boot', [...RANKS_OF_PLACE]],
+    ['vault', 'later', [...RANKS_OF_PLACE]],
+    // Variables are for the values of Vault; a factory gives way only to one that is called exactly like its key.
+    ['env', 'at boot', ['default of get()', 'config.load', ...Array<string>(3).fill('process.env')]],
+    ['env', 'later', ['default of get()', 'config.load', ...Array<string>(3).fill('process.env')]],
+  ] as const)('%s, with a namespace that only a feature names, which comes %s', async (precedence, when, expected) => {
+    const keys = (rank: number) => keysOf(rank, RANKS_OF_PLACE);
+    await server.seed({ 'secret/place-1': keys(3), 'secret/place-2': keys(4), 'secret/place-3': keys(5) });
+    const feature = () => {
+      @Module({ imports: [VaultModule.forFeature(vaultConfig('place', { secretPath: 'place-3' }))] })
+      class FeatureModule {}
+      return FeatureModule;
+    };
+    if (precedence === 'env') for (const key of Object.keys(keys(2))) process.env[`PLACE_${key}`] = 'process.env';
+    const app = await start(
+      {
+        precedence,
+        load: [registerAs('place', () => keys(2))],
+        sources: ['place-1', 'place-2'].map((secretPath) => ({ secretPath, as: 'place' })),
+        aliases: 'SCREAMING_CASE',
+      },
+      {},
+      when === 'at boot' ? [feature()] : [],
+    );
+    if (when === 'later') await app.get(LazyModuleLoader).load(feature);
+    const config = app.get(ConfigService);
+    expect(RANKS_OF_PLACE.map((_, index) => config.get<string>(`place.K${index + 1}`, 'default of get()'))).toEqual(expected); // prettier-ignore
+    expect(config.get('PLACE_K5')).toBe(expected[4]);
+    if (precedence === 'env') return;
+    const { hides } = app.get(VaultService).explain('place.K5') ?? {};
+    expect(hides?.map(({ secretPath }) => secretPath)).toEqual(['place-2', 'place-1', '']);
   });
 
   it('a namespace and a source of the same place: the later one in the list', async () => {
