@@ -6,7 +6,7 @@ import type { AssembledFile } from './assemble.js';
 import { assembleLayer, entriesOf, merge, put } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
-import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
+import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
 import { explainFailure } from './explain-failure.js';
 import { hiddenNamespaces, unmentionedNamespaces } from './namespace-places.js';
 import { preferEnvironment, preferVariable, withoutVariables } from './precedence.js';
