@@ -19,7 +19,10 @@ import { checkToken } from './token.js';
 export interface CustomLoginClient {
   /** Scheme, host and port of the server. */
   readonly endpoint: string;
-  /** Aborted when the boot has run out of time. */
+  /**
+   * Aborted when nobody waits for the login any more: the boot has run out of time, the login has taken more than a
+   * minute, or the application closes while none of the function's own calls is under way.
+   */
   readonly signal: AbortSignal | undefined;
   /**
    * Writes to a path such as `auth/my-plugin/login`, and resolves with the whole JSON answer.

@@ -1,4 +1,10 @@
-import { VaultConnectionError, VaultSealedError, VaultServerError, VaultTimeoutError } from '../errors/index.js';
+import {
+  VaultAbortedError,
+  VaultConnectionError,
+  VaultSealedError,
+  VaultServerError,
+  VaultTimeoutError,
+} from '../errors/index.js';
 import type { Clock, Moment } from './clock.js';
 import { Alarm, momentOf, since } from './clock.js';
 import { gapMs } from './renewal-schedule.js';
@@ -31,11 +37,12 @@ export class LoginFlight {
   readonly #clock: Clock;
   readonly #longestMs: number;
   readonly #gap: Alarm;
-  #limit: AbortController | undefined;
+  #abort: ((reason: Error) => void) | undefined;
+  #attempting: Promise<void> | undefined;
 
   /**
-   * @param attempt logs in and takes over the token; the signal ends it
-   * @param onFailure told once of each login that failed
+   * @param attempt logs in and takes over the token; the signal ends it, and nobody waits for it any more
+   * @param onFailure told once of each login that failed, and not because `signal` ended it
    * @param options `longestMs`: how long a login may take; default: a minute
    */
   constructor(
@@ -101,9 +108,14 @@ export class LoginFlight {
     this.#wake?.();
   }
 
-  /** Ends the login under way. */
-  abort(): void {
-    this.#limit?.abort();
+  /**
+   * Ends the login under way, with that error for those who wait for it.
+   *
+   * @returns resolves when it has heeded that, which a function of the user's may never do
+   */
+  async abort(reason: Error): Promise<void> {
+    this.#abort?.(reason);
+    await this.#attempting?.catch(() => undefined);
   }
 
   async #afterGap(gap: number): Promise<void> {
@@ -118,36 +130,41 @@ export class LoginFlight {
 
   async #fly(signal: AbortSignal | undefined): Promise<void> {
     const limit = new AbortController();
-    this.#limit = limit;
-    const abort = () => limit.abort();
+    // A function of the user's may heed no signal, so the attempt is not waited for.
+    const ended = new Promise<never>((_, reject) => {
+      this.#abort = (reason) => {
+        reject(reason);
+        limit.abort();
+      };
+    });
+    const abort = () =>
+      this.#abort?.(new VaultAbortedError('Cannot log in: the caller aborted it.', { operation: 'log in' }));
     if (signal?.aborted) abort();
     else signal?.addEventListener('abort', abort, { once: true });
-    let cancel: (() => void) | undefined;
-    const tooLong = new Promise<never>((_, reject) => {
-      cancel = this.#clock.setTimer(this.#longestMs, () => {
-        reject(
-          new VaultTimeoutError(
-            `Cannot log in: it has taken more than ${this.#longestMs / 1000} s. Check the function that supplies a credential in "auth".`,
-            { operation: 'log in' },
-          ),
-        );
-        abort();
-      });
-    });
+    const cancel = this.#clock.setTimer(this.#longestMs, () => this.#abort?.(this.#tooLong()));
     try {
-      await Promise.race([this.#attempt(limit.signal), tooLong]);
+      this.#attempting = this.#attempt(limit.signal);
+      await Promise.race([this.#attempting, ended]);
       this.#failure = undefined;
       this.#successes += 1;
     } catch (error) {
       this.#strikes += 1;
       this.#failure = error as Error;
-      this.#onFailure(error);
+      // One that was given up has not failed.
+      if (!signal?.aborted) this.#onFailure(error);
       throw error;
     } finally {
-      cancel?.();
-      this.#limit = undefined;
+      cancel();
+      this.#abort = undefined;
       signal?.removeEventListener('abort', abort);
       this.#ended = momentOf(this.#clock);
     }
+  }
+
+  #tooLong(): VaultTimeoutError {
+    return new VaultTimeoutError(
+      `Cannot log in: it has taken more than ${this.#longestMs / 1000} s. Check the function that supplies a credential in "auth".`,
+      { operation: 'log in' },
+    );
   }
 }

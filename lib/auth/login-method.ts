@@ -26,6 +26,7 @@ export interface LoginMethod {
   readonly method: string;
   /** How long a login may take, in milliseconds. Default: 60 000. */
   readonly longestMs?: number | undefined;
+  /** @param signal ends it; also when the application closes while nothing is asked of the server */
   login(client: VaultClient, signal?: AbortSignal): Promise<Login>;
   /**
    * Calls back when there is a new token to be had without being asked for, so that the session logs in again.
@@ -33,8 +34,6 @@ export interface LoginMethod {
    * @returns ends the watching
    */
   watch?(changed: () => void): () => void;
-  /** Ends what waits for a person: the application is closing, and a login that is on the wire already is finished. */
-  giveUp?(): void;
 }
 
 /** What a method may want to know of the rest of the options. @internal */

@@ -42,7 +42,6 @@ export class OidcLogin implements LoginMethod {
   readonly #options: OidcAuth;
   readonly #mountPath: string;
   readonly longestMs: number;
-  #person: AbortController | undefined;
 
   constructor(options: OidcAuth) {
     this.#options = options;
@@ -52,25 +51,19 @@ export class OidcLogin implements LoginMethod {
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
     const { port = 8250, timeoutMs = TIMEOUT_MS } = this.#options;
-    const person = (this.#person = new AbortController());
-    const waiting = signal ? AbortSignal.any([signal, person.signal]) : person.signal;
     const callback = await OidcCallback.listen(port);
     try {
       // Ties the callback to this login: the server gives the token to nobody else who has seen state and code.
       const clientNonce = randomBytes(24).toString('base64url');
       const { url, state } = await this.#authUrl(client, callback.redirectUri, clientNonce, signal);
       await this.#open(url);
-      const code = await callback.wait(state, timeoutMs, waiting);
+      const code = await callback.wait(state, timeoutMs, signal);
       const login = await this.#redeem(client, { state, code, client_nonce: clientNonce }, signal);
       callback.answer(true);
       return login;
     } finally {
       await callback.close();
     }
-  }
-
-  giveUp(): void {
-    this.#person?.abort();
   }
 
   async #authUrl(

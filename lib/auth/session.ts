@@ -6,6 +6,7 @@ import type { VaultEvent } from '../observability/vault-event.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
 import { HeldToken } from './held-token.js';
+import { LoginCalls } from './login-calls.js';
 import { LoginFlight } from './login-flight.js';
 import type { Login, LoginMethod } from './login-method.js';
 import { RetiredTokens } from './retired-tokens.js';
@@ -15,6 +16,9 @@ import { TokenLender } from './token-lender.js';
 import { TokenUpkeep } from './token-upkeep.js';
 
 export type { VaultSessionState } from './session-status.js';
+
+/** How long a login that is ended may take to close what it has opened, before it is left behind. */
+const LEAVE_MS = 100;
 
 /** What a session needs to know. @internal */
 export interface SessionOptions {
@@ -40,7 +44,6 @@ export class VaultSession {
   // Private fields, so that no logger or inspector finds the token.
   #client: VaultClient | undefined;
   #current: HeldToken | undefined;
-  #opening: AbortSignal | undefined;
   #unwatch: (() => void) | undefined;
   #started = false;
 
@@ -50,6 +53,7 @@ export class VaultSession {
   readonly #emit: (event: VaultEvent) => void;
   readonly #status: SessionStatus;
   readonly #flight: LoginFlight;
+  readonly #calls = new LoginCalls();
   readonly #retired: RetiredTokens;
   readonly #upkeep: TokenUpkeep;
   readonly #lender: TokenLender;
@@ -115,9 +119,7 @@ export class VaultSession {
   /** Logs in for the first time. The signal ends the login, and nothing after it. @internal */
   async open(client: VaultClient, signal?: AbortSignal): Promise<void> {
     this.#client = client;
-    this.#opening = signal;
     await this.#flight.now(signal);
-    this.#opening = undefined;
   }
 
   /**
@@ -147,8 +149,10 @@ export class VaultSession {
 
   /**
    * Gives the token back: revokes it when this module obtained it, never when the user supplied it. So it does with
-   * tokens replaced a short while ago, and with that of a login under way. Never throws, and takes no longer than
-   * `shutdown.timeoutMs`; a server that cannot be reached lets the token expire by itself.
+   * tokens replaced a short while ago, and with that of a login the server works on. A login that waits for something
+   * else, such as a function that supplies a credential, is left behind; should that function come back with a token, it
+   * expires by itself. Never throws, and takes no longer than `shutdown.timeoutMs`; a server that cannot be reached lets
+   * the token expire by itself.
    * @internal
    */
   async close(): Promise<void> {
@@ -159,25 +163,23 @@ export class VaultSession {
     const { revoke, timeoutMs } = this.#shutdown;
     const current = this.#current;
     this.#current = undefined;
-    // A boot that was given up waits for nothing more: its requests are ended, and a credential function may never return.
-    const loggingIn = this.#opening?.aborted ? undefined : this.#flight.current;
     this.#flight.close();
-    this.#method.giveUp?.();
     if (!revoke) this.#retired.forget();
-    await within(timeoutMs, Promise.allSettled([revoke && this.#retired.revokeAll(current, timeoutMs), loggingIn]));
-    this.#flight.abort();
+    const login = this.#calls.over().then(() => within(LEAVE_MS, this.#flight.abort(closed())));
+    await within(timeoutMs, Promise.allSettled([revoke && this.#retired.revokeAll(current, timeoutMs), login]));
+    void this.#flight.abort(closed());
     this.#status.gone();
   }
 
   async #logIn(signal: AbortSignal): Promise<void> {
     const client = this.#client;
     if (!client || this.#status.closed) throw closed();
-    const login = await this.#method.login(client, signal).catch((error: unknown) => {
+    const login = await this.#method.login(client.watched(this.#calls.during), signal).catch((error: unknown) => {
       throw this.#status.closed ? closed() : error;
     });
     // Closed or given up while the login was under way: nobody would ever give this token back.
     if (this.#status.closed || signal.aborted) {
-      await this.#retired.revoke(login, this.#shutdown.timeoutMs);
+      await this.#calls.during(this.#retired.revoke(login, this.#shutdown.timeoutMs));
       throw closed();
     }
     this.#adopt(login);

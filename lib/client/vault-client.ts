@@ -12,13 +12,16 @@ import type { VaultRequest, VaultResponse } from './vault-request.js';
  */
 export class VaultClient {
   readonly #transport: Transport;
+  readonly #during: <T>(call: Promise<T>) => Promise<T>;
 
   private constructor(
     transport: Transport,
     /** The node-vault client, for what this module has no method for. */
     readonly nodeVault: NodeVaultClient,
+    during: <T>(call: Promise<T>) => Promise<T> = (call) => call,
   ) {
     this.#transport = transport;
+    this.#during = during;
   }
 
   /**
@@ -53,7 +56,12 @@ export class VaultClient {
    */
   request(request: VaultRequest): Promise<VaultResponse> {
     const call = { method: request.method, path: `/${request.path}`, vaultRequest: request };
-    return this.nodeVault.request(call) as Promise<VaultResponse>;
+    return this.#during(this.nodeVault.request(call) as Promise<VaultResponse>);
+  }
+
+  /** The same client for somebody whose calls are watched: each is shown to `during` while it is under way. */
+  watched(during: <T>(call: Promise<T>) => Promise<T>): VaultClient {
+    return new VaultClient(this.#transport, this.nodeVault, during);
   }
 
   /** Closes every connection; later calls are refused with `VaultClosedError`. */

@@ -1,12 +1,13 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DynamicModule } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import type { VaultModuleOptions } from '../../lib/index.js';
+import type { CustomLoginClient, VaultAuth, VaultModuleOptions } from '../../lib/index.js';
 import { VaultModule, VaultService } from '../../lib/index.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { bootApplication } from '../support/boot-application.js';
-import { forwardTo, freePort, silent } from '../support/fault-server.js';
+import type { Interceptor } from '../support/fault-server.js';
+import { forwardTo, freePort, json, silent } from '../support/fault-server.js';
 
 let bench: AuthBench;
 afterEach(() => bench.stop());
@@ -31,6 +32,13 @@ const options = (more: VaultModuleOptions = {}): VaultModuleOptions => ({
   ...more,
 });
 const appOf = (...imports: DynamicModule[]) => ({ module: class AppModule {}, imports });
+/** The password is right, and the server wants a second factor. */
+const wantsPasscode: Interceptor = async ({ url }, response, forward) => {
+  if (!url.includes('/login/')) return forward();
+  const any = [{ id: 'id', type: 'totp', name: 'phone', uses_passcode: true }];
+  const requirement = { mfa_request_id: 'request', mfa_constraints: { all: { any } } };
+  await json(200, { auth: { client_token: '', mfa_requirement: requirement } })(bench.front.requests[0]!, response);
+};
 const accessors = async (): Promise<number> =>
   ((await bench.ask('LIST', 'auth/token/accessors')) as unknown as { keys: string[] }).keys.length;
 
@@ -82,6 +90,108 @@ describe('an application that closes', () => {
     await Promise.all([...logins, last]);
     expect(await accessors()).toBe(before);
   }, 30_000);
+});
+
+describe('a login under way when the application closes', () => {
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown): void => void rejections.push(reason);
+  beforeAll(() => void process.on('unhandledRejection', onRejection));
+  afterAll(() => void process.off('unhandledRejection', onRejection));
+  // A test would end before that time.
+  const shutdown = { timeoutMs: 3_600_000 };
+
+  it.each(['auth.login', 'auth.password', 'auth.mfa'])('is not waited for while %s never returns', async (option) => {
+    await start();
+    let hangs = false;
+    let called = (): void => undefined;
+    let answer = (_: string): void => undefined;
+    let signal: AbortSignal | undefined;
+    const supply = (value: string): string | Promise<string> => {
+      if (!hangs) return value;
+      called();
+      return new Promise((resolve) => (answer = resolve));
+    };
+    const user = { method: 'userpass', username: 'app', password: 'pw-of-app' } as const;
+    const ways: Readonly<Record<string, VaultAuth>> = {
+      'auth.login': { method: 'custom', login: (vault) => ((signal = vault.signal), supply(bench.server.rootToken)) },
+      'auth.password': { ...user, password: () => supply('pw-of-app') },
+      'auth.mfa': { ...user, mfa: { totp: () => supply('000000') } },
+    };
+    const auth = ways[option] as VaultAuth;
+    const app = await bootApplication(appOf(VaultModule.forRoot(options({ auth, shutdown }))));
+    if (option === 'auth.mfa') bench.intercept(wantsPasscode);
+    hangs = true;
+    const waiting = new Promise<void>((resolve) => (called = resolve));
+    const login = app
+      .get(VaultService)
+      .session.relogin()
+      .catch((error: unknown) => error);
+    await waiting;
+    await app.close();
+    expect(await login).toMatchObject({ code: 'VAULT_CLOSED' });
+    if (option === 'auth.login') expect(signal?.aborted).toBe(true);
+    await bench.front.until(() => bench.front.connections === 0);
+    const before = bench.front.requests.length;
+    answer(bench.server.rootToken);
+    await delay(50);
+    expect(bench.front.requests).toHaveLength(before);
+    expect(rejections).toEqual([]);
+  });
+
+  it('has closed what it had opened, when it heeds the signal', async () => {
+    await start();
+    let heeds = false;
+    let tidied = false;
+    let waits = (): void => undefined;
+    const login = async ({ signal }: CustomLoginClient): Promise<string> => {
+      if (!heeds) return bench.server.rootToken;
+      waits();
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+      await delay(5);
+      tidied = true;
+      throw new Error('given up');
+    };
+    const app = await bootApplication(
+      appOf(VaultModule.forRoot(options({ auth: { method: 'custom', login }, shutdown }))),
+    );
+    heeds = true;
+    const waiting = new Promise<void>((resolve) => (waits = resolve));
+    const outcome = app
+      .get(VaultService)
+      .session.relogin()
+      .catch((error: unknown) => error);
+    await waiting;
+    await app.close();
+    expect(tidied).toBe(true);
+    expect(await outcome).toMatchObject({ code: 'VAULT_CLOSED' });
+  });
+
+  it('is waited for while the server works on it, and its token given back', async () => {
+    await start();
+    const app = await bootApplication(appOf(VaultModule.forRoot(options({ shutdown }))));
+    const before = await accessors();
+    let go = (): void => undefined;
+    const asked = new Promise<void>((resolve) =>
+      bench.intercept(async ({ url }, _response, forward) => {
+        if (url.endsWith('revoke-self')) return forward();
+        resolve();
+        await new Promise<void>((release) => (go = release));
+        await forward();
+      }),
+    );
+    const login = app
+      .get(VaultService)
+      .session.relogin()
+      .catch((error: unknown) => error);
+    await asked;
+    const closing = app.close();
+    await bench.front.until(() => bench.sent('revoke-self').length === 1);
+    go();
+    await closing;
+    expect(await login).toMatchObject({ code: 'VAULT_CLOSED' });
+    expect(bench.sent('revoke-self')).toHaveLength(2);
+    expect(await accessors()).toBe(before - 1);
+  });
 });
 
 it('an application whose boot failed in another provider renews nothing', async () => {

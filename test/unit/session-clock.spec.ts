@@ -47,7 +47,8 @@ class Bench {
       this.renewals.push(this.clock.monotonic());
       return { status: 200, headers: {}, body: await Promise.resolve(this.renew()) };
     };
-    await this.session.open({ endpoint: '', request } as unknown as VaultClient);
+    const client = { endpoint: '', request, watched: () => client } as unknown as VaultClient;
+    await this.session.open(client);
     if (start) this.session.start();
     return this;
   }
@@ -180,6 +181,17 @@ describe('a login that hangs while renewals fail', () => {
     await bench.clock.advance(60_000);
     expect(await outcome).toMatchObject({ code: 'VAULT_TIMEOUT', message: expect.stringMatching(/60 s\./) as unknown });
   });
+});
+
+it('a login that hangs when the session is closed leaves no timer, and is over for who waits for it', async () => {
+  const bench = await new Bench(600).open();
+  bench.logIn = () => new Promise(() => undefined) as never;
+  const outcome = bench.session.relogin().catch((error: unknown) => error);
+  const told = bench.told();
+  await bench.session.close();
+  expect(await outcome).toMatchObject({ code: 'VAULT_CLOSED' });
+  expect(bench.clock.timers).toBe(0);
+  expect(bench.told()).toEqual([...told, 'session-closed']);
 });
 
 it('a login that failed for a reason that looks permanent is tried again in the background all the same', async () => {
