@@ -9,6 +9,7 @@ const BENCHES = {
   connections: './connections.bench.mjs',
   read: './read.bench.mjs',
   session: './session.bench.mjs',
+  start: './start.bench.mjs',
 };
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [name, ...args] = process.argv.slice(2);

@@ -1,22 +1,27 @@
 // Builds both formats beside the old ones and swaps them in at the end, so that a running application or a test never
 // finds half a package. Each format's folder carries the package.json that tells Node which format it holds.
+// ES modules are put together into one file for each entry point, and one for what several share: Node takes a fifth of
+// the time to load those (docs/adr/0025). CommonJS loads fast as it is.
 import { spawnSync } from 'node:child_process';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { isAbsolute, resolve, sep } from 'node:path';
+import { rolldown } from 'rolldown';
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const FORMATS = { esm: 'module', cjs: 'commonjs' };
+/** From left to right, so that a room does not take those it stands on with it. */
+const ROOMS = ['errors', 'observability', 'options', 'client', 'auth', 'engines', 'sys', 'config', 'bootstrap'];
 const fresh = `dist.${process.pid}.new`;
+const modules = `dist.${process.pid}.modules`;
 const old = `dist.${process.pid}.old`;
 
-process.on('exit', () => [fresh, old].forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+process.on('exit', () => [fresh, modules, old].forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+compile('esm', '--outDir', modules, '--declarationDir', `${fresh}/esm`);
+await bundle(modules, `${fresh}/esm`);
+compile('cjs', '--outDir', `${fresh}/cjs`);
 for (const [format, type] of Object.entries(FORMATS)) {
-  const outDir = `${fresh}/${format}`;
-  const { status } = spawnSync(process.execPath, [tsc, '-p', `tsconfig.${format}.json`, '--outDir', outDir], {
-    stdio: 'inherit',
-  });
-  if (status !== 0) process.exit(status ?? 1);
-  writeFileSync(`${outDir}/package.json`, `${JSON.stringify({ type })}\n`);
+  writeFileSync(`${fresh}/${format}/package.json`, `${JSON.stringify({ type })}\n`);
 }
 try {
   renameSync('dist', old);
@@ -24,3 +29,35 @@ try {
   if (error.code !== 'ENOENT') throw error;
 }
 renameSync(fresh, 'dist');
+
+function compile(format, ...args) {
+  const { status } = spawnSync(process.execPath, [tsc, '-p', `tsconfig.${format}.json`, ...args], { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Packages stay imports, and what is loaded on use stays so. Names and line breaks are kept, for whoever reads a stack. */
+async function bundle(from, to) {
+  const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const files = [...Object.values(exports).flatMap((entry) => entry.import?.default ?? []), ...Object.values(bin)];
+  const names = files.map((file) => file.replace(/^\.\/dist\/esm\/(.+)\.js$/, '$1'));
+  const build = await rolldown({
+    // Each file's own path stands above what came from it.
+    cwd: resolve(from),
+    input: Object.fromEntries(names.map((name) => [name, `./${name}.js`])),
+    external: (specifier) => !specifier.startsWith('.') && !isAbsolute(specifier),
+    platform: 'node',
+    onLog(level, { message }) {
+      if (level === 'warn') throw new Error(`rolldown: ${message}`);
+    },
+  });
+  await build.write({
+    dir: resolve(to),
+    format: 'esm',
+    chunkFileNames: '[name].js',
+    minifyInternalExports: false,
+    codeSplitting: {
+      groups: ROOMS.map((room) => ({ name: room, test: (id) => id.startsWith(resolve(from, room) + sep) })),
+    },
+  });
+  await build.close();
+}
