@@ -25,6 +25,7 @@ export class VaultRuntime {
   #degraded: VaultDegradation | undefined;
   #recovery: SnapshotRecovery | undefined;
   #closing: Promise<void> | undefined;
+  #disconnecting: Promise<void> | undefined;
   #first: ConfigurationStore | undefined;
   readonly #onRecovered = new Set<(reads: SecretReads) => void>();
 
@@ -113,7 +114,18 @@ export class VaultRuntime {
     this.session.start();
   }
 
-  /** Gives the token back and closes every connection; a snapshot that is being written is written to its end. Never throws. */
+  /** Writes the files of what was read last; those that have not changed stay as they are. */
+  writeFiles(): Promise<void> {
+    return this.plan.files.write(this.#configuration.files);
+  }
+
+  /** Gives the token back and closes every connection; the files stay. Never throws. */
+  disconnect(): Promise<void> {
+    this.#disconnecting ??= this.#disconnect();
+    return this.#disconnecting;
+  }
+
+  /** Removes the files, gives the token back and closes every connection; a snapshot that is being written is written to its end. Never throws. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -122,10 +134,15 @@ export class VaultRuntime {
   async #close(): Promise<void> {
     await this.#recovery?.close();
     await this.plan.files.close();
+    await this.disconnect();
+    this.events.complete();
+  }
+
+  async #disconnect(): Promise<void> {
+    await this.#recovery?.close();
     await this.session.close();
     await this.client.close();
     await this.#snapshot?.settled();
-    this.events.complete();
   }
 
   #makeStore(): ConfigurationStore {

@@ -5,7 +5,8 @@ import { redact } from '../errors/redact.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { CliError } from './cli-command.js';
 
-const DEFAULT_FILES = ['ts', 'mts', 'js', 'mjs', 'cjs', 'json'].map((extension) => `nestjs-vault.config.${extension}`);
+/** TypeScript last: where it lies beside what was made of it, a Node that cannot run it has what it needs. */
+const DEFAULT_FILES = ['js', 'mjs', 'cjs', 'ts', 'mts', 'json'].map((extension) => `nestjs-vault.config.${extension}`);
 
 /**
  * The options of `VaultModule` for a command: from the file named, else from `nestjs-vault.config.*` in the working

@@ -1,111 +1,33 @@
-import type { ChildProcessByStdio } from 'node:child_process';
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { VaultServer } from '../../lib/testing/index.js';
-import { startVaultServer } from '../../lib/testing/index.js';
 import { canary, findLeaks } from '../support/canary.js';
+import { CliBench, runs } from '../support/cli-run.js';
 import { startFaultServer } from '../support/fault-server.js';
 
 const MANIFEST = fileURLToPath(new URL('../../package.json', import.meta.url));
-const BIN = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
+const PEM = '-----BEGIN KEY-----\nx=\n-----END KEY-----\n';
 
-let server: VaultServer;
-let folder: string;
+let bench: CliBench;
 let tokens: number;
-const running: Run[] = [];
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cli-run-spec-'));
-  server = await startVaultServer({ storage: 'file', seal: { shares: 1, threshold: 1 } });
-  await server.seed({ 'secret/app': { SMTP_PASSWORD: 'hunter2' }, 'secret/db': { password: 'x y', maxPool: 5 } });
-  await server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
-  await server.request('PUT', 'sys/policies/acl/app', { policy: 'path "secret/data/*" { capabilities = ["read"] }' });
-  await server.request('POST', 'auth/userpass/users/app', { password: 'pw-of-app', token_policies: ['app'] });
-  await writeFile(
-    join(folder, 'vault.mjs'),
-    `export default async () => ({
-      endpoint: process.env.VAULT_ADDR,
-      auth: { method: 'userpass', username: 'app', password: { env: 'APP_PASSWORD' } },
-      config: { sources: ['app', { secretPath: 'db', as: 'database' }] },
-    });`,
-  );
-  tokens = await countTokens();
-});
-afterEach(() => {
-  for (const run of running.splice(0)) run.child.kill('SIGKILL');
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function countTokens(): Promise<number> {
-  const { body } = await server.request('GET', 'auth/token/accessors?list=true');
-  return (body as { data: { keys: string[] } }).data.keys.length;
-}
-
-/** One run of the built program. */
-class Run {
-  stdout = '';
-  stderr = '';
-  readonly #ended: Promise<number | NodeJS.Signals>;
-
-  constructor(readonly child: ChildProcessByStdio<null, Readable, Readable>) {
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.#ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL')));
-  }
-
-  /** The exit code, once it has ended and all it printed is here. */
-  end(): Promise<number | NodeJS.Signals> {
-    return this.#ended;
-  }
-
-  async printed(text: string | RegExp): Promise<void> {
-    await until(() => (typeof text === 'string' ? this.stdout.includes(text) : text.test(this.stdout)), this);
-  }
-}
-
-async function until(condition: () => boolean, run: Run): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !condition(); await delay(10)) {
-    if (Date.now() > deadline) throw new Error(`It did not come to that:\n${run.stdout}\n${run.stderr}`);
-  }
-}
-
-const SCRIPT_ENV = { APP_PASSWORD: 'pw-of-app', NOT_SECRET: 'inherited' };
-
-/** Runs `nestjs-vault run … -- node -e program`. */
-function start(flags: string[], program: string | string[], env: Record<string, string> = {}): Run {
-  const command = typeof program === 'string' ? [process.execPath, '-e', program] : program;
-  const given = { PATH: process.env['PATH'], VAULT_ADDR: server.endpoint, ...SCRIPT_ENV, ...env };
-  const child = spawn(process.execPath, [BIN, 'run', ...flags, '--', ...command], {
-    cwd: folder,
-    env: given,
-    stdio: ['ignore', 'pipe', 'pipe'],
+  bench = await CliBench.start();
+  await bench.server.seed({
+    'secret/app': { SMTP_PASSWORD: 'hunter2' },
+    'secret/db': { password: 'x y', maxPool: 5 },
+    'secret/tls': { PEM },
   });
-  const run = new Run(child);
-  running.push(run);
-  return run;
-}
+  tokens = await bench.countTokens();
+});
+afterEach(() => bench.clear());
+afterAll(() => bench.stop());
 
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-describe('nestjs-vault run', () => {
+describe('what the command gets', () => {
   it('gives the values to the command alone, without the way to Vault; passes the exit code on; gives its token back', async () => {
-    const run = start(
+    const run = bench.run(
       ['--config', 'vault.mjs'],
       'console.log(JSON.stringify([process.env, process.argv.slice(1)])); process.exit(7)',
       { VAULT_TOKEN: 'not-passed-on', BAO_NAMESPACE: '' },
@@ -119,133 +41,192 @@ describe('nestjs-vault run', () => {
       DATABASE_PASSWORD: 'x y',
       DATABASE_MAX_POOL: '5',
     });
-    expect(await countTokens()).toBe(tokens);
+    expect(await bench.countTokens()).toBe(tokens);
   });
 
   it('takes everything from the environment and --sources; a token of the user is not revoked', async () => {
-    const run = start(
-      ['--sources', 'db', '--prefix', 'DB_', '--pass-vault-env'],
-      'console.log(process.env.DB_password, process.env.DB_maxPool, process.env.VAULT_ADDR)',
-      { VAULT_TOKEN: server.rootToken },
+    const run = bench.run(
+      ['--sources', 'db', '--sources', 'tls', '--prefix', 'DB_', '--pass-vault-env'],
+      'console.log(process.env.DB_password, process.env.DB_maxPool, process.env.VAULT_ADDR, process.env.DB_PEM)',
+      { VAULT_TOKEN: bench.server.rootToken },
     );
-    expect([await run.end(), run.stdout, run.stderr]).toEqual([0, `x y 5 ${server.endpoint}\n`, '']);
-    await server.request('GET', 'auth/token/lookup-self');
+    expect([await run.end(), run.stdout, run.stderr]).toEqual([0, `x y 5 ${bench.server.endpoint} ${PEM}\n`, '']);
+    await bench.server.request('GET', 'auth/token/lookup-self');
   });
 
-  it('holds no token while the command runs, and passes signals on', async () => {
-    const run = start(
+  it('takes references in variables, and says so when there is nothing to read', async () => {
+    const env = { VAULT_TOKEN: bench.server.rootToken };
+    const run = bench.run([], 'console.log(process.env.DB_URL)', {
+      ...env,
+      DB_URL: 'postgres://u:${vault:secret/data/app#SMTP_PASSWORD}@db',
+    });
+    expect([await run.end(), run.stdout, run.stderr]).toEqual([0, 'postgres://u:hunter2@db\n', '']);
+    const nothing = bench.run([], 'console.log("started")', env);
+    expect([await nothing.end(), nothing.stdout]).toEqual([1, '']);
+    expect(nothing.stderr).toContain('Nothing to read');
+  });
+
+  it('hands its input on, keeps files while the command runs, and shows no value in the list of processes', async () => {
+    await bench.write(
+      'files.mjs',
+      `import options from './vault.mjs';
+      export default options().then((all) => ({ ...all, config: { sources: [{ secretPath: 'tls', files: ['PEM'] }, 'app'] } }));`,
+    );
+    const run = bench.run(
+      ['--config', 'files.mjs'],
+      `const { readFileSync } = require('node:fs');
+      const { PEM_FILE } = process.env;
+      console.log(JSON.stringify([process.pid, process.ppid, PEM_FILE, readFileSync(PEM_FILE, 'utf8')]));
+      process.stdin.pipe(process.stdout);`,
+    );
+    await run.printed('\n');
+    const [pid, ppid, file, content] = JSON.parse(run.stdout) as [number, number, string, string];
+    expect([ppid, content]).toEqual([run.child.pid, PEM]);
+    const list = bench.spawn(['ps', '-eo', 'pid,ppid,args']);
+    await list.end();
+    // The command, and what ends it when we are killed.
+    expect(list.stdout.match(new RegExp(`^ *\\d+ +${ppid} `, 'gm'))).toHaveLength(2);
+    expect(list.stdout).toContain(`${pid}`);
+    expect(list.stdout).not.toMatch(/hunter2|pw-of-app/);
+    run.child.stdin.end('typed');
+    expect([await run.end(), run.stdout.endsWith('typed'), existsSync(file)]).toEqual([0, true, false]);
+  });
+});
+
+describe('signals and ends', () => {
+  it('holds no token while the command runs, and passes every signal on, each time', async () => {
+    const signals = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const;
+    const run = bench.run(
       ['--config', 'vault.mjs'],
-      `for (const name of ['SIGINT', 'SIGHUP', 'SIGUSR2', 'SIGTERM']) process.on(name, () => console.log(name));
-      process.on('SIGTERM', () => process.exit(3));
+      `let terms = 0;
+      for (const name of ${JSON.stringify(signals)}) process.on(name, () => console.log(name));
+      process.on('SIGTERM', () => ++terms > 1 && process.exit(3));
       setInterval(() => {}, 1000);
       console.log('ready');`,
     );
     await run.printed('ready');
-    expect(await countTokens()).toBe(tokens);
-    for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR2', 'SIGTERM'] as const) {
+    expect(await bench.countTokens()).toBe(tokens);
+    for (const signal of signals) {
       run.child.kill(signal);
       await run.printed(signal);
+      run.child.kill(signal);
+      await run.printed(new RegExp(`${signal}\n${signal}`));
     }
-    expect(await run.end()).toBe(3);
-    expect(run.stdout).toBe('ready\nSIGINT\nSIGHUP\nSIGUSR2\nSIGTERM\n');
+    expect([await run.end(), run.stderr]).toEqual([3, '']);
+    expect(run.stdout).toBe(`ready\n${signals.flatMap((name) => [name, name]).join('\n')}\n`);
+  });
+
+  // Of the means to get a terminal, only the one of util-linux is everywhere.
+  (process.platform === 'linux' ? it : it.skip)('leaves Ctrl-C to the terminal, which sends it to all', async () => {
+    await bench.write(
+      'ask.cjs',
+      `process.on('SIGINT', () => console.log('once'));
+      process.stdin.on('data', () => process.exit(4));
+      console.log('ready', process.stdin.isTTY);`,
+    );
+    const words = ['exec', ...CliBench.program, 'run', '--config', 'vault.mjs', '--', process.execPath, 'ask.cjs'];
+    const run = bench.spawn(['script', '-qec', words.join(' '), '/dev/null']);
+    await run.printed('ready true');
+    run.child.stdin.write('\x03');
+    await run.printed('once');
+    run.child.stdin.write('now it can read the terminal\n');
+    expect(await run.end()).toBe(4);
+    expect(run.stdout.match(/once/g)).toHaveLength(1);
   });
 
   it('ends with 128 + n when a signal ends the command', async () => {
-    const run = start(['--config', 'vault.mjs'], 'process.kill(process.pid, "SIGKILL"); setInterval(() => {}, 1000);');
+    const run = bench.run(
+      ['--config', 'vault.mjs'],
+      'process.kill(process.pid, "SIGKILL"); setInterval(() => {}, 1000);',
+    );
     expect(await run.end()).toBe(137);
   });
 
-  it('takes the command with it when it is killed', async () => {
-    const run = start(['--config', 'vault.mjs'], 'console.log(process.pid); setInterval(() => {}, 1000);');
+  it('takes the command and its descendants with it when it is killed', async () => {
+    const program = 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.log(process.pid)';
+    const run = bench.run(
+      ['--config', 'vault.mjs', '--grace-ms', '1'],
+      ['sh', '-c', '"$0" -e "$1"; true', process.execPath, program],
+    );
     await run.printed(/\d+\n/);
     const pid = Number(run.stdout);
     expect(runs(pid)).toBe(true);
     run.child.kill('SIGKILL');
-    await until(() => !runs(pid), run);
+    await run.until(() => !runs(pid));
   });
 
   it('gives up at once when it is interrupted before there is a command, and starts none', async () => {
     const deaf = await startFaultServer('deaf');
-    const run = start(['--config', 'vault.mjs'], 'console.log("started")', { VAULT_ADDR: deaf.endpoint });
+    const run = bench.run(['--config', 'vault.mjs'], 'console.log("started")', { VAULT_ADDR: deaf.endpoint });
     await deaf.until(() => deaf.connections > 0);
     run.child.kill('SIGINT');
     expect([await run.end(), run.stdout, run.stderr]).toEqual([130, '', '']);
     await deaf.close();
   });
 
+  it('is not held up by the file of options: not by what that waits for, not by what it leaves open', async () => {
+    await bench.write('waits.mjs', 'setInterval(() => {}, 1000); console.log("waits"); await new Promise(() => {});');
+    const waits = bench.run(['--config', 'waits.mjs'], 'console.log("started")');
+    await waits.printed('waits');
+    waits.child.kill('SIGTERM');
+    expect([await waits.end(), waits.stdout, waits.stderr]).toEqual([143, 'waits\n', '']);
+    await bench.write('open.mjs', `setInterval(() => {}, 1000); export { default } from './vault.mjs';`);
+    expect(await bench.run(['--config', 'open.mjs'], 'process.exit(5)').end()).toBe(5);
+  });
+
   it.each([
     [127, ['no-such-command-anywhere'], 'no-such-command-anywhere: command not found.'],
     [126, ['./vault.mjs'], './vault.mjs: cannot be run (EACCES).'],
+    [126, ['./vault.mjs/x'], './vault.mjs/x: cannot be run (ENOTDIR).'],
   ])('ends with %d for a command like %j', async (code, command, message) => {
-    const run = start(['--config', 'vault.mjs'], command);
+    const run = bench.run(['--config', 'vault.mjs'], command);
     expect([await run.end(), run.stderr]).toEqual([code, `nestjs-vault: ${message}\n`]);
-    expect(await countTokens()).toBe(tokens);
+    expect(await bench.countTokens()).toBe(tokens);
   });
+});
 
+describe('what cannot be run', () => {
   it('knows its version, and says when Node cannot load a file', async () => {
     const { version } = JSON.parse(await readFile(MANIFEST, 'utf8')) as { version: string };
-    const asked = new Run(spawn(process.execPath, [BIN, '--version'], { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const asked = bench.spawn([...CliBench.program, '--version']);
     expect([await asked.end(), asked.stdout, asked.stderr]).toEqual([0, `${version}\n`, '']);
-    await writeFile(join(folder, 'options.strange'), '');
-    const strange = start(['--config', 'options.strange'], 'console.log("started")');
+    await bench.write('options.strange', '');
+    const strange = bench.run(['--config', 'options.strange'], 'console.log("started")');
     expect([await strange.end(), strange.stdout]).toEqual([1, '']);
     expect(strange.stderr).toContain('This version of Node cannot load options.strange');
   });
 
+  it('finds the options in the working directory, JavaScript before TypeScript', async () => {
+    const folder = join(bench.folder, 'project');
+    await mkdir(folder);
+    await bench.write('project/nestjs-vault.config.ts', 'this is no program');
+    await bench.write(
+      'project/nestjs-vault.config.cjs',
+      `module.exports = { auth: { method: 'userpass', username: 'app', password: { env: 'APP_PASSWORD' } }, config: { sources: ['app'] } };`,
+    );
+    const run = bench.run([], 'console.log(process.env.SMTP_PASSWORD)', {}, folder);
+    expect([await run.end(), run.stdout, run.stderr]).toEqual([0, 'hunter2\n', '']);
+  });
+
   it('starts nothing when a secret is missing or cannot be a variable; no value is printed', async () => {
-    const missing = start(['--config', 'vault.mjs', '--sources', 'app,gone', '--json'], 'console.log("started")');
+    const missing = bench.run(['--config', 'vault.mjs', '--sources', 'app,gone', '--json'], 'console.log("started")');
     expect([await missing.end(), missing.stdout]).toEqual([1, '']);
     expect(JSON.parse(missing.stderr)).toMatchObject({ level: 'error', code: 'VAULT_CONFIGURATION' });
     const value = canary('value-in-no-message');
-    await server.seed({ 'secret/odd': { 'no-name': value, NODE_OPTIONS: value, NUL: `${value}\0` } });
-    const odd = start(['--config', 'vault.mjs', '--sources', 'odd'], 'console.log("started")');
+    await bench.server.seed({ 'secret/odd': { 'no-name': value, NODE_OPTIONS: value, NUL: `${value}\0` } });
+    const odd = bench.run(['--config', 'vault.mjs', '--sources', 'odd'], 'console.log("started")');
     expect([await odd.end(), odd.stdout]).toEqual([1, '']);
     expect(odd.stderr).toMatch(/--allow NODE_OPTIONS[^]*NUL holds[^]*"no-name"/);
     expect(findLeaks(odd.stderr)).toEqual([]);
-    expect(await countTokens()).toBe(tokens);
-  });
-});
-
-describe('nestjs-vault run --watch', () => {
-  const PROGRAM = `
-    process.on('SIGTERM', () => setTimeout(() => process.exit(0), process.env.SLOW ? 60_000 : 0));
-    setInterval(() => {}, 1000);
-    console.log(process.pid, process.env.SMTP_PASSWORD);`;
-
-  it('restarts the command when a value has changed, and not when Vault is sealed or nothing has changed', async () => {
-    const run = start(['--config', 'vault.mjs', '--watch', '--interval-ms', '50'], PROGRAM);
-    await run.printed('hunter2');
-    // A new version with the same values is no change.
-    await server.seed({ 'secret/app': { SMTP_PASSWORD: 'hunter2' } });
-    await server.seal();
-    await until(() => run.stderr.includes('keeps running as it is'), run);
-    await server.unseal();
-    await until(() => run.stderr.includes('can be read again'), run);
-    expect(run.stdout.trim().split('\n')).toHaveLength(1);
-    await server.seed({ 'secret/app': { SMTP_PASSWORD: 'changed' } });
-    await run.printed('changed');
-    const [first = '', second = ''] = run.stdout.split('\n').map((line) => line.split(' ')[0] ?? '');
-    expect(first).not.toBe(second);
-    expect(runs(Number(first))).toBe(false);
-    expect(run.stderr).toContain('Changed: SMTP_PASSWORD. The command is restarted.');
-    expect(run.stderr).not.toMatch(/hunter2|"changed"/);
-    run.child.kill('SIGTERM');
-    expect(await run.end()).toBe(0);
-    expect(runs(Number(second))).toBe(false);
-    expect(await countTokens()).toBe(tokens);
+    expect(await bench.countTokens()).toBe(tokens);
   });
 
-  it('kills a command that does not end in time, and ends with the command when that ends by itself', async () => {
-    await server.seed({ 'secret/app': { SMTP_PASSWORD: 'before' } });
-    const run = start(['--config', 'vault.mjs', '--watch', '--interval-ms', '50', '--grace-ms', '100'], PROGRAM, {
-      SLOW: '1',
-    });
-    await run.printed('before');
-    await server.seed({ 'secret/app': { SMTP_PASSWORD: 'after' } });
-    await run.printed('after');
-    const pid = Number(run.stdout.split('\n')[1]?.split(' ')[0]);
-    process.kill(pid, 'SIGKILL');
-    expect(await run.end()).toBe(137);
-    expect(await countTokens()).toBe(tokens);
+  it('names the largest values when the environment is too large', async () => {
+    const value = canary('large-value');
+    await bench.server.seed({ 'secret/large': { HUGE: value.repeat(3_000_000 / value.length), SMALL: value } });
+    const run = bench.run(['--config', 'vault.mjs', '--sources', 'large'], 'console.log("started")');
+    expect([await run.end(), run.stdout]).toEqual([126, '']);
+    expect(run.stderr).toMatch(/E2BIG.*: 3\d{3} kB, most of it in HUGE \((2999|3000) kB\)/);
+    expect(findLeaks(run.stderr)).toEqual([]);
   });
 });

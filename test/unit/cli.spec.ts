@@ -146,14 +146,14 @@ describe('the command line', () => {
     [['run', '--wtach', '--', 'true'], "Unknown option '--wtach'"],
     [['run', 'stray', '--', 'true'], 'Unexpected argument'],
     [['run', '--sources', '--', 'true'], '--sources'],
-    [['run', '--', 'true'], 'Nothing to read'],
-    ...['0', '-1', '1.5', 'soon', '2147483648', ''].map((value): [string[], string] => [
+    ...['0', '49', '-1', '1.5', 'soon', '2147483648', ''].map((value): [string[], string] => [
       ['run', '--sources', 'a', `--interval-ms=${value}`, '--', 'true'],
       '--interval-ms takes',
     ]),
     [['run', '--sources', 'a', '--grace-ms=x', '--', 'true'], '--grace-ms takes'],
     [['run', '--sources', 'a,,b', '--', 'true'], '"config.sources[1]" is empty'],
     [['run', '--config', 'no-such-file.json', '--', 'true'], 'no-such-file.json (ENOENT)'],
+    [['run', '--config', '.', '--', 'true'], 'Cannot load .'],
     [['run', '--config', 'no-such-file.mjs', '--', 'true'], 'Cannot load no-such-file.mjs'],
   ])('refuses %j', async (args, message) => {
     const { code, out, err } = await cli(...args);
@@ -165,6 +165,12 @@ describe('the command line', () => {
     ['not-json.json', '{ "auth": SECRET-VALUE', 'is not valid JSON'],
     ['list.json', '["SECRET-VALUE"]', 'does not give options'],
     ['nothing.mjs', 'export const options = {};', 'does not give options'],
+    ['null.cjs', 'module.exports = null;', 'does not give options'],
+    ['function.cjs', 'module.exports = () => undefined;', 'does not give options'],
+    ['promise.mjs', 'export default Promise.resolve({ endpont: "SECRET-VALUE" });', 'Did you mean "endpoint"'],
+    ['rejected.mjs', 'export default Promise.reject(new RangeError("not today"));', 'RangeError: not today'],
+    ['thrown.mjs', 'throw null;', 'something was thrown'],
+    ['syntax.mjs', 'export default {', 'SyntaxError'],
     ['broken.mjs', 'throw new RangeError("not today");', 'RangeError: not today'],
     ['token.mjs', 'throw new Error("hvs.CAESIJ1234567890abcdefgh");', '***'],
     ['unknown.json', '{ "endpont": "SECRET-VALUE" }', 'Did you mean "endpoint"'],

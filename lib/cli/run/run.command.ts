@@ -6,7 +6,7 @@ import { CliError } from '../cli-command.js';
 import type { CliOutput } from '../cli-output.js';
 import { loadOptions } from '../load-options.js';
 import { environmentOf, inheritedEnvironment } from './environment.js';
-import { exitCodeOf, Signals } from './signals.js';
+import { asksToEnd, exitCodeOf, Signals } from './signals.js';
 import { SupervisedCommand } from './supervised-command.js';
 import { watchEnvironment } from './watch-environment.js';
 
@@ -16,13 +16,13 @@ Runs a command with the configuration from Vault as environment variables: in th
 
 Options:
   -c, --config <file>     options of VaultModule, as JSON or as a module (default: nestjs-vault.config.*)
-      --sources <a,b>     paths to read, in place of the "sources" in the file
+      --sources <a,b>     paths to read, in place of the "sources" in the file; may be repeated
       --prefix <text>     put before every name
       --allow <NAME>      pass on a variable that changes how programs run, such as NODE_OPTIONS; may be repeated
       --pass-vault-env    leave VAULT_*, BAO_* and the variables with credentials in the command's environment
       --watch             read again and restart the command when a value has changed
-      --interval-ms <n>   how often to read again (default: 60000)
-      --grace-ms <n>      how long the command may take to end before it is killed, at a restart (default: 10000)
+      --interval-ms <n>   how often to read again, give or take a tenth; at least 50 (default: 60000)
+      --grace-ms <n>      how long the command may take to end at a restart before it is killed (default: 30000)
       --json              messages as JSON, one object a line
   -h, --help
 
@@ -32,7 +32,7 @@ what is not text becomes JSON. Signals and exit code are passed on; 127: command
 
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
-  sources: { type: 'string' },
+  sources: { type: 'string', multiple: true },
   prefix: { type: 'string' },
   allow: { type: 'string', multiple: true },
   'pass-vault-env': { type: 'boolean' },
@@ -61,40 +61,59 @@ export const runCommand: CliCommand = {
   },
 };
 
+const NOTHING_TO_READ =
+  'Nothing to read: name the secrets with --sources a,b, or give options with --config <file>, or put references such as vault:secret/my-app#key into variables.';
+
 type Flags = ReturnType<typeof parse>['flags'];
 
 async function run(flags: Flags, command: string[], signals: Signals, output: CliOutput): Promise<number> {
-  const graceMs = milliseconds(flags, 'grace-ms', 10_000);
+  const graceMs = milliseconds(flags, 'grace-ms', 30_000);
   const intervalMs = milliseconds(flags, 'interval-ms', 60_000);
-  const options = withSources(await loadOptions(flags.config), flags.sources);
+  const options = withSources(await orAborted(loadOptions(flags.config), signals.early), flags.sources);
   // Loaded on use, so that help needs neither Nest nor node-vault.
   const { boot } = await import('../../bootstrap/boot.js');
   const runtime = await boot(options, { log: output, signal: signals.early });
   try {
+    if (runtime.configuration.reads.size === 0) throw new CliError(NOTHING_TO_READ);
     const values = environmentOf(runtime.values(), flags);
     // The values hold no leases, so that a command that runs for months need not have a token of ours beside it.
-    if (!flags.watch) await runtime.close();
+    if (!flags.watch) await runtime.disconnect();
     if (signals.received) return exitCodeOf(signals.received);
     const inherited = inheritedEnvironment(options, flags['pass-vault-env'] ?? false);
-    const supervised = new SupervisedCommand(command, graceMs, (message) => output.error(message));
-    signals.sendTo((signal, hasIt) => supervised.signal(signal, hasIt));
-    supervised.start({ ...inherited, ...values });
-    if (!flags.watch) return await supervised.exitCode;
-    runtime.start();
-    const stop = watchEnvironment({
-      values,
-      read: async (signal) => {
-        await runtime.reload(signal);
-        return environmentOf(runtime.values(), flags);
-      },
-      onChange: (changed) => supervised.restart({ ...inherited, ...changed }),
-      intervalMs,
-      output,
+    const supervised = new SupervisedCommand(command, graceMs, output);
+    const stop = flags.watch
+      ? watchEnvironment({
+          values,
+          read: async (signal) => {
+            await runtime.reload(signal);
+            const next = environmentOf(runtime.values(), flags);
+            await runtime.writeFiles();
+            return next;
+          },
+          onChange: (changed) => supervised.restart({ ...inherited, ...changed }),
+          intervalMs,
+          output,
+        })
+      : () => undefined;
+    if (flags.watch) runtime.start();
+    signals.sendTo((signal) => {
+      if (asksToEnd(signal)) stop();
+      supervised.signal(signal);
     });
-    return await supervised.exitCode.finally(stop);
+    return await supervised.run({ ...inherited, ...values }).finally(stop);
   } finally {
     await runtime.close();
   }
+}
+
+/** A file of options may take for ever. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(new VaultAbortedError('Interrupted.')), { once: true });
+    }),
+  ]);
 }
 
 function parse(args: readonly string[]) {
@@ -113,17 +132,15 @@ function parse(args: readonly string[]) {
   }
 }
 
-function withSources(options: VaultModuleOptions | undefined, sources: string | undefined): VaultModuleOptions {
-  if (sources === undefined && options === undefined) {
-    throw new CliError('Nothing to read: name the secrets with --sources a,b, or give options with --config <file>.');
-  }
+function withSources(options: VaultModuleOptions | undefined, sources: string[] | undefined): VaultModuleOptions {
   if (sources === undefined) return options ?? {};
-  const paths = sources.split(',').map((path) => path.trim());
+  const paths = sources.flatMap((list) => list.split(',')).map((path) => path.trim());
   return { ...options, config: { ...options?.config, sources: paths } };
 }
 
 function milliseconds(flags: Flags, name: 'interval-ms' | 'grace-ms', standard: number): number {
+  const least = name === 'interval-ms' ? 50 : 1;
   const value = flags[name] === undefined ? standard : Number(flags[name]);
-  if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
-  throw new CliError(`--${name} takes a whole number of milliseconds above 0.`);
+  if (Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
+  throw new CliError(`--${name} takes a whole number of milliseconds from ${least} to ${2 ** 31 - 1}.`);
 }

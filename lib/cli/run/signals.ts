@@ -1,15 +1,17 @@
 import { constants } from 'node:os';
-import { isatty } from 'node:tty';
 
-const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const;
+/** Those that shells and platforms send to programs. SIGUSR1 among them: by default, Node opens its debugger on it. */
+const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
 /** The exit code by which shells say that a signal ended a program. @internal */
 export function exitCodeOf(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
-/** @param hasIt whether the command has got the signal already */
-type SignalTarget = (signal: NodeJS.Signals, hasIt: boolean) => void;
+/** Whether it asks a program to end, rather than to do something. @internal */
+export function asksToEnd(signal: NodeJS.Signals): boolean {
+  return signal === 'SIGINT' || signal === 'SIGTERM' || signal === 'SIGQUIT';
+}
 
 /**
  * Takes the signals meant for the command. Until there is one, they give up what is being done.
@@ -18,7 +20,7 @@ type SignalTarget = (signal: NodeJS.Signals, hasIt: boolean) => void;
 export class Signals {
   readonly #early = new AbortController();
   readonly #listeners = new Map<NodeJS.Signals, () => void>();
-  #target: SignalTarget | undefined;
+  #target: ((signal: NodeJS.Signals) => void) | undefined;
   /** The first signal that came before there was a command. */
   received: NodeJS.Signals | undefined;
 
@@ -38,7 +40,7 @@ export class Signals {
   }
 
   /** From now on they go there. */
-  sendTo(target: SignalTarget): void {
+  sendTo(target: (signal: NodeJS.Signals) => void): void {
     this.#target = target;
   }
 
@@ -47,14 +49,10 @@ export class Signals {
   }
 
   #take(signal: NodeJS.Signals): void {
-    if (!this.#target) {
+    if (this.#target) this.#target(signal);
+    else {
       this.received ??= signal;
       this.#early.abort();
-    } else this.#target(signal, signal === 'SIGINT' && hasTerminal());
+    }
   }
-}
-
-/** A terminal sends Ctrl-C to the command by itself; passed on, it would arrive twice, and twice often means "at once". */
-function hasTerminal(): boolean {
-  return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

@@ -3,6 +3,8 @@ import { CliError } from '../cli-command.js';
 import type { CliOutput } from '../cli-output.js';
 
 const LONGEST_BACKOFF_MS = 300_000;
+/** What is longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** @internal */
 export interface WatchedEnvironment {
@@ -18,16 +20,20 @@ export interface WatchedEnvironment {
 
 /**
  * Reads the environment again and again, and tells when it differs. What cannot be read, or cannot become an
- * environment, changes nothing: it is said once, and asked for at growing distances until it works again.
+ * environment, changes nothing: it is said once, and asked for at growing distances until it works again. What differs
+ * each time it is read is asked for at growing distances too. The first look comes early by chance, so that commands
+ * that were started together are not restarted together.
  *
  * @returns the function that ends it
  * @internal
  */
 export function watchEnvironment({ values, read, onChange, intervalMs, output }: WatchedEnvironment): () => void {
   const closing = new AbortController();
+  const longestMs = Math.max(intervalMs, LONGEST_BACKOFF_MS);
   let current = values;
   let told: string | undefined;
   let failures = 0;
+  let changes = 0;
   let timer: NodeJS.Timeout;
 
   const look = async (): Promise<void> => {
@@ -38,26 +44,32 @@ export function watchEnvironment({ values, read, onChange, intervalMs, output }:
       told = undefined;
       failures = 0;
       const changed = differences(current, next);
-      if (changed.length > 0) {
-        output.info(`Changed: ${changed.join(', ')}. The command is restarted.`);
+      changes = changed.length > 0 ? changes + 1 : 0;
+      if (changes > 0) {
+        const steady = changes > 1 ? ` ${changes} looks in a row found a change; the next one is later.` : '';
+        output.info(`Changed: ${changed.join(', ')}. The command is restarted.${steady}`);
         current = next;
         onChange(next);
       }
     } catch (error) {
       if (closing.signal.aborted) return;
       failures += 1;
-      const message = isVaultError(error) || error instanceof CliError ? error.message : 'an unexpected failure.';
-      if (message !== told) output.warn(`The command keeps running as it is: ${message}`);
-      told = message;
+      tell(isVaultError(error) || error instanceof CliError ? error.message : 'an unexpected failure.');
     }
-    schedule();
+    const backoffMs = Math.min(longestMs, intervalMs * 2 ** Math.max(failures, changes - 1));
+    schedule(backoffMs * (0.9 + Math.random() / 5));
   };
-  const schedule = (): void => {
-    const backoffMs = Math.min(intervalMs * 2 ** failures, Math.max(intervalMs, LONGEST_BACKOFF_MS));
-    timer = setTimeout(() => void look(), Math.max(1, backoffMs * (0.9 + Math.random() / 5)));
+  const tell = (message: string): void => {
+    // How long it took and how often it was tried is nothing new.
+    const gist = message.replace(/\d+/g, '');
+    if (gist !== told) output.warn(`The command keeps running as it is: ${message}`);
+    told = gist;
+  };
+  const schedule = (waitMs: number): void => {
+    timer = setTimeout(() => void look(), Math.min(waitMs, LONGEST_TIMER_MS));
   };
 
-  schedule();
+  schedule(intervalMs * Math.random());
   return () => {
     closing.abort();
     clearTimeout(timer);

@@ -1,0 +1,102 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isatty } from 'node:tty';
+import { attachLifeline } from './lifeline.js';
+import { groupRuns, signalGroup } from './process-group.js';
+import { exitCodeOf } from './signals.js';
+
+/** By shells' convention. */
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+/** How long the kernel may take to end what was killed. */
+const KILLED_WITHIN_MS = 1000;
+
+/** @internal */
+export interface ProcessEnd {
+  readonly exitCode: number;
+  /** Why it could not even be started. */
+  readonly problem?: string;
+}
+
+/**
+ * One process of the command, with our standard streams. At a terminal it shares our process group, so that it can read
+ * from the terminal; elsewhere it leads a group of its own, so that a restart leaves none of its descendants behind.
+ * @internal
+ */
+export class CommandProcess {
+  readonly #child: ChildProcess | undefined;
+  readonly #group: number | undefined;
+  /** Settles when it has ended, or could not be started. */
+  readonly ended: Promise<ProcessEnd>;
+
+  /** @param graceMs how long it may take to end before it is killed, when we are gone */
+  constructor([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv, graceMs: number) {
+    const hasGroup = process.platform !== 'win32' && ![0, 1, 2].some((descriptor) => isatty(descriptor));
+    let child: ChildProcess;
+    try {
+      child = spawn(program, args, { env, stdio: 'inherit', detached: hasGroup });
+    } catch (error) {
+      this.ended = Promise.resolve(notStarted(program, error, env));
+      return;
+    }
+    this.#child = child;
+    // The number of a group is that of its first process.
+    this.#group = hasGroup ? child.pid : undefined;
+    const letGo = attachLifeline(this.#group === undefined ? child.pid : -this.#group, graceMs);
+    this.ended = new Promise((resolve) => {
+      // A signal that could not be sent is an error too, and no end.
+      child.on('error', (error) => {
+        if (child.pid === undefined) resolve(notStarted(program, error, env));
+      });
+      child.once('exit', (code, signal) => {
+        letGo();
+        resolve({ exitCode: signal === null ? (code ?? 1) : exitCodeOf(signal) });
+      });
+    });
+  }
+
+  /** Passes a signal on, to the process alone, as if it had been started without us. */
+  signal(signal: NodeJS.Signals): void {
+    // A terminal has sent it to our whole group. Passed on, it would arrive twice, and twice often means "at once".
+    if (this.#group === undefined && (signal === 'SIGINT' || signal === 'SIGQUIT')) return;
+    this.#child?.kill(signal);
+  }
+
+  /** Asks it and its group to end, and kills what is left after `graceMs`. Resolves when it has ended. */
+  async stop(graceMs: number): Promise<void> {
+    const deadline = Date.now() + graceMs;
+    this.#send('SIGTERM');
+    await Promise.race([this.ended, delay(graceMs, undefined, { ref: false })]);
+    await this.#gone(deadline);
+    this.#send('SIGKILL');
+    await this.ended;
+    await this.#gone(Date.now() + KILLED_WITHIN_MS);
+  }
+
+  #send(signal: NodeJS.Signals): void {
+    if (this.#group === undefined) this.#child?.kill(signal);
+    else signalGroup(this.#group, signal);
+  }
+
+  async #gone(deadline: number): Promise<void> {
+    while (this.#group !== undefined && Date.now() < deadline && (await groupRuns(this.#group))) await delay(50);
+  }
+}
+
+function notStarted(program: string, error: unknown, env: NodeJS.ProcessEnv): ProcessEnd {
+  // The message is Node's and quotes what it was given.
+  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return { exitCode: NOT_FOUND, problem: `${program}: command not found.` };
+  if (code === 'E2BIG') return { exitCode: NOT_EXECUTABLE, problem: tooLarge(env) };
+  return { exitCode: NOT_EXECUTABLE, problem: `${program}: cannot be run (${code}).` };
+}
+
+function tooLarge(env: NodeJS.ProcessEnv): string {
+  const sizes = Object.entries(env).map(([name, value = '']) => ({ name, kb: Buffer.byteLength(value) / 1000 }));
+  const largest = sizes.sort((a, b) => b.kb - a.kb).slice(0, 3);
+  const total = sizes.reduce((sum, { kb }) => sum + kb, 0);
+  return `The values are larger than an environment may be (E2BIG): ${total.toFixed()} kB, most of it in ${largest
+    .map(({ name, kb }) => `${name} (${kb.toFixed()} kB)`)
+    .join(', ')}. Have large values written to files: "files" in their source.`;
+}

@@ -1,0 +1,122 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { SupervisedCommand } from '../../lib/cli/run/supervised-command.js';
+import { watchEnvironment } from '../../lib/cli/run/watch-environment.js';
+import { VaultConnectionError } from '../../lib/errors/index.js';
+
+describe('when to look', () => {
+  const HOUR_MS = 3_600_000;
+  const said: string[] = [];
+  const output = { info: (line: string) => said.push(line), warn: (line: string) => said.push(line) };
+  /** When it was read, since it began. */
+  const looks: number[] = [];
+  const changes: unknown[] = [];
+  let stop: () => void;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    for (const list of [said, looks, changes]) list.length = 0;
+  });
+  afterEach(() => {
+    stop();
+    jest.useRealTimers();
+    jest.restoreAllMocks();
+  });
+
+  function watch(read: (round: number) => Promise<Record<string, string>>, intervalMs = 60_000): void {
+    const start = Date.now();
+    stop = watchEnvironment({
+      values: { A: '0' },
+      read: () => read(looks.push(Date.now() - start)),
+      onChange: (values) => changes.push(values),
+      intervalMs,
+      output: output as never,
+    });
+  }
+
+  const distances = (): number[] => looks.slice(1).map((at, index) => Math.round((at - (looks[index] ?? 0)) / 1000));
+
+  it('begins anywhere in the first interval, and goes on at a distance that varies by a tenth', async () => {
+    jest.spyOn(Math, 'random').mockReturnValueOnce(0.25).mockReturnValueOnce(0).mockReturnValueOnce(1);
+    watch(() => Promise.resolve({ A: '0' }));
+    await jest.advanceTimersByTimeAsync(140_000);
+    expect([looks, changes, said]).toEqual([[15_000, 69_000, 135_000], [], []]);
+  });
+
+  it('looks, and thereby restarts, ever less often while every look finds a change; one without resets that', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    watch((round) => Promise.resolve({ A: String(Math.min(round, 7)) }));
+    await jest.advanceTimersByTimeAsync(HOUR_MS);
+    expect(distances().slice(0, 9)).toEqual([60, 120, 240, 300, 300, 300, 300, 60, 60]);
+    expect(changes).toHaveLength(7);
+    expect(said[0]).toBe('Changed: A. The command is restarted.');
+    expect(said[1]).toContain('2 looks in a row');
+  });
+
+  it('asks ever less often while nothing can be read, and says that and its end once', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    watch((round) =>
+      round < 8 ? Promise.reject(new VaultConnectionError(`no answer in ${round} ms`)) : Promise.resolve({ A: '0' }),
+    );
+    await jest.advanceTimersByTimeAsync(HOUR_MS);
+    expect(distances().slice(0, 9)).toEqual([120, 240, 300, 300, 300, 300, 300, 60, 60]);
+    expect([said, changes]).toEqual([
+      ['The command keeps running as it is: no answer in 1 ms', 'The configuration can be read again.'],
+      [],
+    ]);
+  });
+
+  it('waits for intervals that are longer than a timer can be, and shorter than it was asked for never', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.99);
+    watch(() => Promise.resolve({ A: '0' }), 2 ** 31 - 1);
+    await jest.advanceTimersByTimeAsync(2 ** 31 - 1);
+    expect(looks).toHaveLength(1);
+    await jest.advanceTimersByTimeAsync(HOUR_MS);
+    expect(looks).toHaveLength(1);
+  });
+
+  it('tells nothing once it is ended, not even what it was reading', async () => {
+    let answer: (values: Record<string, string>) => void = () => undefined;
+    watch(() => new Promise((resolve) => (answer = resolve)));
+    await jest.advanceTimersByTimeAsync(60_000);
+    stop();
+    answer({ A: '1' });
+    await jest.advanceTimersByTimeAsync(HOUR_MS);
+    expect([looks.length, changes, said]).toEqual([1, [], []]);
+  });
+});
+
+describe('a supervised command', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cli-supervision-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('is not restarted any more once it was asked to end, however long that takes', async () => {
+    const file = join(folder, 'log');
+    // Says when it has started and when it was asked to end, and ends when it gets SIGUSR2.
+    const program = `const log = (text) => require('node:fs').appendFileSync(process.env.LOG, text);
+      process.on('SIGTERM', () => log('term '));
+      process.on('SIGUSR2', () => process.exit(6));
+      setInterval(() => {}, 1000);
+      log(process.env.ROUND + ' ');`;
+    const output = { warn: jest.fn(), error: jest.fn() };
+    const command = new SupervisedCommand([process.execPath, '-e', program], 10_000, output);
+    const env = { PATH: process.env['PATH'], LOG: file };
+    const logged = async (text: string): Promise<void> => {
+      while ((await readFile(file, 'utf8').catch(() => '')) !== text) await new Promise(setImmediate);
+    };
+    const exitCode = command.run({ ...env, ROUND: 'first' });
+    await logged('first ');
+    command.signal('SIGTERM');
+    command.restart({ ...env, ROUND: 'second' });
+    await logged('first term ');
+    command.signal('SIGUSR2');
+    expect(await exitCode).toBe(6);
+    await logged('first term ');
+    expect([output.warn, output.error].flatMap(({ mock }) => mock.calls)).toEqual([]);
+  });
+});
