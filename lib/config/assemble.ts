@@ -2,15 +2,15 @@ import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { ConfigEntries, ConfigEntry } from './configuration.js';
-import { entryId } from './configuration.js';
 import type { ConfigLayer } from './config-layer.js';
 import { fileEntries } from './file-entries.js';
 import { mapKeys } from './key-mapping.js';
+import { put } from './merge-entries.js';
 import type { SecretReads } from './read-secrets.js';
 import { addressId } from './read-secrets.js';
 import { reservedKeyIn } from './reserved-keys.js';
 import type { SecretFile } from './secret-files.js';
-import { hiding, originOf } from './value-origin.js';
+import { originOf } from './value-origin.js';
 import type { ResolvedSource } from './vault-source.js';
 
 /** @internal */
@@ -67,31 +67,6 @@ export function assembleLayer(
     for (const { path, file } of found.files) files.push({ file, entry: { path, value: file.path, origin } });
   }
   return { entries, files, failures };
-}
-
-/** Adds an entry; one that is there already is hidden by it. @internal */
-export function put(entries: Map<string, ConfigEntry>, entry: ConfigEntry, id: string = entryId(entry.path)): void {
-  const hidden = entries.get(id);
-  // Taken out first, so that the order of entries is the order of precedence.
-  if (hidden) entries.delete(id);
-  entries.set(id, hidden ? { ...entry, origin: hiding(entry.origin, hidden.origin) } : entry);
-}
-
-/** Entries of which the last one stays, where several have the same place. @internal */
-export function entriesOf(list: readonly ConfigEntry[]): ConfigEntries {
-  const entries = new Map<string, ConfigEntry>();
-  for (const entry of list) put(entries, entry);
-  return entries;
-}
-
-/** One over the other: of entries in the same place the last one stays, and hides the others. @internal */
-export function merge(layers: readonly ConfigEntries[]): ConfigEntries {
-  const [lowest, ...others] = layers.filter(({ size }) => size > 0);
-  if (others.length === 0) return lowest ?? new Map<string, ConfigEntry>();
-  const merged = new Map(lowest);
-  // Not for-of, which makes an object or two at every step: there may be ten thousand.
-  for (const layer of others) layer.forEach((entry, id) => put(merged, entry, id));
-  return merged;
 }
 
 function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {

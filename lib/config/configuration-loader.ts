@@ -1,24 +1,22 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
-import { VaultConfigurationError, VaultNotFoundError } from '../errors/index.js';
-import { withAliases } from './aliases.js';
-import type { AssembledFile } from './assemble.js';
-import { assembleLayer, entriesOf, merge, put } from './assemble.js';
+import { VaultNotFoundError } from '../errors/index.js';
+import { assembleLayer } from './assemble.js';
 import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
 import { explainFailure } from './explain-failure.js';
-import { hiddenNamespaces, unmentionedNamespaces } from './namespace-places.js';
-import { preferEnvironment, preferVariable, withoutVariables } from './precedence.js';
+import { nothingFound, summary } from './load-failures.js';
+import { preferEnvironment, preferVariable } from './precedence.js';
 import type { SecretReads } from './read-secrets.js';
 import { addressId, readSecrets } from './read-secrets.js';
+import { followReferences } from './references/follow-references.js';
 import { addressesOf, referencesIn, referencesInVariables } from './references/plan-references.js';
 import { describeReferences } from './references/reference-failures.js';
-import type { ReferenceRules } from './references/reference.options.js';
-import { LONGEST_CHAIN, ReferenceResolver } from './references/reference-resolver.js';
+import { ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
-import { settle } from './settle.js';
-import { factoryEntries, variableEntries, variableFinder, withUnmentioned } from './unsourced-entries.js';
+import { uniteLayers } from './unite-layers.js';
+import { factoryEntries, variableEntries, variableFinder } from './unsourced-entries.js';
 import { validateLayer } from './validate-layer.js';
 import type { ResolvedSource } from './vault-source.js';
 
@@ -81,18 +79,17 @@ export class ConfigurationLoader {
     if (!references) return readSecrets(this.#client, sources, limits);
     const texts = [...this.#variables.values(), ...referencesIn(await this.#made())];
     const reads = await readSecrets(this.#client, [...sources, ...addressesOf(texts, references)], limits);
-    return references.inSecrets ? this.#follow(reads, references, limits) : reads;
+    return references.inSecrets ? followReferences(this.#client, reads, references, limits) : reads;
   }
 
   /** Puts together what was read. @throws VaultConfigurationError listing everything that failed */
   async assemble(reads: SecretReads, limits: CallLimits = {}): Promise<LoadedConfiguration> {
-    const { references, environment, precedence, layers, schema } = this.plan;
+    const { references, environment, precedence, layers } = this.plan;
     const resolver = references && new ReferenceResolver(reads, references);
     const variables = resolver ? variableEntries(this.#variables, resolver) : NONE;
     const find = variableFinder(environment, variables);
     const made = factoryEntries(await this.#made(), resolver);
     const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
-    const referring = this.#onlyLayers ? NONE : variables;
 
     const failures: VaultError[] = [];
     const failedFeatures = new Map<string, VaultError>();
@@ -100,7 +97,6 @@ export class ConfigurationLoader {
       layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits, resolver, find)) })),
     );
     const whole = assembled.filter((layer) => layer.failures.length === 0);
-    const files = whole.flatMap((layer) => layer.files);
     for (const { layer, failures: failed } of assembled) {
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
@@ -112,22 +108,14 @@ export class ConfigurationLoader {
     }
     if (failures.length > 0) throw summary(failures);
 
-    const layered = [entriesOf(unsourced), ...whole.map(({ entries }) => entries)];
-    const settled = settle(merge(precedence === 'env' ? [...layered, referring] : [referring, ...layered]));
-    for (const { layer, error } of hiddenNamespaces(layers, settled)) {
-      if (layer.feature === undefined) failures.push(error);
-      else if (!failedFeatures.has(layer.feature)) failedFeatures.set(layer.feature, summary([error]));
+    const { entries, hidden } = await uniteLayers(this.plan, whole, unsourced, this.#onlyLayers ? NONE : variables);
+    for (const { feature, error } of hidden) {
+      if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
     }
-    if (failures.length > 0) throw summary(failures);
-    const validated = await validateLayer({ option: '"config"', path: [], sources: [], schema }, settled);
-    if (validated.failures.length > 0) throw summary(validated.failures);
-    const left = unmentionedNamespaces(layers, settled, validated.entries);
-    const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...unsourced, ...left]);
-    const complete = withAliases(withFiles(kept, files), this.plan.aliases);
     return {
-      entries: precedence === 'env' ? withoutVariables(complete) : complete,
+      entries,
       reads,
-      files: files.map(({ file }) => file),
+      files: whole.flatMap((layer) => layer.files.map(({ file }) => file)),
       failedFeatures,
     };
   }
@@ -166,42 +154,7 @@ export class ConfigurationLoader {
     return explainFailure(error, source, this.#client, limits);
   }
 
-  /** Reads what secrets refer to, step by step. */
-  async #follow(first: SecretReads, rules: ReferenceRules, limits: CallLimits): Promise<SecretReads> {
-    const reads = new Map(first);
-    let latest = first;
-    for (let step = 0; step < LONGEST_CHAIN; step++) {
-      const texts = referencesIn([...latest.values()].map(({ secret }) => secret?.data));
-      const unread = addressesOf(texts, rules).filter((address) => !reads.has(addressId(address)));
-      if (unread.length === 0) break;
-      latest = await readSecrets(this.#client, unread, limits);
-      for (const [id, read] of latest) reads.set(id, read);
-    }
-    return reads;
-  }
-
   async #made(): Promise<readonly FactoryValues[]> {
     return this.#onlyLayers ? [] : this.plan.factories.run();
   }
-}
-
-function withFiles(entries: ConfigEntries, files: readonly AssembledFile[]): ConfigEntries {
-  if (files.length === 0) return entries;
-  const all = new Map(entries);
-  for (const { entry } of files) put(all, entry);
-  return all;
-}
-
-function nothingFound({ option, sources }: ConfigLayer): VaultError {
-  const paths = [...new Set(sources.map(({ mountPath, secretPath }) => `${mountPath}/${secretPath}`))];
-  return new VaultNotFoundError(
-    `"${option}" found none of its secrets: ${paths.join(', ')}. Write one of them, correct the option, or set "${option}.optional: true".`,
-  );
-}
-
-function summary(failures: readonly VaultError[]): VaultError {
-  return new VaultConfigurationError(
-    `The configuration in Vault could not be loaded (${failures.length} problem${failures.length === 1 ? '' : 's'}):`,
-    failures,
-  );
 }
