@@ -14,6 +14,7 @@ import { boot } from './bootstrap/boot.js';
 import { BootMemo } from './bootstrap/boot-memo.js';
 import { listenToChanges } from './bootstrap/change-listeners.js';
 import { LazyPromise } from './bootstrap/lazy-promise.js';
+import { refuseUnresolvedReferences } from './bootstrap/refuse-unresolved-references.js';
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
 import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
@@ -27,15 +28,21 @@ import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistrati
 /** Begins and ends what goes on beside the application. */
 class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   readonly #application: VaultApplication;
-  readonly #listen: () => void;
+  readonly #begin: () => void;
 
-  constructor(application: VaultApplication, listen: () => void) {
+  constructor(application: VaultApplication, begin: () => void) {
     this.#application = application;
-    this.#listen = listen;
+    this.#begin = begin;
   }
 
-  onModuleInit(): void {
-    this.#listen();
+  // The first moment at which all providers are there. Nest does not shut down what failed to come up.
+  async onModuleInit(): Promise<void> {
+    try {
+      this.#begin();
+    } catch (error) {
+      await this.#application.close();
+      throw error;
+    }
   }
 
   // After everybody's onModuleInit: an application in which one of them failed has no work that goes on.
@@ -163,14 +170,15 @@ function coreModule(
       { provide: service, useFactory: (values: object) => of(values).service, inject: [id] },
       {
         provide: VaultLifecycle,
-        useFactory: (values: object, discovery: DiscoveryService) => {
+        useFactory: (values: object, discovery: DiscoveryService, host: Record<string, unknown>) => {
           const application = of(values);
           return new VaultLifecycle(application, () => {
+            refuseUnresolvedReferences(host, application.store, discovery);
             warnOfNamesakes(discovery, service, application.service, name);
             listenToChanges(discovery, application.store, name);
           });
         },
-        inject: [id, DiscoveryService],
+        inject: [id, DiscoveryService, CONFIGURATION_HOST],
       },
       ...namespaces.map(ofNamespace),
       ...ofFactories,

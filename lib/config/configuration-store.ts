@@ -5,7 +5,7 @@ import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
 import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
-import { containerAt, valuesOf } from './configuration.js';
+import { containerAt, entryId, valuesOf } from './configuration.js';
 import type { VaultConfigChange, VaultSecretChange } from './config-change.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import { refuseNamesake } from './config-namespace.js';
@@ -13,7 +13,7 @@ import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
-import { copyPlain, samePlain } from './plain.js';
+import { copyPlain, plainAt, samePlain } from './plain.js';
 import type { SecretReads } from './read-secrets.js';
 import type { VaultValueOrigin } from './value-origin.js';
 import { isFromVault, valueOrigin } from './value-origin.js';
@@ -59,6 +59,14 @@ export class ConfigurationStore {
     const entries = [...this.#loaded.entries.values()].filter(({ origin }) => isFromVault(origin));
     const origins = entries.map(({ path, origin }) => valueOrigin(path, origin));
     return key === undefined ? origins : origins.filter((origin) => `${origin.key}.`.startsWith(`${key}.`));
+  }
+
+  /** Whether this text is in the configuration in this place, or in a plain value around it. */
+  holds(path: readonly string[], text: string): boolean {
+    return path.some((_, index) => {
+      const entry = this.#loaded.entries.get(entryId(path.slice(0, index + 1)));
+      return entry !== undefined && plainAt(entry.value, path.slice(index + 1)) === text;
+    });
   }
 
   /** The object for `ConfigModule`. Its containers stay the same for as long as the application runs. */

@@ -20,6 +20,11 @@ export function storeToken(vault: string | undefined): string {
   return `nestjs-vault:store:${vault ?? ''}`;
 }
 
+/** @internal */
+export function isStoreToken(token: unknown): boolean {
+  return typeof token === 'string' && token.startsWith(storeToken(undefined));
+}
+
 /** Namespaces that a module of this name reads at boot because some feature may need them. @internal */
 export function registeredFeatures(vault: string | undefined): Iterable<NamespaceDefinition> {
   return registered.get(vault ?? '')?.values() ?? [];

@@ -69,6 +69,16 @@ export function samePlain(one: unknown, other: unknown): boolean {
   return true;
 }
 
+/** What plain objects and arrays have at the end of a path; nothing where something else is on the way. @internal */
+export function plainAt(value: unknown, path: readonly string[]): unknown {
+  let inner = value;
+  for (const key of path) {
+    if ((!Array.isArray(inner) && !isPlainObject(inner)) || !Object.hasOwn(inner, key)) return undefined;
+    inner = (inner as Record<string, unknown>)[key];
+  }
+  return inner;
+}
+
 /** Every text in a value, at any depth. @internal */
 export function textsIn(value: unknown): string[] {
   const texts: string[] = [];

@@ -267,6 +267,10 @@ describe('a wrong option is named', () => {
     [{ ...BASE, config: { references: [] } }, '"config.references" must be an object'],
     [{ ...BASE, config: { references: { mount: 'x' } } }, 'config.references.mount'],
     [{ ...BASE, config: { references: { inSecrets: 1 } } }, 'config.references.inSecrets'],
+    ...[7, 'worker.env', [7], [''], {}].map((value): [unknown, string] => [
+      { ...BASE, config: { references: { literal: value } } },
+      '"config.references.literal" must be a list of keys',
+    ]),
     ...[7, [7], '/x', ['a', '../b'], ''].map((value): [unknown, string] => [
       { ...BASE, config: { references: { mountPath: value } } },
       'config.references.mountPath',

@@ -16,6 +16,11 @@ export interface VaultReferenceOptions {
   readonly mountPath?: string | readonly string[];
   /** Whether values of secrets may be references themselves. Default: `false`. */
   readonly inSecrets?: boolean;
+  /**
+   * Keys that `ConfigModule` itself has loaded whose texts look like references and are meant as they are, with all that is
+   * below them: `['worker.env']`. Any other such text stops the boot. Default: none.
+   */
+  readonly literal?: readonly string[];
 }
 
 /** What the resolver goes by. @internal */
@@ -23,6 +28,7 @@ export interface ReferenceRules {
   /** Known mounts, the longest first. */
   readonly mounts: readonly string[];
   readonly inSecrets: boolean;
+  readonly literal: readonly string[];
 }
 
 const OPTION = 'config.references';
@@ -33,6 +39,10 @@ const SHAPE = {
       ? undefined
       : 'a string or a list of strings',
   inSecrets: is('boolean'),
+  literal: (value) =>
+    Array.isArray(value) && value.every((entry) => typeof entry === 'string' && entry !== '')
+      ? undefined
+      : 'a list of keys',
 } satisfies Record<keyof VaultReferenceOptions, Shape[string]>;
 
 /**
@@ -54,5 +64,6 @@ export function resolveReferenceRules(
   for (const mount of named) encodeMount(mount, `"${OPTION}.mountPath"`);
   const known = layers.flatMap(({ sources }) => sources.map(({ mountPath }) => mountPath));
   const mounts = [...new Set(['secret', ...known, ...named.map((mount) => mount.replace(/\/$/, ''))])];
-  return { mounts: mounts.sort((a, b) => b.length - a.length), inSecrets: given.inSecrets ?? false };
+  const { inSecrets = false, literal = [] } = given;
+  return { mounts: mounts.sort((a, b) => b.length - a.length), inSecrets, literal };
 }

@@ -120,6 +120,27 @@ const cases = {
     await app.close();
   },
 
+  async 'with references that nobody resolves, then with those that are'(kit, auth, path) {
+    await admin.write(path, { AGAIN: 'resolved' });
+    const reference = `vault:secret/${path}#AGAIN`;
+    const made = () => ({ loaded: { value: reference } });
+    process.env.AGAIN_REFERENCE = reference;
+    const before = await admin.tokens();
+    const boot = (name, options, config) => {
+      const root = kit.ConfigModule.forRoot({ ignoreEnvFile: true, ...options });
+      return kit.boot(moduleOf(kit, name, { imports: [kit.VaultModule.forRoot({ auth, config }), root] }));
+    };
+    const validate = (variables) => ({ ...variables, renamed: { value: variables.AGAIN_REFERENCE } });
+    await rejects(boot('Loading', { load: [made] }, {}), /has resolved: "loaded\.value"\./);
+    await rejects(boot('Validating', { validate }, {}), /has resolved: "renamed\.value"\./);
+    const app = await boot('Resolving', { validate: (variables) => ({ ...variables }) }, { load: [made] });
+    const config = app.get(kit.ConfigService, { strict: false });
+    same([config.get('loaded.value'), config.get('AGAIN_REFERENCE')], ['resolved', 'resolved']);
+    await app.close();
+    delete process.env.AGAIN_REFERENCE;
+    same(await admin.settledTokens(before), before, 'sessions outlived the boots that failed');
+  },
+
   async 'after a close, with a new value'(kit, auth, path) {
     const { AppModule, saw } = application(kit, auth, path);
     const before = await admin.tokens();

@@ -1,0 +1,62 @@
+import type { DiscoveryService } from '@nestjs/core';
+import type { ConfigurationStore } from '../config/configuration-store.js';
+import { isStoreToken } from '../config/feature.module.js';
+import { unresolvedReferences } from '../config/references/unresolved-references.js';
+import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
+
+/** So many are named; the others are counted. */
+const MOST_NAMED = 10;
+
+/**
+ * Looks for references that no VaultModule has resolved in all that `ConfigService` reads from, once it is complete: a
+ * consumer would take the text of the reference for the password.
+ *
+ * @param host the object that `ConfigService` reads its values from
+ * @throws VaultInvalidOptionError naming their keys; the values may hold a secret as default
+ * @internal
+ */
+export function refuseUnresolvedReferences(
+  host: Readonly<Record<string, unknown>>,
+  store: ConfigurationStore,
+  discovery: DiscoveryService,
+): void {
+  const { references } = store.loader.plan;
+  if (!references) return;
+  const stores = discovery.getProviders().filter(({ token }) => isStoreToken(token));
+  const literal = references.literal.map((key) => `${key}.`);
+  const isMeant = (path: readonly string[], text: string): boolean =>
+    literal.some((key) => `${path.join('.')}.`.startsWith(key)) ||
+    // What a VaultModule has put there has been resolved, or is the value of a secret and no reference at all.
+    stores.some(({ instance }) => (instance as ConfigurationStore).holds(path, text));
+  const found = unresolvedReferences(host, (path, text) => path[0] === VALIDATED_ENVIRONMENT || isMeant(path, text));
+  const validated = host[VALIDATED_ENVIRONMENT];
+  if (typeof validated === 'object' && validated !== null) {
+    // A variable of which ConfigService has a value of its own is not asked for.
+    found.push(...unresolvedReferences(validated, (path, text) => isSet(host, path) || isMeant(path, text)));
+  }
+  if (found.length > 0) throw refusal(found.map((path) => path.join('.')));
+}
+
+function isSet(host: object, path: readonly string[]): boolean {
+  let value: unknown = host;
+  for (const name of path) {
+    if (typeof value !== 'object' || value === null) return false;
+    value = Object.getOwnPropertyDescriptor(value, name)?.value;
+  }
+  return value !== undefined;
+}
+
+function refusal(keys: readonly string[]): VaultInvalidOptionError {
+  const others = keys.length - MOST_NAMED;
+  const named = keys.slice(0, MOST_NAMED).map((key) => JSON.stringify(key));
+  const [what, them] =
+    keys.length === 1 ? ['a reference to Vault that nobody', 'it'] : ['references to Vault that nobody', 'them'];
+  return new VaultInvalidOptionError(
+    `ConfigService has ${what} has resolved: ${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}. ` +
+      `What ConfigModule's own "load" and "validate" make is out of reach. Make ${them} in "config.load", which takes the same factories, as plain objects:
+    ConfigModule.forRoot({ isGlobal: true })
+    VaultModule.forRoot({ config: { load: [databaseConfig] } })
+If such a text is meant as it is, name its key in "config.references.literal".`,
+  );
+}

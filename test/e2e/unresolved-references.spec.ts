@@ -1,0 +1,171 @@
+import 'reflect-metadata';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import type { ConfigModuleOptions } from '@nestjs/config';
+import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
+import type { VaultConfigOptions } from '../../lib/index.js';
+import { VaultModule } from '../../lib/index.js';
+import { AuthBench } from '../support/auth-bench.js';
+import { bootApplication } from '../support/boot-application.js';
+import { renderError } from '../support/render-error.js';
+
+const REFERENCE = 'vault:secret/data/db#password?CANARY-DEFAULT';
+let bench: AuthBench;
+const open: INestApplicationContext[] = [];
+const environment = { ...process.env };
+
+beforeAll(async () => {
+  bench = await AuthBench.start();
+  await bench.server.seed({
+    'secret/db': { password: 'hunter2', note: 'vault:secret/other#key', deep: [{ note: '${vault:secret/other#key}' }] },
+  });
+  await bench.server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
+  await bench.server.request('PUT', 'sys/policies/acl/app', {
+    policy: 'path "secret/data/*" { capabilities = ["read"] }',
+  });
+  await bench.server.request('POST', 'auth/userpass/users/app', { password: 'pw', token_policies: ['app'] });
+});
+afterAll(() => bench.stop());
+afterEach(async () => {
+  process.env = { ...environment };
+  await Promise.all(open.splice(0).map((app) => app.close()));
+  await bench.reset();
+});
+
+/** Beside each other: what `ConfigModule` loads, and what the modules of Vault do. */
+async function start(options: ConfigModuleOptions, ...vaults: (VaultConfigOptions & { name?: string })[]) {
+  const modules = (vaults.length === 0 ? [{}] : vaults).map(({ name, ...config }: { name?: string }) =>
+    VaultModule.forRoot(
+      { endpoint: bench.front.endpoint, auth: { method: 'userpass', username: 'app', password: 'pw' }, config },
+      name === undefined ? {} : { name },
+    ),
+  );
+  @Module({ imports: [ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, ...options }), ...modules] })
+  class AppModule {}
+  const app = await bootApplication(AppModule);
+  open.push(app);
+  return app.get(ConfigService);
+}
+
+const failure = (...given: Parameters<typeof start>): Promise<Error> =>
+  start(...given).then(
+    () => {
+      throw new Error('It booted.');
+    },
+    (error: Error) => error,
+  );
+
+const namespace = registerAs('database', () => ({ host: 'db', password: REFERENCE }));
+
+describe('references that ConfigModule itself has loaded', () => {
+  it('stop the boot, with their keys and the fix, and nothing of their text', async () => {
+    const error = await failure({
+      load: [
+        namespace,
+        () => ({
+          TOKEN: REFERENCE,
+          'odd\nkey': REFERENCE,
+          smtp: { url: ['smtp://x:${vault:secret/db#password}@mail'] },
+        }),
+      ],
+    });
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    expect(error.message).toBe(
+      `ConfigService has references to Vault that nobody has resolved: "TOKEN", "odd\\nkey", "database.password", "smtp.url.0". What ConfigModule's own "load" and "validate" make is out of reach. Make them in "config.load", which takes the same factories, as plain objects:
+    ConfigModule.forRoot({ isGlobal: true })
+    VaultModule.forRoot({ config: { load: [databaseConfig] } })
+If such a text is meant as it is, name its key in "config.references.literal".`,
+    );
+    expect(renderError(error)).not.toMatch(/CANARY|secret\/data|hunter2|smtp:\/\//);
+    // Nest does not shut down what failed to come up: the token has been given back by then.
+    expect(bench.sent('/auth/token/revoke-self')).toHaveLength(1);
+  });
+
+  it('are resolved where the error says', async () => {
+    const config = await start({}, { load: [namespace] });
+    expect(config.get('database')).toEqual({ host: 'db', password: 'hunter2' });
+  });
+
+  it('are found in forFeature and in instances of classes, which "config.load" hands on as they are', async () => {
+    class Database {
+      readonly password = REFERENCE;
+    }
+    const load = registerAs('database', () => new Database() as unknown as Record<string, unknown>);
+    expect((await failure({ load: [load] })).message).toContain('has a reference to Vault that nobody has resolved: "database.password"'); // prettier-ignore
+    const instance = () => ({ database: new Database() });
+    expect((await failure({}, { load: [instance] })).message).toContain('"database.password"');
+    @Module({ imports: [ConfigModule.forFeature(namespace)] })
+    class Feature {}
+    const vault = VaultModule.forRoot({
+      endpoint: bench.front.endpoint,
+      auth: { method: 'token', token: bench.server.rootToken },
+    });
+    await expect(bootApplication({ module: class AppModule {}, imports: [vault, Feature] })).rejects.toThrow('"database.password"'); // prettier-ignore
+  });
+
+  it('are found under the names that "validate" gives to variables, and under no other', async () => {
+    process.env['DB_PASSWORD'] = REFERENCE;
+    const renaming = (variables: Record<string, unknown>) => ({ ...variables, db: { password: variables['DB_PASSWORD'] } }); // prettier-ignore
+    const error = await failure({ validate: renaming });
+    expect(error.message).toContain('nobody has resolved: "db.password".');
+    const config = await start({ validate: (variables) => variables });
+    expect(config.get('DB_PASSWORD')).toBe('hunter2');
+  });
+
+  it('are counted when there are many', async () => {
+    const load = () => Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, REFERENCE]));
+    expect((await failure({ load: [load] })).message).toContain('"key9" and 9990 more. What');
+  });
+
+  it('are left alone where they are meant, or nobody has asked for references', async () => {
+    const load = [() => ({ worker: { env: [REFERENCE], name: 'w' }, worker2: REFERENCE })];
+    const literal = ['worker.env', 'worker2'];
+    expect((await start({ load }, { references: { literal } })).get('worker.env.0')).toBe(REFERENCE);
+    expect((await start({ load }, { references: false })).get('worker2')).toBe(REFERENCE);
+    const error = await failure({ load }, { references: { literal: ['worker', 'worker2.x'] } });
+    expect(error.message).toContain('resolved: "worker2".');
+  });
+});
+
+describe('texts that are no unresolved references', () => {
+  it('boot: ciphertexts, addresses, what is a getter, and objects that hold themselves', async () => {
+    let asked = 0;
+    const cyclic: Record<string, unknown> = { cipher: 'vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==', url: 'vault://host/x#y' }; // prettier-ignore
+    cyclic['self'] = [cyclic];
+    const trap = () => {
+      asked += 1;
+      return REFERENCE;
+    };
+    Object.defineProperty(cyclic, 'getter', { get: trap, enumerable: true });
+    cyclic['proxy'] = new Proxy({}, { get: trap, ownKeys: trap as never, getOwnPropertyDescriptor: trap as never });
+    const config = await start({ load: [registerAs('odd', () => cyclic)] });
+    expect(asked).toBe(0);
+    expect(config.get('odd.cipher')).toContain('vault:v1:');
+  });
+
+  it('boot: values of secrets, whichever module has read them and whatever it thinks of references', async () => {
+    const config = await start(
+      {},
+      { sources: [{ secretPath: 'db', as: 'db' }] },
+      { sources: [{ secretPath: 'db', keys: ['note'] }], references: false, name: 'other' },
+      { load: [() => ({ kept: 'vault:secret/other#key' })], references: false, name: 'third' },
+    );
+    expect(config.get('db.note')).toBe('vault:secret/other#key');
+    expect(config.get('note')).toBe('vault:secret/other#key');
+    expect(config.get('kept')).toBe('vault:secret/other#key');
+  });
+
+  it('boot: variables that are references, with every order of precedence', async () => {
+    process.env['DB_PASSWORD'] = 'vault:secret/db#password';
+    process.env['DB_NOTE'] = 'vault:secret/db#note';
+    for (const precedence of ['vault', 'env'] as const) {
+      const config = await start(
+        { validate: (variables) => ({ ...variables }) },
+        { precedence, aliases: 'SCREAMING_CASE', sources: [{ secretPath: 'db', as: 'db' }] },
+      );
+      expect(config.get('DB_PASSWORD')).toBe('hunter2');
+      expect(config.get('DB_NOTE')).toBe('vault:secret/other#key');
+    }
+  });
+});
