@@ -47,9 +47,10 @@ export function originOf(
   return { ...place, version, createdTime, loadedAt: readAt, hides: NO_SECRET.hides };
 }
 
-/** This origin, of a value that hides one of that other origin. @internal */
-export function hiding(origin: Omit<Origin, 'hides'>, { hides, ...hidden }: Origin): Origin {
-  return { ...origin, hides: [hidden, ...hides] };
+/** This origin, of a value that hides one of that other origin as well. A variable does not hide itself. @internal */
+export function hiding(origin: Origin, { hides, ...hidden }: Origin): Origin {
+  const isSame = hidden.variable !== undefined && hidden.variable === origin.variable;
+  return { ...origin, hides: [...origin.hides, ...(isSame ? [] : [hidden]), ...hides] };
 }
 
 /** The origin of the value at a path. @internal */

@@ -220,7 +220,8 @@ describe('load', () => {
         shared,
       };
     });
-    const app = await start({ load: [database, () => ({ pool, level: 3, DB_PASSWORD: 'mine' })] });
+    const load = [database, () => ({ pool, level: 3, DB_PASSWORD: 'mine' })];
+    const app = await start({ load, references: { literal: ['pool'] } });
     const config = app.get(ConfigService);
     expect(config.get('database.password')).toBe('hunter2');
     expect(config.get('database.ports')).toEqual([{ main: 5432 }]);

@@ -138,7 +138,7 @@ describe('texts that are no unresolved references', () => {
       return REFERENCE;
     };
     Object.defineProperty(cyclic, 'getter', { get: trap, enumerable: true });
-    cyclic['proxy'] = new Proxy({}, { get: trap, ownKeys: trap as never, getOwnPropertyDescriptor: trap as never });
+    cyclic['proxy'] = new Proxy({}, { get: trap, ownKeys: trap, getOwnPropertyDescriptor: trap as never });
     const config = await start({ load: [registerAs('odd', () => cyclic)] });
     expect(asked).toBe(0);
     expect(config.get('odd.cipher')).toContain('vault:v1:');
