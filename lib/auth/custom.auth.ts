@@ -1,7 +1,7 @@
 import { is } from '../options/check-options.js';
 import { encodePath } from '../client/path.js';
 import type { VaultClient } from '../client/vault-client.js';
-import { isVaultError, VaultAuthenticationError } from '../errors/index.js';
+import { isVaultError, VaultAbortedError, VaultAuthenticationError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';
 import type { Login, LoginKind, LoginMethod } from './login-method.js';
 import type { LoginOptions } from './login.options.js';
@@ -96,6 +96,10 @@ export class CustomLogin implements LoginMethod {
       });
     } catch (error) {
       if (isVaultError(error)) throw error;
+      if (signal?.aborted)
+        throw new VaultAbortedError(`Cannot ${OPERATION}: it was given up as it had not returned.`, {
+          operation: OPERATION,
+        });
       // The message is the user's own and may hold anything, so only the kind of error is told.
       const kind = error instanceof Error ? redact(error.name) : typeof error;
       throw new VaultAuthenticationError(`Cannot ${OPERATION}: it failed (${kind}).`, { operation: OPERATION });

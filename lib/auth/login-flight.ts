@@ -131,14 +131,17 @@ export class LoginFlight {
   async #fly(signal: AbortSignal | undefined): Promise<void> {
     const limit = new AbortController();
     // A function of the user's may heed no signal, so the attempt is not waited for.
-    const ended = new Promise<never>((_, reject) => {
-      this.#abort = (reason) => {
-        reject(reason);
-        limit.abort();
-      };
-    });
-    const abort = () =>
-      this.#abort?.(new VaultAbortedError('Cannot log in: the caller aborted it.', { operation: 'log in' }));
+    let end!: (reason: Error) => void;
+    const ended = new Promise<never>((_, reject) => (end = reject));
+    this.#abort = (reason) => {
+      end(reason);
+      limit.abort();
+    };
+    const abort = (): void => {
+      limit.abort();
+      // An attempt that heeds the signal knows better what it was about.
+      setImmediate(end, givenUp());
+    };
     if (signal?.aborted) abort();
     else signal?.addEventListener('abort', abort, { once: true });
     const cancel = this.#clock.setTimer(this.#longestMs, () => this.#abort?.(this.#tooLong()));
@@ -167,4 +170,11 @@ export class LoginFlight {
       { operation: 'log in' },
     );
   }
+}
+
+function givenUp(): VaultAbortedError {
+  return new VaultAbortedError(
+    'Cannot log in: it was given up while it waited for something else than the server. Check the function that supplies a credential in "auth".',
+    { operation: 'log in' },
+  );
 }

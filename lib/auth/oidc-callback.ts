@@ -60,7 +60,12 @@ export class OidcCallback {
           ),
         );
       const timer = setTimeout(late, timeoutMs).unref();
-      const abort = () => reject(new VaultAbortedError('The login with the browser was given up.'));
+      const abort = () =>
+        reject(
+          new VaultAbortedError('Cannot log in with oidc: it was given up, as nobody had logged in with the browser.', {
+            operation: 'log in with oidc',
+          }),
+        );
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort);
       stop = () => {

@@ -9,6 +9,7 @@ import type { LoadedConfiguration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
+import type { VaultError } from '../errors/index.js';
 import { VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
 import { EventHub } from '../observability/event-hub.js';
 import { logEvents } from '../observability/log-events.js';
@@ -18,6 +19,7 @@ import type { ResolvedOptions } from './resolve-options.js';
 import { resolveOptions } from './resolve-options.js';
 import { logSummary } from './boot-summary.js';
 import { withDeadline } from './deadline.js';
+import { Obstacles } from './obstacles.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
 
@@ -58,7 +60,9 @@ export async function boot(
     emit: (event) => events.emit(event),
   });
   const tokens = VaultSession.tokensOf(session);
-  const client = await VaultClient.create({ ...resolved.transport, ...reports(events) }, tokens);
+  let obstacles: Obstacles | undefined;
+  const reported = reports(events, (error) => obstacles?.note(error));
+  const client = await VaultClient.create({ ...resolved.transport, ...reported }, tokens);
   const sys = new VaultSys(client, (endpoint) =>
     VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens),
   );
@@ -68,16 +72,20 @@ export async function boot(
     new ConfigSnapshot(resolved.snapshot, resolved.config, resolved.transport, (reason, file) =>
       events.emit({ type: 'snapshot-problem', at: new Date(), file, reason }),
     );
-  const load = (given?: AbortSignal): Promise<LoadedConfiguration> =>
-    withDeadline(
-      resolved.bootTimeoutMs,
-      client.endpoint,
-      async (limit) => {
-        await connect(resolved, session, client, sys, limit, log);
-        return loader.load({ signal: limit });
-      },
-      given,
-    );
+  const load = async (given?: AbortSignal): Promise<LoadedConfiguration> => {
+    const met = (obstacles = new Obstacles());
+    const work = async (limit: AbortSignal): Promise<LoadedConfiguration> => {
+      met.step = 'a function in "unseal.keys"';
+      await connect(resolved, session, client, sys, limit, log);
+      met.step = 'a factory in "config.load", or a schema';
+      return loader.load({ signal: limit });
+    };
+    try {
+      return await withDeadline(resolved.bootTimeoutMs, client.endpoint, work, (last) => met.describe(last), given);
+    } finally {
+      obstacles = undefined;
+    }
+  };
   try {
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
     await resolved.config.files.write(start.loaded.files);
@@ -161,9 +169,15 @@ function warnOfWeakTransport(
 }
 
 /** What the transport does by itself, so that it is seen. */
-function reports(events: EventHub): Pick<TransportOptions, 'onRetry' | 'onEndpoint'> {
+function reports(
+  events: EventHub,
+  onFailedTry: (error: VaultError) => void,
+): Pick<TransportOptions, 'onRetry' | 'onEndpoint'> {
   return {
-    onRetry: (retry) => events.emit({ type: 'request-retried', at: new Date(), ...retry }),
+    onRetry: ({ error, ...retry }) => {
+      onFailedTry(error);
+      events.emit({ type: 'request-retried', at: new Date(), ...retry });
+    },
     onEndpoint: (endpoint) => events.emit({ type: 'endpoint-changed', at: new Date(), endpoint }),
   };
 }

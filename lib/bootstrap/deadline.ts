@@ -1,8 +1,16 @@
 import { VaultAbortedError, VaultTimeoutError } from '../errors/index.js';
 
+/** How long work that was given up may take to tell what it was about. */
+const LAST_WORDS_MS = 100;
+const OVER = Symbol('over');
+
+/** What came of work that was given up: a result, an error, or neither. @internal */
+export type LastWords<T> = { readonly result: T } | { readonly error: unknown } | undefined;
+
 /**
- * One deadline over the whole boot: calls under way are aborted, and a credential function that hangs is left behind.
+ * One deadline over the whole boot: calls under way are aborted, and a function that hangs is left behind.
  *
+ * @param explain tells what stood in its way
  * @param signal of the caller, who may give up earlier
  * @throws VaultTimeoutError, VaultAbortedError
  * @internal
@@ -11,34 +19,37 @@ export async function withDeadline<T>(
   timeoutMs: number,
   endpoint: string,
   work: (signal: AbortSignal) => Promise<T>,
+  explain: (last: LastWords<T>) => string,
   signal?: AbortSignal,
 ): Promise<T> {
   const controller = new AbortController();
-  const failure = (): Error =>
-    signal?.aborted
-      ? new VaultAbortedError(`The boot on ${endpoint} was given up.`, { endpoint, operation: 'boot' })
-      : new VaultTimeoutError(
-          `The application could not be booted on ${endpoint} within ${timeoutMs} ms. Check the server's health, or raise "boot.timeoutMs".`,
-          { endpoint, operation: 'boot' },
-        );
   let end!: () => void;
-  const ended = new Promise<never>((_, reject) => {
-    end = () => {
-      reject(failure());
-      controller.abort();
-    };
-  });
+  const ended = new Promise<typeof OVER>((resolve) => (end = () => resolve(OVER)));
   const timer = setTimeout(end, timeoutMs);
   signal?.addEventListener('abort', end, { once: true });
-  if (signal?.aborted) end();
+  if (signal?.aborted) {
+    end();
+    controller.abort();
+  }
+  const working = work(controller.signal);
   try {
-    return await Promise.race([work(controller.signal), ended]);
-  } catch (error) {
-    throw controller.signal.aborted && error instanceof VaultAbortedError ? failure() : error;
+    const first = await Promise.race([ended, working]);
+    if (first !== OVER) return first;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', end);
   }
+  controller.abort();
+  const last = working.then(
+    (result) => ({ result }),
+    (error: unknown) => ({ error }),
+  );
+  if (signal?.aborted)
+    throw new VaultAbortedError(`The boot on ${endpoint} was given up.`, { endpoint, operation: 'boot' });
+  throw new VaultTimeoutError(
+    `The application could not be booted on ${endpoint} within ${timeoutMs} ms ("boot.timeoutMs"). ${explain(await within(LAST_WORDS_MS, last))}`,
+    { endpoint, operation: 'boot' },
+  );
 }
 
 /** Resolves with what the promise does, or with `undefined` once that time has passed. Rejects as the promise does. @internal */

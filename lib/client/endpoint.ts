@@ -13,6 +13,8 @@ export class Endpoint {
   restsUntil = 0;
   /** Its last failure was one that waiting does not mend: sealed, not initialised, a bad certificate. */
   hopeless = false;
+  /** What its last failure was, in a word or two. */
+  ailment: string | undefined;
   /** When calls were last turned to it. */
   adoptedAt = 0;
 

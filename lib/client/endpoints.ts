@@ -69,6 +69,14 @@ export class Endpoints {
     return this.#last.address;
   }
 
+  /** All addresses, each with what ailed its server last. */
+  describe(): string {
+    const parts = this.#all.map(({ address, ailment }) =>
+      ailment === undefined ? address : `${address} (${ailment})`,
+    );
+    return parts.join(', ');
+  }
+
   /** Whether waiting helps at none of them. */
   get hopeless(): boolean {
     return this.#all.every(({ hopeless }) => hopeless);
@@ -115,17 +123,19 @@ export class Endpoints {
     if (endpoint === this.#current && !this.#unproven && endpoint.failures === 0) return;
     endpoint.failures = 0;
     endpoint.hopeless = false;
+    endpoint.ailment = undefined;
     if (!this.#current) this.adopt(endpoint);
     if (endpoint !== this.#current) return;
     this.#unproven = false;
     this.#changed();
   }
 
-  /** The server has failed a call that was sent to it at that time. */
-  failed(endpoint: Endpoint, final: boolean, askedAt: number): void {
+  /** The server has failed a call that was sent to it at that time, with that ailment. */
+  failed(endpoint: Endpoint, final: boolean, ailment: string, askedAt: number): void {
     // With one server there is nothing to choose; and what was asked before it came back says nothing of it now.
     if (this.size === 1 || askedAt < endpoint.adoptedAt) return;
     endpoint.hopeless = final;
+    endpoint.ailment = ailment;
     this.#rest(endpoint);
     if (endpoint !== this.#current) return;
     this.#current = undefined;
@@ -189,9 +199,9 @@ export class Endpoints {
       if (open === 0) end(undefined);
       for (const endpoint of endpoints) {
         const askedAt = performance.now();
-        void probe(endpoint, this.#options.headers, timeoutMs).then((role) => {
+        void probe(endpoint, this.#options.headers, timeoutMs).then(({ role, ailment }) => {
           open -= 1;
-          this.#learn(endpoint, role, askedAt);
+          this.#learn(endpoint, role, ailment, askedAt);
           if (role === 'active') return end(endpoint);
           if (role === 'standby') standby ??= endpoint;
           if (open === 0) end(standby);
@@ -201,10 +211,11 @@ export class Endpoints {
     });
   }
 
-  #learn(endpoint: Endpoint, role: Role, askedAt: number): void {
-    if (role === 'failing' || role === 'hopeless') return this.failed(endpoint, role === 'hopeless', askedAt);
+  #learn(endpoint: Endpoint, role: Role, ailment: string, askedAt: number): void {
+    if (role === 'failing' || role === 'hopeless') return this.failed(endpoint, role === 'hopeless', ailment, askedAt);
     endpoint.standby = role === 'standby';
     endpoint.hopeless = false;
+    endpoint.ailment = undefined;
   }
 
   /** Many calls fail together: only the first failure of a time counts. */

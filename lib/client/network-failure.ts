@@ -64,8 +64,8 @@ const INVALID_HEADER = 'UND_ERR_INVALID_ARG';
 const CLOSED_BY_US = ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'];
 const NOT_HTTP = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$|^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/;
 
-/** The typed error for a failure below HTTP. The original is not kept: it would carry request headers. @internal */
-export function networkFailure(failure: unknown, call: CallContext): VaultError {
+/** The typed error for a failure below HTTP; `sent` tells whether the request had a connection. The original is not kept: it would carry request headers. @internal */
+export function networkFailure(failure: unknown, call: CallContext, sent = true): VaultError {
   const where = beginning(call);
   if (failure instanceof ExchangeInterrupted) {
     switch (failure.fault) {
@@ -80,7 +80,10 @@ export function networkFailure(failure: unknown, call: CallContext): VaultError 
           { ...call, reason: 'stalled' },
         );
       case 'aborted':
-        return new VaultAbortedError(`${where}: the caller aborted it.`, call);
+        return new VaultAbortedError(`${where}: the caller aborted it.`, {
+          ...call,
+          reason: sent ? undefined : 'no-connection',
+        });
       case 'too-large':
         return new VaultBadResponseError(
           `${where}: the answer is larger than ${call.maxBytes} bytes and was dropped.`,

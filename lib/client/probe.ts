@@ -2,13 +2,15 @@ import type { Endpoint } from './endpoint.js';
 import { Exchange } from './exchange.js';
 import { networkFailure } from './network-failure.js';
 import { judgeFailure } from './retry-policy.js';
+import { shortReason } from './tries.js';
 
 const MAX_BYTES = 64 * 1024;
 const ACTIVE = 200;
 /** A standby, and a performance standby: both serve or forward what they are asked. */
 const STANDBY: readonly number[] = [429, 473];
 /** A disaster-recovery secondary, a server without keys, a sealed one: only people can change that. */
-const HOPELESS: readonly number[] = [472, 501, 503];
+const SEALED = 503;
+const HOPELESS: readonly number[] = [472, 501, SEALED];
 
 /** What a server says of itself. @internal */
 export type Role = 'active' | 'standby' | 'failing' | 'hopeless';
@@ -22,7 +24,7 @@ export async function probe(
   { address, connections }: Endpoint,
   headers: Readonly<Record<string, string>> | undefined,
   timeoutMs: number,
-): Promise<Role> {
+): Promise<{ readonly role: Role; readonly ailment: string }> {
   const exchange = new Exchange(timeoutMs, MAX_BYTES, undefined);
   const request = {
     method: 'GET',
@@ -36,9 +38,7 @@ export async function probe(
   }
   try {
     const { status } = await exchange.answer;
-    if (status === ACTIVE) return 'active';
-    if (STANDBY.includes(status)) return 'standby';
-    return HOPELESS.includes(status) ? 'hopeless' : 'failing';
+    return { role: roleOf(status), ailment: status === SEALED ? 'sealed' : `status ${status}` };
   } catch (thrown) {
     const call = { operation: 'read the health', endpoint: address, earlier: '' };
     const error = networkFailure(thrown, {
@@ -48,6 +48,12 @@ export async function probe(
       connectTimeoutMs: timeoutMs,
       maxBytes: MAX_BYTES,
     });
-    return judgeFailure(error, exchange.sent)?.final ? 'hopeless' : 'failing';
+    return { role: judgeFailure(error, exchange.sent)?.final ? 'hopeless' : 'failing', ailment: shortReason(error) };
   }
+}
+
+function roleOf(status: number): Role {
+  if (status === ACTIVE) return 'active';
+  if (STANDBY.includes(status)) return 'standby';
+  return HOPELESS.includes(status) ? 'hopeless' : 'failing';
 }

@@ -14,7 +14,7 @@ import { readAnswer } from './read-answer.js';
 import { isRedirect, redirectForbidden, redirectTarget } from './redirect.js';
 import { backoffMs, isRepeatable, judgeFailure, roundMs } from './retry-policy.js';
 import type { TransportOptions } from './transport.options.js';
-import { Tries } from './tries.js';
+import { shortReason, Tries } from './tries.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 import { Waits } from './waits.js';
 
@@ -24,6 +24,9 @@ const MAX_BYTES = 32 * 1024 * 1024;
 const STALE = 412;
 /** Who had less time than this to answer is not to blame for a timeout. */
 const FAIR_MS = 250;
+/** Reasons of calls that came to nothing before they were sent. */
+const NO_SERVER = 'no-server';
+const RATE_LIMIT = 'rate-limit';
 /** With less time left than this, another try is no help. */
 const SHORTEST_TRY_MS = 5;
 
@@ -73,7 +76,7 @@ export class Transport {
     let failure: Failure | undefined;
     for (;;) {
       const endpoint = this.#endpoints.take() ?? (await this.#endpoints.find(call.deadline, request.signal, tries));
-      this.#checkGoing(request, call);
+      this.#checkGoing(request, call, endpoint ? undefined : NO_SERVER);
       if (!endpoint) throw failure?.error ?? this.#nobody(call);
       if (endpoint.address !== call.endpoint) call = { ...call, endpoint: endpoint.address };
       if (this.#limiter) await this.#turn(this.#limiter, request, call);
@@ -146,7 +149,7 @@ export class Transport {
       this.#consistency?.record(answer.headers);
       return answer;
     } catch (thrown) {
-      const error = networkFailure(thrown, call);
+      const error = networkFailure(thrown, call, exchange.sent);
       return new Failure(error, judgeFailure(error, exchange.sent));
     }
   }
@@ -154,7 +157,8 @@ export class Transport {
   #learn(endpoint: Endpoint, outcome: VaultResponse | Failure, askedAt: number): void {
     if (!(outcome instanceof Failure)) return this.#endpoints.worked(endpoint);
     if (outcome.error.code === 'VAULT_TIMEOUT' && performance.now() - askedAt < FAIR_MS) return;
-    if (outcome.verdict?.serverFault) this.#endpoints.failed(endpoint, outcome.verdict.final, askedAt);
+    if (outcome.verdict?.serverFault)
+      this.#endpoints.failed(endpoint, outcome.verdict.final, shortReason(outcome.error), askedAt);
     else if (outcome.error.statusCode !== undefined) this.#endpoints.worked(endpoint);
   }
 
@@ -188,7 +192,7 @@ export class Transport {
   #report(tries: Tries, { error }: Failure, waitMs: number, { operation }: CallContext): void {
     const { statusCode, endpoint = this.endpoint } = error;
     const reason = tries.add(endpoint, error);
-    this.#options.onRetry?.({ operation, endpoint, attempt: tries.count, statusCode, reason, waitMs });
+    this.#options.onRetry?.({ operation, endpoint, attempt: tries.count, statusCode, reason, waitMs, error });
   }
 
   /** Waits until the rate limit lets one more request go. */
@@ -197,35 +201,45 @@ export class Transport {
     if (waitMs === undefined) {
       throw new VaultTimeoutError(
         `${beginning(call)}: "request.rateLimit" (VAULT_RATE_LIMIT) leaves no turn within ${call.timeoutMs} ms. Raise it, or send less.`,
-        { ...call, reason: 'rate-limit' },
+        { ...call, reason: RATE_LIMIT },
       );
     }
     if (waitMs === 0) return;
     try {
-      await this.#pause(waitMs, request, call);
+      await this.#pause(waitMs, request, call, RATE_LIMIT);
     } catch (error) {
       limiter.giveBack();
       throw error;
     }
   }
 
-  async #pause(ms: number, request: VaultRequest, call: CallContext): Promise<void> {
+  async #pause(ms: number, request: VaultRequest, call: CallContext, reason?: string): Promise<void> {
     await this.#waits.wait(ms, request.signal);
-    this.#checkGoing(request, call);
+    this.#checkGoing(request, call, reason);
   }
 
-  #checkGoing({ signal }: VaultRequest, call: CallContext): void {
+  #checkGoing({ signal }: VaultRequest, call: CallContext, reason?: string): void {
     if (this.#waits.over) throw closedFailure(call);
-    if (signal?.aborted) throw new VaultAbortedError(`${beginning(call)}: the caller aborted it.`, call);
+    if (!signal?.aborted) return;
+    if (reason !== NO_SERVER)
+      throw new VaultAbortedError(`${beginning(call)}: the caller aborted it.`, { ...call, reason });
+    throw new VaultAbortedError(`Cannot ${call.operation}: the caller aborted it. ${this.#noServer()}`, {
+      ...call,
+      endpoint: undefined,
+      reason,
+    });
   }
 
   #nobody(call: CallContext): VaultTimeoutError {
-    const all = this.#endpoints.addresses.join(', ');
-    return new VaultTimeoutError(
-      `Cannot ${call.operation}: none of ${all} was fit to be asked within ${call.timeoutMs} ms. ` +
-        'Check the health of the servers and the addresses in "endpoint".',
-      { ...call, endpoint: undefined, reason: 'no-server' },
-    );
+    return new VaultTimeoutError(`Cannot ${call.operation} within ${call.timeoutMs} ms: ${this.#noServer()}`, {
+      ...call,
+      endpoint: undefined,
+      reason: NO_SERVER,
+    });
+  }
+
+  #noServer(): string {
+    return `none of ${this.#endpoints.describe()} was fit to be asked. Check the health of the servers and the addresses in "endpoint".`;
   }
 
   #describe(request: VaultRequest): CallContext {

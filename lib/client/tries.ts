@@ -17,6 +17,13 @@ export interface FailedTry {
   readonly reason: string;
   /** Milliseconds until the next try, when it waits; with several servers the next try waits for one of them. */
   readonly waitMs: number;
+  /** What would have been thrown. */
+  readonly error: VaultError;
+}
+
+/** A low-level code such as `ECONNREFUSED`, `status 503`, or the code of the error. @internal */
+export function shortReason({ reason, statusCode, code }: VaultError): string {
+  return reason ?? (statusCode === undefined ? code : `status ${statusCode}`);
 }
 
 /**
@@ -45,7 +52,7 @@ export class Tries {
 
   /** @returns the reason in short */
   add(endpoint: string, error: VaultError): string {
-    const reason = error.reason ?? (error.statusCode === undefined ? error.code : `status ${error.statusCode}`);
+    const reason = shortReason(error);
     const key = `${endpoint}: ${reason}`;
     this.#count += 1;
     this.#endpoints.add(endpoint);

@@ -105,6 +105,7 @@ describe('what is repeated', () => {
         reason: 'ECONNREFUSED',
         statusCode: undefined,
         waitMs: expect.any(Number) as unknown,
+        error: expect.objectContaining({ code: 'VAULT_CONNECTION' }) as unknown,
       },
     ]);
     expect(findLeaks(JSON.stringify(retried))).toEqual([]);
