@@ -1,4 +1,4 @@
-import type { BootLog } from './bootstrap/boot.js';
+import type { BootLog } from './bootstrap/boot-log.js';
 import { boot } from './bootstrap/boot.js';
 import type { VaultModuleOptions } from './vault.options.js';
 

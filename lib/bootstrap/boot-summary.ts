@@ -3,6 +3,7 @@ import type { LoadedConfiguration } from '../config/configuration.js';
 import { describeOrigin } from '../config/describe-origin.js';
 import type { Origin } from '../config/value-origin.js';
 import { valueOrigin } from '../config/value-origin.js';
+import type { BootLog } from './boot-log.js';
 
 /**
  * Tells what has been loaded: a line with the numbers, and at level `debug` one for each key. Never a value.
@@ -12,7 +13,7 @@ import { valueOrigin } from '../config/value-origin.js';
  */
 export function logSummary(
   { entries }: Pick<LoadedConfiguration, 'entries'>,
-  log: Record<'log' | 'debug', (message: string) => void>,
+  log: Pick<BootLog, 'log' | 'debug'>,
   login?: { readonly endpoint: string; readonly accessor: string | undefined },
 ): void {
   const origins = new Set<Origin>();

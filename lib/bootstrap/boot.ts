@@ -17,19 +17,12 @@ import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { resolveOptions } from './resolve-options.js';
+import type { BootLog } from './boot-log.js';
 import { logSummary } from './boot-summary.js';
 import { withDeadline } from './deadline.js';
 import { Obstacles } from './obstacles.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
-
-/** Where the boot says what it does. Nest's `Logger` is one. @internal */
-export interface BootLog {
-  log(message: string): void;
-  debug(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
-}
 
 /** @internal */
 export interface BootSurroundings {

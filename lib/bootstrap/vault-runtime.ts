@@ -10,7 +10,7 @@ import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import type { EventHub } from '../observability/event-hub.js';
 import type { VaultSys } from '../sys/vault-sys.js';
-import type { BootLog } from './boot.js';
+import type { BootLog } from './boot-log.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
 

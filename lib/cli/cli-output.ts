@@ -1,4 +1,4 @@
-import type { BootLog } from '../bootstrap/boot.js';
+import type { BootLog } from '../bootstrap/boot-log.js';
 
 type Level = 'info' | 'warn' | 'error';
 

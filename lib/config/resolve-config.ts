@@ -41,6 +41,7 @@ export function resolveConfig(
     if (!listed.has(namespace.name))
       layers.push({ ...namespaceLayer(namespace, environment), feature: namespace.name });
   }
+  const mounts = layers.flatMap(({ sources }) => sources.map(({ mountPath }) => mountPath));
   return {
     layers,
     namespaces: [...listed.values()],
@@ -48,7 +49,7 @@ export function resolveConfig(
     precedence: options.precedence ?? 'vault',
     factories: new ConfigFactories(options.load ?? []),
     files: new SecretFiles(),
-    references: resolveReferenceRules(options.references, layers),
+    references: resolveReferenceRules(options.references, mounts),
     aliases: options.aliases !== undefined,
     schema: options.schema,
     refresh: options.refresh,

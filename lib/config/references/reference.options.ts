@@ -2,7 +2,6 @@ import type { Shape } from '../../options/check-options.js';
 import { checkOptions, is } from '../../options/check-options.js';
 import { encodeMount } from '../../client/path.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import type { ConfigLayer } from '../config-layer.js';
 
 /**
  * How references such as `vault:secret/data/my-app/db#password` are understood.
@@ -46,13 +45,14 @@ const SHAPE = {
 } satisfies Record<keyof VaultReferenceOptions, Shape[string]>;
 
 /**
+ * @param sourceMounts mounts that sources name
  * @returns `undefined` when references are switched off
  * @throws VaultInvalidOptionError, VaultInvalidPathError naming the option
  * @internal
  */
 export function resolveReferenceRules(
   options: boolean | VaultReferenceOptions = true,
-  layers: readonly ConfigLayer[],
+  sourceMounts: Iterable<string>,
 ): ReferenceRules | undefined {
   if (options === false) return undefined;
   if (options === null || !['boolean', 'object'].includes(typeof options)) {
@@ -62,8 +62,7 @@ export function resolveReferenceRules(
   checkOptions(given, SHAPE, OPTION);
   const named = [given.mountPath ?? []].flat();
   for (const mount of named) encodeMount(mount, `"${OPTION}.mountPath"`);
-  const known = layers.flatMap(({ sources }) => sources.map(({ mountPath }) => mountPath));
-  const mounts = [...new Set(['secret', ...known, ...named.map((mount) => mount.replace(/\/$/, ''))])];
+  const mounts = [...new Set(['secret', ...sourceMounts, ...named.map((mount) => mount.replace(/\/$/, ''))])];
   const { inSecrets = false, literal = [] } = given;
   return { mounts: mounts.sort((a, b) => b.length - a.length), inSecrets, literal };
 }
