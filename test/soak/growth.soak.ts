@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { VaultModule, VaultService } from '../../lib/index.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { bootApplication } from '../support/boot-application.js';
 import { figures } from './figures.js';
+import { processState } from './process-state.js';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 const unhandled: unknown[] = [];
 const note = (reason: unknown): void => void unhandled.push(reason);
 let bench: AuthBench;
@@ -43,19 +40,6 @@ function boot() {
   });
 }
 
-/** What keeps the process busy, and what it holds. */
-function state() {
-  collect();
-  collect();
-  const found = process.getActiveResourcesInfo();
-  return {
-    sockets: found.filter((name) => name.startsWith('TCP') || name === 'ConnectWrap').length,
-    timers: found.filter((name) => name === 'Timeout').length,
-    listeners: process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
-    heapMb: process.memoryUsage().heapUsed / 1e6,
-  };
-}
-
 it('200 boots and closes, 4,000 calls that fail and 500 logins leave nothing behind', async () => {
   const bootAndClose = async (times: number): Promise<void> => {
     for (let count = 0; count < times; count += 1) await (await boot()).close();
@@ -63,7 +47,7 @@ it('200 boots and closes, 4,000 calls that fail and 500 logins leave nothing beh
   // What is loaded and compiled once is no growth.
   await bootAndClose(20);
   await delay(500);
-  const before = state();
+  const before = processState();
   await bootAndClose(200);
   const app = await boot();
   const vault = app.get(VaultService);
@@ -78,7 +62,7 @@ it('200 boots and closes, 4,000 calls that fail and 500 logins leave nothing beh
   for (let count = 0; count < 500; count += 1) await vault.session.relogin();
   await app.close();
   await delay(500);
-  const after = state();
+  const after = processState();
   figures('growth', {
     'failed calls': failed,
     'heap before': `${before.heapMb.toFixed(1)} MB`,
