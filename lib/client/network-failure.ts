@@ -57,7 +57,8 @@ const CONNECTION_FIX: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'The host cannot be reached. Check the network and firewalls between this machine and the server.',
   ENETUNREACH: 'The network cannot be reached. Check the network of this machine.',
 };
-const BROKEN = 'If this repeats, look at the log of the server and of any proxy before it.';
+/** What to do about an answer that did not arrive whole. @internal */
+export const IF_IT_REPEATS = 'If this repeats, look at the log of the server and of any proxy before it.';
 /** undici's own codes, which mean something to nobody else. */
 const CLOSED_BY_SERVER = 'UND_ERR_SOCKET';
 const INVALID_HEADER = 'UND_ERR_INVALID_ARG';
@@ -117,11 +118,11 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
   if (tlsFix) return new VaultTlsError(`${where}: TLS failed (${reason}). ${tlsFix}`, details);
   if (reason === CLOSED_BY_SERVER) {
     return new VaultConnectionError(
-      `${where}: the connection was closed before the answer was complete.${otherScheme(call)} ${BROKEN}`,
+      `${where}: the connection was closed before the answer was complete.${otherScheme(call)} ${IF_IT_REPEATS}`,
       details,
     );
   }
-  const fix = CONNECTION_FIX[reason] ?? `The connection broke. ${BROKEN}`;
+  const fix = CONNECTION_FIX[reason] ?? `The connection broke. ${IF_IT_REPEATS}`;
   return new VaultConnectionError(`${where}: ${reason}. ${fix}`, details);
 }
 

@@ -1,9 +1,10 @@
 import type { RawAnswer } from './exchange.js';
 import { Failure } from './failure.js';
+import { isCutJson } from './json-cut.js';
 import type { CallContext } from './network-failure.js';
 import type { PreparedRequest } from './prepare-request.js';
 import { secretsSent } from './prepare-request.js';
-import { judgeAnswer } from './retry-policy.js';
+import { BROKEN, judgeAnswer } from './retry-policy.js';
 import { notJson, statusFailure } from './status-failure.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
@@ -16,15 +17,23 @@ export function readAnswer(
 ): VaultResponse | Failure {
   const { status, headers, text } = answer;
   const wanted = (status >= 200 && status < 300) || request.accept?.includes(status) === true;
-  const body = /json/i.test(headers['content-type'] ?? '') ? parse(text) : undefined;
-  const foreign = text !== '' && body === undefined;
+  const json = /json/i.test(headers['content-type'] ?? '');
+  const body = json ? parse(text) : undefined;
+  const cut = json && body === undefined && !headers['content-encoding'] && isCut(text, status, request);
+  const foreign = cut || (text !== '' && body === undefined);
   if (wanted && !foreign) return { status, headers, body };
   const secrets = secretsSent(prepared);
   // A proxy may answer these in words of its own, and the status alone says enough.
   const plain = !wanted && (status >= 500 || status === 429);
-  if (foreign && !plain) return new Failure(notJson(answer, secrets, call), undefined);
+  if (foreign && !plain) return new Failure(notJson(answer, cut, secrets, call), cut ? BROKEN : undefined);
   const error = statusFailure({ status, headers, body }, request, secrets, call);
   return new Failure(error, judgeAnswer(answer, error));
+}
+
+/** HTTP/2 may hand over half of an answer as a whole one: see docs/adr/0013. */
+function isCut(text: string, status: number, { method }: VaultRequest): boolean {
+  // No read is answered with 200 and nothing.
+  return text === '' ? status === 200 && method === 'GET' : isCutJson(text);
 }
 
 function parse(text: string): unknown {

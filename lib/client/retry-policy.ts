@@ -27,7 +27,8 @@ export interface Verdict {
 
 const OUT_OF_ORDER: Verdict = { untouched: true, serverFault: true, final: true };
 const UNREACHED: Verdict = { untouched: true, serverFault: true, final: false };
-const BROKEN: Verdict = { untouched: false, serverFault: true, final: false };
+/** The server may have acted on the request, and its answer did not arrive. @internal */
+export const BROKEN: Verdict = { untouched: false, serverFault: true, final: false };
 const REFUSED_FOR_NOW: Verdict = { untouched: true, serverFault: false, final: false };
 const FAILED_INSIDE: Verdict = { untouched: false, serverFault: false, final: false };
 

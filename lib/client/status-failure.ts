@@ -15,7 +15,7 @@ import {
 import { redact } from '../errors/redact.js';
 import type { RawAnswer } from './exchange.js';
 import type { CallContext } from './network-failure.js';
-import { beginning } from './network-failure.js';
+import { beginning, IF_IT_REPEATS } from './network-failure.js';
 import { policyStanza } from './policy-stanza.js';
 import { isJsonObject } from './response.js';
 import type { VaultRequest } from './vault-request.js';
@@ -116,16 +116,23 @@ export function statusFailure(
   return new VaultRequestError(`${where}${because}`, details);
 }
 
-/** The error for a status that may have a body, and has one that is not JSON. @internal */
+/** The error for a status that may have a body, and has one that is not JSON, or only the beginning of one. @internal */
 export function notJson(
   { status, headers, text }: RawAnswer,
+  cut: boolean,
   secrets: readonly string[],
   call: CallContext,
 ): VaultBadResponseError {
   const contentType = headers['content-type'];
   const encoding = headers['content-encoding'];
   const kind = contentType ? redact(contentType, secrets) : 'no content type';
-  let why = contentType?.includes('json') ? 'the JSON is malformed or cut short' : `it is not JSON (${kind})`;
+  if (cut) {
+    return new VaultBadResponseError(
+      `${beginning(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short. ${IF_IT_REPEATS}`,
+      { ...call, statusCode: status, reason: 'cut-short' },
+    );
+  }
+  let why = contentType?.includes('json') ? 'the JSON is malformed' : `it is not JSON (${kind})`;
   if (encoding) why = `it is compressed (${redact(encoding, secrets)}), which nobody asked for`;
   const plainHttp = text.includes('HTTP request to an HTTPS server')
     ? ' The server speaks TLS: write "https://" in "endpoint".'

@@ -82,7 +82,8 @@ describe('no answer', () => {
 describe('an answer that is not Vault’s', () => {
   it.each([
     ['a page with status 200', fault.html(), /not JSON.*endpoint/],
-    ['malformed JSON', fault.malformedJson(), /malformed or cut short/],
+    ['malformed JSON', fault.malformedJson(200, '{"data":1,}'), /the JSON is malformed/],
+    ['half of a JSON', fault.malformedJson(), /the JSON is cut short.*log of the server/],
     ['40 MB', fault.huge(40), /larger than/],
     ['40 MB of unknown length', fault.huge(40, { declareLength: false }), /larger than/],
     [

@@ -237,6 +237,28 @@ describe('the connection', () => {
     expect(server.requests).toEqual(['POST /v1/x', 'GET /v1/y', 'GET /v1/y']);
   });
 
+  it.each([
+    ['in a value', '{"data":{"a":"'],
+    ['before the last brace', '{"data":{"a":"}"}'],
+    ['before the body', ''],
+  ])('whose answer of unknown length is cut with NO_ERROR %s is broken, and a read is sent again', async (_, part) => {
+    const cut: StreamHandler = (stream) => {
+      stream.respond(OPEN);
+      if (part === '') stream.close(constants.NGHTTP2_NO_ERROR);
+      else stream.write(part, () => stream.close(constants.NGHTTP2_NO_ERROR));
+    };
+    const server = await start(cut);
+    const client = await connect(server, { retries: 1, timeoutMs: 1000 });
+    const broken = { code: 'VAULT_BAD_RESPONSE', reason: 'cut-short' };
+    if (part !== '') expect(await failure(post(client, 'x'))).toMatchObject(broken);
+    expect(await failure(get(client, 'x'))).toMatchObject(broken);
+    server.requests.length = 0;
+    let cuts = 1;
+    server.answerWith((stream, headers) => (cuts-- > 0 ? cut : json({ data: 1 }))(stream, headers));
+    expect((await get(client, 'y')).body).toEqual({ data: 1 });
+    expect(server.requests).toEqual(['GET /v1/y', 'GET /v1/y']);
+  });
+
   it.each<[string, (server: Http2Server) => void]>([
     ['is cut', ({ sessions }) => sessions[0]?.destroy()],
     ['breaks the protocol', ({ sessions }) => sessions[0]?.destroy(undefined, constants.NGHTTP2_PROTOCOL_ERROR)],
