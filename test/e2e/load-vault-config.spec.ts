@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VaultServer } from '../../lib/testing/index.js';
@@ -64,6 +65,21 @@ describe.each(['module', 'commonjs'] as const)('loadVaultConfig in a program of 
     // Standard output is the program's alone.
     expect(JSON.parse(outcome.stdout)).toEqual({ ...SECRET, again: { PORT: 5432 } });
     expect(await leftTokens()).toBe(before);
+  });
+
+  it('leaves the files it was asked for until the process ends, however that does', async () => {
+    const sources = [{ secretPath: 'app', files: ['PASSWORD'] }];
+    const outcome = await run(
+      format,
+      `loadVaultConfig({ config: { sources: ${JSON.stringify(sources)} } }).then(({ PASSWORD_FILE }) => {
+        const { readFileSync } = process.getBuiltinModule('node:fs');
+        console.log(JSON.stringify([PASSWORD_FILE, readFileSync(PASSWORD_FILE, 'utf8')]));
+        throw 'the end';
+      });`,
+      { VAULT_ADDR: server.endpoint, VAULT_TOKEN: server.rootToken },
+    );
+    const [file, content] = JSON.parse(outcome.stdout) as [string, string];
+    expect([outcome.code, content, existsSync(file)]).toEqual([1, SECRET.PASSWORD, false]);
   });
 
   it('takes endpoint and token from the environment, fails as a boot does, and lets the process end then too', async () => {

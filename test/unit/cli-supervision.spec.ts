@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SupervisedCommand } from '../../lib/cli/run/supervised-command.js';
 import { watchEnvironment } from '../../lib/cli/run/watch-environment.js';
-import { VaultConnectionError } from '../../lib/errors/index.js';
+import { VaultConnectionError, VaultPermissionError, VaultSealedError } from '../../lib/errors/index.js';
 
 describe('when to look', () => {
   const HOUR_MS = 3_600_000;
@@ -55,15 +55,27 @@ describe('when to look', () => {
     expect(said[1]).toContain('2 looks in a row');
   });
 
-  it('asks ever less often while nothing can be read, and says that and its end once', async () => {
+  it('asks ever less often while nothing can be read, and says once what is new, and when it is over', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
-    watch((round) =>
-      round < 8 ? Promise.reject(new VaultConnectionError(`no answer in ${round} ms`)) : Promise.resolve({ A: '0' }),
-    );
+    const failures = [
+      new VaultConnectionError('no answer in 1 ms'),
+      new VaultConnectionError('no answer in 2 ms'),
+      new VaultSealedError('sealed'),
+      ...['denied', 'denied', 'denied too', 'denied too'].map((message) => new VaultPermissionError(message)),
+    ];
+    watch((round) => {
+      const failure = failures[round - 1];
+      return failure ? Promise.reject(failure) : Promise.resolve({ A: '0' });
+    });
     await jest.advanceTimersByTimeAsync(HOUR_MS);
     expect(distances().slice(0, 9)).toEqual([120, 240, 300, 300, 300, 300, 300, 60, 60]);
     expect([said, changes]).toEqual([
-      ['The command keeps running as it is: no answer in 1 ms', 'The configuration can be read again.'],
+      [
+        'The command keeps running as it is: no answer in 1 ms',
+        'The command keeps running as it is: denied',
+        'The command keeps running as it is: denied too',
+        'The configuration can be read again.',
+      ],
       [],
     ]);
   });

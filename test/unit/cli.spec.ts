@@ -86,6 +86,7 @@ describe('names and values of the environment', () => {
       'npm_config_script_shell',
     ]
       .concat(['NODE_TLS_REJECT_UNAUTHORIZED', 'VAULT_TOKEN', 'BAO_ADDR', 'PYTHONSTARTUP', '_JAVA_OPTIONS'])
+      .concat(['JAVA_TOOL_OPTIONS', 'GIT_ASKPASS', 'DOTNET_STARTUP_HOOKS', 'OPENSSL_CONF', 'TS_NODE_COMPILER', 'PAGER'])
       .map((key): [Record<string, unknown>, string] => [{ [key]: 'SECRET-VALUE' }, `--allow ${key}`]),
     [{ node: { options: 'SECRET-VALUE' } }, '--allow NODE_OPTIONS'],
     [{ DB_USER: 'SECRET-VALUE', db: { user: 'SECRET-VALUE' } }, '"DB_USER" and "db.user" would both be DB_USER'],
@@ -97,10 +98,13 @@ describe('names and values of the environment', () => {
 
   it('lists all that is wrong at once, and passes on what is allowed', () => {
     expect(() => environmentOf({ 'a-b': 1, PATH: 2, OK: 3 })).toThrow(/"a-b"[^]*PATH/);
-    expect(environmentOf({ NODE_OPTIONS: 'x', NODE_ENV: 'test' }, { allow: ['NODE_OPTIONS'] })).toEqual({
-      NODE_OPTIONS: 'x',
-      NODE_ENV: 'test',
-    });
+    expect(environmentOf({ NODE_OPTIONS: 'x', NODE_ENV: 'test', GIT_TOKEN: 't' }, { allow: ['NODE_OPTIONS'] })).toEqual(
+      {
+        GIT_TOKEN: 't',
+        NODE_OPTIONS: 'x',
+        NODE_ENV: 'test',
+      },
+    );
     expect(environmentOf({ PATH: 'x' }, { prefix: 'APP_' })).toEqual({ APP_PATH: 'x' });
   });
 

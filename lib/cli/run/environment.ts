@@ -11,9 +11,22 @@ export interface EnvironmentOptions {
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Variables by which whoever can write a secret would run code of his own, or send the program to another Vault. */
-const DANGEROUS =
-  /^(PATH|HOME|SHELL|ENV|IFS|PS4|BASH_ENV|BASHOPTS|SHELLOPTS|PROMPT_COMMAND|NODE_(?!ENV$).*|NPM_CONFIG_.*|LD_.*|DYLD_.*|GCONV_PATH|PYTHON.*|PERL5.*|RUBY(OPT|LIB)|(_|JDK_)?JAVA_(TOOL_)?OPTIONS|CLASSPATH|GIT_(SSH|SSH_COMMAND|EXEC_PATH|CONFIG.*)|SSL_CERT_(FILE|DIR)|VAULT_.*|BAO_.*)$/i;
+/**
+ * Variables by which whoever can write a secret would run code of his own, or send the program to another Vault. No list
+ * of them can be complete.
+ */
+const DANGEROUS = new RegExp(
+  `^(${[
+    'PATH|HOME|SHELL|ENV|IFS|PS4|ZDOTDIR|BASH_ENV|BASHOPTS|SHELLOPTS|PROMPT_COMMAND|EDITOR|VISUAL|PAGER|BROWSER',
+    'LD_.*|DYLD_.*|GCONV_PATH|OPENSSL_(CONF|MODULES|ENGINES)|SSL_CERT_(FILE|DIR)',
+    'NODE_(?!ENV$).*|NPM_CONFIG_.*|YARN_.*|TS_NODE_.*|PRISMA_.*_(BINARY|LIBRARY)',
+    'PYTHON.*|PERL5.*|RUBY(OPT|LIB)|PHPRC|PHP_INI_SCAN_DIR|LUA_(INIT|PATH|CPATH).*',
+    '(_|JDK_)?JAVA_(TOOL_)?(OPTIONS|OPTS)|(MAVEN|GRADLE)_OPTS|CLASSPATH|DOTNET_STARTUP_HOOKS|COR(ECLR)?_.*',
+    'GIT_(SSH|SSH_COMMAND|EXEC_PATH|CONFIG.*|ASKPASS|EDITOR|PAGER|EXTERNAL_DIFF|PROXY_COMMAND|TEMPLATE_DIR)|SSH_ASKPASS',
+    'VAULT_.*|BAO_.*',
+  ].join('|')})$`,
+  'i',
+);
 
 /**
  * Configuration as environment variables: top-level names as they are, nested ones in capitals joined by `_`

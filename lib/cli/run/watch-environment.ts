@@ -54,16 +54,18 @@ export function watchEnvironment({ values, read, onChange, intervalMs, output }:
     } catch (error) {
       if (closing.signal.aborted) return;
       failures += 1;
-      tell(isVaultError(error) || error instanceof CliError ? error.message : 'an unexpected failure.');
+      tell(error);
     }
     const backoffMs = Math.min(longestMs, intervalMs * 2 ** Math.max(failures, changes - 1));
     schedule(backoffMs * (0.9 + Math.random() / 5));
   };
-  const tell = (message: string): void => {
-    // How long it took and how often it was tried is nothing new.
-    const gist = message.replace(/\d+/g, '');
-    if (gist !== told) output.warn(`The command keeps running as it is: ${message}`);
-    told = gist;
+  const tell = (error: unknown): void => {
+    const known = isVaultError(error) || error instanceof CliError;
+    const message = known ? error.message : 'an unexpected failure.';
+    // An outage has many faces, and is one piece of news.
+    const news = isVaultError(error) && error.retryable ? 'outage' : message;
+    if (news !== told) output.warn(`The command keeps running as it is: ${message}`);
+    told = news;
   };
   const schedule = (waitMs: number): void => {
     timer = setTimeout(() => void look(), Math.min(waitMs, LONGEST_TIMER_MS));
