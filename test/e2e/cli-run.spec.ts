@@ -134,6 +134,15 @@ describe('signals and ends', () => {
     expect(run.stdout.match(/once/g)).toHaveLength(1);
   });
 
+  it('ends descendants that shells and npm would leave behind, and waits for them', async () => {
+    const program = `process.on('SIGTERM', () => console.log('asked') || setTimeout(() => console.log('done') || process.exit(), 100));
+      setInterval(() => {}, 1000); console.log('ready');`;
+    const run = bench.run(['--config', 'vault.mjs'], ['sh', '-c', '"$0" -e "$1"; true', process.execPath, program]);
+    await run.printed('ready');
+    run.child.kill('SIGTERM');
+    expect([await run.end(), run.stdout]).toEqual([143, 'ready\nasked\ndone\n']);
+  });
+
   it('ends with 128 + n when a signal ends the command', async () => {
     const run = bench.run(
       ['--config', 'vault.mjs'],

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { attachLifeline } from './lifeline.js';
 import { groupRuns, signalGroup } from './process-group.js';
-import { exitCodeOf } from './signals.js';
+import { asksToEnd, exitCodeOf } from './signals.js';
 
 /** By shells' convention. */
 const NOT_FOUND = 127;
@@ -56,21 +56,29 @@ export class CommandProcess {
     });
   }
 
-  /** Passes a signal on, to the process alone, as if it had been started without us. */
+  /**
+   * Passes a signal on: one that asks to end to the whole group, as service managers and terminals do, because neither
+   * shells nor npm hand it on to what they have started; any other to the process alone, which knows what it means.
+   */
   signal(signal: NodeJS.Signals): void {
-    // A terminal has sent it to our whole group. Passed on, it would arrive twice, and twice often means "at once".
-    if (this.#group === undefined && (signal === 'SIGINT' || signal === 'SIGQUIT')) return;
-    this.#child?.kill(signal);
+    if (!asksToEnd(signal)) this.#child?.kill(signal);
+    // A terminal has sent Ctrl-C to all of us. Passed on, it would arrive twice, and twice often means "at once".
+    else if (this.#group !== undefined || signal === 'SIGTERM') this.#send(signal);
   }
 
-  /** Asks it and its group to end, and kills what is left after `graceMs`. Resolves when it has ended. */
+  /** Asks it to end, and kills it after `graceMs`. Resolves when it has ended. */
   async stop(graceMs: number): Promise<void> {
     const deadline = Date.now() + graceMs;
     this.#send('SIGTERM');
     await Promise.race([this.ended, delay(graceMs, undefined, { ref: false })]);
-    await this.#gone(deadline);
-    this.#send('SIGKILL');
+    await this.clear(deadline - Date.now());
     await this.ended;
+  }
+
+  /** Waits for the rest of its group, and kills what is left after `graceMs`. */
+  async clear(graceMs: number): Promise<void> {
+    await this.#gone(Date.now() + graceMs);
+    this.#send('SIGKILL');
     await this.#gone(Date.now() + KILLED_WITHIN_MS);
   }
 

@@ -34,6 +34,7 @@ export class SupervisedCommand {
       const { exitCode, problem } = await this.#process.ended;
       await this.#stopping;
       this.#stopping = undefined;
+      if (this.#ending) await this.#process.clear(this.#graceMs);
       let next = this.#next;
       this.#next = undefined;
       if (problem !== undefined && former && !next) {
