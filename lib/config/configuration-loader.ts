@@ -2,7 +2,6 @@ import type { VaultClient } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultNotFoundError } from '../errors/index.js';
 import { assembleLayer } from './assemble.js';
-import type { FactoryValues } from './config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
 import { explainFailure } from './explain-failure.js';
@@ -32,25 +31,16 @@ const NONE: ConfigEntries = new Map();
 export class ConfigurationLoader {
   readonly #client: VaultClient;
   readonly #variables: ReadonlyMap<string, ReferenceText>;
-  /** Whether it brings what its layers hold, and nothing else of the plan. */
-  readonly #onlyLayers: boolean;
   #plan: ConfigPlan;
 
-  constructor(client: VaultClient, plan: ConfigPlan, onlyLayers = false) {
+  constructor(client: VaultClient, plan: ConfigPlan) {
     this.#client = client;
     this.#plan = plan;
-    this.#onlyLayers = onlyLayers;
-    const needed = !onlyLayers || plan.precedence === 'env';
-    this.#variables = needed ? referencesInVariables(plan) : new Map<string, ReferenceText>();
+    this.#variables = referencesInVariables(plan);
   }
 
   get plan(): ConfigPlan {
     return this.#plan;
-  }
-
-  /** A loader for other layers, over the same client. */
-  with(layers: readonly ConfigLayer[]): ConfigurationLoader {
-    return new ConfigurationLoader(this.#client, { ...this.#plan, layers, namespaces: [], schema: undefined }, true);
   }
 
   /** A loader for this layer after all others. */
@@ -74,21 +64,23 @@ export class ConfigurationLoader {
 
   /** Only reads; failures are part of the result. */
   async read(limits: CallLimits = {}): Promise<SecretReads> {
-    const { references, layers } = this.plan;
-    const sources = layers.flatMap((layer) => layer.sources);
-    if (!references) return readSecrets(this.#client, sources, limits);
-    const texts = [...this.#variables.values(), ...referencesIn(await this.#made())];
-    const reads = await readSecrets(this.#client, [...sources, ...addressesOf(texts, references)], limits);
-    return references.inSecrets ? followReferences(this.#client, reads, references, limits) : reads;
+    const { references, layers, factories } = this.plan;
+    const texts = references ? [...this.#variables.values(), ...referencesIn(await factories.run())] : [];
+    return this.#read(layers, texts, limits);
+  }
+
+  /** The same for one layer, which need not be in the plan yet. */
+  readLayer(layer: ConfigLayer): Promise<SecretReads> {
+    return this.#read([layer], [], {});
   }
 
   /** Puts together what was read. @throws VaultConfigurationError listing everything that failed */
   async assemble(reads: SecretReads, limits: CallLimits = {}): Promise<LoadedConfiguration> {
-    const { references, environment, precedence, layers } = this.plan;
+    const { references, environment, precedence, layers, factories } = this.plan;
     const resolver = references && new ReferenceResolver(reads, references);
     const variables = resolver ? variableEntries(this.#variables, resolver) : NONE;
     const find = variableFinder(environment, variables);
-    const made = factoryEntries(await this.#made(), resolver);
+    const made = factoryEntries(await factories.run(), resolver);
     const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
 
     const failures: VaultError[] = [];
@@ -108,7 +100,7 @@ export class ConfigurationLoader {
     }
     if (failures.length > 0) throw summary(failures);
 
-    const { entries, hidden } = await uniteLayers(this.plan, whole, unsourced, this.#onlyLayers ? NONE : variables);
+    const { entries, hidden } = await uniteLayers(this.plan, whole, unsourced, variables);
     for (const { feature, error } of hidden) {
       if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
     }
@@ -118,6 +110,18 @@ export class ConfigurationLoader {
       files: whole.flatMap((layer) => layer.files.map(({ file }) => file)),
       failedFeatures,
     };
+  }
+
+  async #read(
+    layers: readonly ConfigLayer[],
+    texts: readonly ReferenceText[],
+    limits: CallLimits,
+  ): Promise<SecretReads> {
+    const { references } = this.plan;
+    const sources = layers.flatMap((layer) => layer.sources);
+    if (!references) return readSecrets(this.#client, sources, limits);
+    const reads = await readSecrets(this.#client, [...sources, ...addressesOf(texts, references)], limits);
+    return references.inSecrets ? followReferences(this.#client, reads, references, limits) : reads;
   }
 
   async #assembleLayer(
@@ -152,9 +156,5 @@ export class ConfigurationLoader {
     // Only "nothing there" is forgiven: neither a deleted version nor a denial is the same as never having existed.
     if (!error || (source.optional && error instanceof VaultNotFoundError)) return undefined;
     return explainFailure(error, source, this.#client, limits);
-  }
-
-  async #made(): Promise<readonly FactoryValues[]> {
-    return this.#onlyLayers ? [] : this.plan.factories.run();
   }
 }

@@ -158,7 +158,7 @@ export class ConfigurationStore {
   async #add(definition: NamespaceDefinition): Promise<void> {
     const { name } = definition;
     const layer = { ...namespaceLayer(definition, this.loader.plan.environment), feature: name };
-    const found = await this.loader.with([layer]).read();
+    const found = await this.loader.readLayer(layer);
     for (;;) {
       const before = this.#loaded;
       const planned = this.#plans(definition);

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { VaultConfigOptions } from '../../lib/index.js';
 import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import { AuthBench } from '../support/auth-bench.js';
-import { bootApplication } from '../support/boot-application.js';
+import { bootApplication, gate } from '../support/boot-application.js';
 
 let bench: AuthBench;
 const open: INestApplicationContext[] = [];
@@ -94,15 +94,26 @@ describe('two modules loaded at once that bring the same namespace', () => {
     expect(first).toEqual({ word: 'there' });
   });
 
-  it('and two namespaces at once that are not the same keep both', async () => {
+  it('and another one that is put together meanwhile keep both', async () => {
     const app = await start([]);
-    const [one, two] = [vaultConfig(fresh(), { secretPath: 'one' }), vaultConfig(fresh(), { secretPath: 'two' })];
-    const modules = [...twice(one), ...twice(two)];
-    await Promise.all(modules.map((module) => app.get(LazyModuleLoader).load(() => module)));
-    expect(valueOf(app, `feature${names}.word`)).toBe('two');
-    expect(valueOf(app, `feature${names - 1}.word`)).toBe('one');
+    const [begun, added] = [gate(), gate()];
+    const schema = z.object({ word: z.string() }).refine(async () => {
+      begun.open();
+      await added.opened;
+      return true;
+    });
+    const slow = vaultConfig(fresh(), { secretPath: 'one', schema });
+    const loading = load(app, twice(slow), slow.KEY);
+    await begun.opened;
+    const fast = vaultConfig<{ word: string }>(fresh(), { secretPath: 'two' });
+    await load(app, twice(fast), fast.KEY);
+    added.open();
+    await loading;
+    const values = [slow(), fast()];
+    const words = () => values.map(({ word }) => word);
+    expect(words()).toEqual(['one', 'two']);
     await app.get(VaultService).refresh();
-    expect(valueOf(app, `feature${names - 1}.word`)).toBe('one');
+    expect(words()).toEqual(['one', 'two']);
   });
 });
 
