@@ -237,5 +237,10 @@ describe('what cannot be run', () => {
     expect([await run.end(), run.stdout]).toEqual([126, '']);
     expect(run.stderr).toMatch(/E2BIG.*: 3\d{3} kB, most of it in HUGE \((2999|3000) kB\)/);
     expect(findLeaks(run.stderr)).toEqual([]);
+    const small = bench.run(
+      ['--config', 'vault.mjs', '--sources', 'large', '--omit', 'HUGE'],
+      'console.log(process.env.SMALL, process.env.HUGE)',
+    );
+    expect([await small.end(), small.stdout]).toEqual([0, `${value} undefined\n`]);
   });
 });

@@ -105,6 +105,7 @@ describe('names and values of the environment', () => {
         NODE_ENV: 'test',
       },
     );
+    expect(environmentOf({ PATH: 1, 'a-b': 2, NUL: '\0', db: { user: 3, pw: 4 } }, { omit: ['PATH', 'a-b', 'NUL', 'DB_USER', 'GONE'] })).toEqual({ DB_PW: '4' }); // prettier-ignore
     expect(environmentOf({ PATH: 'x' }, { prefix: 'APP_' })).toEqual({ APP_PATH: 'x' });
   });
 

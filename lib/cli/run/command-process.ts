@@ -106,5 +106,5 @@ function tooLarge(env: NodeJS.ProcessEnv): string {
   const total = sizes.reduce((sum, { kb }) => sum + kb, 0);
   return `The values are larger than an environment may be (E2BIG): ${total.toFixed()} kB, most of it in ${largest
     .map(({ name, kb }) => `${name} (${kb.toFixed()} kB)`)
-    .join(', ')}. Have large values written to files: "files" in their source.`;
+    .join(', ')}. Leave large values out with --omit, and have them written to files: "files" in their source.`;
 }

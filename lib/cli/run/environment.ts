@@ -7,6 +7,8 @@ export interface EnvironmentOptions {
   readonly prefix?: string | undefined;
   /** Names that are passed on although they change how programs run. */
   readonly allow?: readonly string[];
+  /** Names that are left out. */
+  readonly omit?: readonly string[];
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -37,18 +39,23 @@ const DANGEROUS = new RegExp(
  */
 export function environmentOf(
   values: Readonly<Record<string, unknown>>,
-  { prefix = '', allow = [] }: EnvironmentOptions = {},
+  { prefix = '', allow = [], omit = [] }: EnvironmentOptions = {},
 ): Record<string, string> {
   const environment = new Map<string, { readonly value: string; readonly from: string }>();
   const problems: string[] = [];
   for (const { path, value } of leavesOf(values)) {
     const from = path.join('.');
     const name = prefix + (path.length === 1 ? from : path.map(inCapitals).join('_'));
+    if (omit.includes(name)) continue;
     const taken = environment.get(name);
     if (!NAME.test(name))
-      problems.push(`${JSON.stringify(name)} is no name for a variable: rename it with "map" in its source.`);
+      problems.push(
+        `${JSON.stringify(name)} is no name for a variable: rename it with "map" in its source, or leave it out with --omit ${name}.`,
+      );
     else if (DANGEROUS.test(name) && !allow.includes(name)) {
-      problems.push(`${name} changes how programs run: leave it out, or pass it on with --allow ${name}.`);
+      problems.push(
+        `${name} changes how programs run: leave it out with --omit ${name}, or pass it on with --allow ${name}.`,
+      );
     } else if (taken) problems.push(`${JSON.stringify(taken.from)} and ${JSON.stringify(from)} would both be ${name}.`);
     else if (value.includes('\0')) problems.push(`${name} holds a NUL character, which no variable can.`);
     else environment.set(name, { value, from });

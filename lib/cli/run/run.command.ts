@@ -19,6 +19,7 @@ Options:
       --sources <a,b>     paths to read, in place of the "sources" in the file; may be repeated
       --prefix <text>     put before every name
       --allow <NAME>      pass on a variable that changes how programs run, such as NODE_OPTIONS; may be repeated
+      --omit <NAME>       leave a variable out; may be repeated
       --pass-vault-env    leave VAULT_*, BAO_* and the variables with credentials in the command's environment
       --watch             read again and restart the command when a value has changed
       --interval-ms <n>   how often to read again, give or take a tenth; at least 50 (default: 60000)
@@ -35,6 +36,7 @@ const OPTIONS = {
   sources: { type: 'string', multiple: true },
   prefix: { type: 'string' },
   allow: { type: 'string', multiple: true },
+  omit: { type: 'string', multiple: true },
   'pass-vault-env': { type: 'boolean' },
   watch: { type: 'boolean' },
   'interval-ms': { type: 'string' },
