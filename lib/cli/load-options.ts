@@ -70,8 +70,15 @@ async function importOptions(path: string): Promise<unknown> {
     }
     const { name, message } = error instanceof Error ? error : { name: 'Error', message: 'something was thrown' };
     // What the file itself throws may quote what it has read from the environment.
-    throw new CliError(`Cannot load ${path}: ${redact(name)}: ${redact(message, credentials())}`);
+    throw new CliError(
+      `Cannot load ${path}: ${redact(name)}: ${redact(message, credentials())}${hintFor(path, name, message)}`,
+    );
   }
+}
+
+function hintFor(path: string, name: string, message: string): string {
+  if (name !== 'SyntaxError' || !/\.[jt]s$/.test(path) || !/import|export/.test(message)) return '';
+  return `. By the nearest package.json it is CommonJS: name it ${path.replace(/([jt])s$/, 'm$1s')}, or use module.exports.`;
 }
 
 /** Values of variables that by their names are secrets. */

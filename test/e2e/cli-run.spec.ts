@@ -215,6 +215,12 @@ describe('what cannot be run', () => {
     );
     const run = bench.run([], 'console.log(process.env.SMTP_PASSWORD)', {}, folder);
     expect([await run.end(), run.stdout, run.stderr]).toEqual([0, 'hunter2\n', '']);
+    // As `npm init` writes it.
+    await bench.write('project/package.json', '{ "type": "commonjs" }');
+    await bench.write('project/nestjs-vault.config.js', 'export default {};');
+    const confused = bench.run([], 'console.log("started")', {}, folder);
+    expect([await confused.end(), confused.stdout]).toEqual([1, '']);
+    expect(confused.stderr).toContain('it is CommonJS: name it nestjs-vault.config.mjs, or use module.exports');
   });
 
   it('starts nothing when a secret is missing or cannot be a variable; no value is printed', async () => {

@@ -50,7 +50,7 @@ export function environmentOf(
     const taken = environment.get(name);
     if (!NAME.test(name))
       problems.push(
-        `${JSON.stringify(name)} is no name for a variable: rename it with "map" in its source, or leave it out with --omit ${name}.`,
+        `${JSON.stringify(name)} is no name for a variable: rename it with "map" in its source, or leave it out with --omit ${JSON.stringify(name)}.`,
       );
     else if (DANGEROUS.test(name) && !allow.includes(name)) {
       problems.push(
