@@ -181,10 +181,19 @@ beforeAll(async () => {
       auth: { method: 'token', token },
       request: { headers: { 'x-vault-token': canary('header-token') } },
     },
+    ...[quiet.endpoint, `http://127.0.0.1:${await fault.freePort()}`].flatMap((endpoint) =>
+      logins.slice(0, 2).map((auth) => ({ endpoint, auth, config, boot: { timeoutMs: 100 } })),
+    ),
     { endpoint: secure.endpoint, auth: { method: 'token', token } },
     { endpoint: secure.endpoint, auth: { method: 'token', token }, tls },
     { endpoint: server.endpoint, auth: { method: 'token', token }, config: { ...config, snapshot: snapshot('new') } },
-    { endpoint: sealed.endpoint, auth: { method: 'token', token }, config: { ...config, snapshot: kept } },
+    {
+      endpoint: sealed.endpoint,
+      auth: { method: 'token', token },
+      config: { ...config, snapshot: kept },
+      // Every call waits that long for a login.
+      request: { timeoutMs: 200 },
+    },
     {
       endpoint: sealed.endpoint,
       auth: { method: 'token', token },

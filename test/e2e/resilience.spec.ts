@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ConfigService } from '@nestjs/config';
 import { VaultModule, VaultService } from '../../lib/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
@@ -16,9 +16,18 @@ afterEach(async () => {
   for (const step of cleanUp.splice(0)) await step();
 });
 
-describe('tokens of 2 s under constant reads', () => {
-  it('are renewed at their pace, and no read fails', async () => {
-    const outcome = await runOnShortTokens(8);
+describe('beside each other, as both wait most of the time:', () => {
+  let tokens: ReturnType<typeof runOnShortTokens>;
+  let journey: ReturnType<typeof goThroughOutages>;
+  beforeAll(() => {
+    tokens = runOnShortTokens(8);
+    journey = goThroughOutages({ ttl: 2, sealed: 1, restarted: 1, blackHole: 5 });
+    // Whoever awaits one is told.
+    void Promise.allSettled([tokens, journey]);
+  });
+
+  it('tokens of 2 s under constant reads are renewed at their pace, and no read fails', async () => {
+    const outcome = await tokens;
     expect(outcome.failures).toEqual([]);
     expect(outcome.reads).toBeGreaterThan(100);
     expect(outcome.logins).toBe(1);
@@ -26,6 +35,21 @@ describe('tokens of 2 s under constant reads', () => {
     expect(outcome.renewals).toBeLessThanOrEqual(8);
     expect(outcome.others).toEqual([]);
   }, 60_000);
+
+  it('an application outlives a sealed, a restarted and a vanished server without help', async () => {
+    const { before, outages, exitCode } = await journey;
+    expect(before).toMatchObject({ value: 'p', state: 'active' });
+    for (const { reports, states } of outages) {
+      for (const { value, unhandled } of reports) expect({ value, unhandled }).toEqual({ value: 'p', unhandled: [] });
+      expect(states.some((state) => state === 'recovering' || state === 'lost')).toBe(true);
+    }
+    // The token ended meanwhile.
+    expect(outages.at(-1)?.states).toContain('lost');
+    expect(outages.flatMap(({ reports }) => reports.flatMap(({ events }) => Object.keys(events)))).toEqual(
+      expect.arrayContaining(['session-lost', 'session-recovered', 'login']),
+    );
+    expect(exitCode).toBe(0);
+  }, 120_000);
 });
 
 it('a killed leader fails no read', async () => {
@@ -35,21 +59,6 @@ it('a killed leader fails no read', async () => {
   const outcome = await loseLeaders(cluster, 1, 'killed');
   expect(outcome.failures).toEqual([]);
   expect(outcome.readsAfterMs).toHaveLength(1);
-}, 120_000);
-
-it('an application outlives a sealed, a restarted and a vanished server without help', async () => {
-  const { before, outages, exitCode } = await goThroughOutages({ ttl: 2, sealed: 1, restarted: 1, blackHole: 5 });
-  expect(before).toMatchObject({ value: 'p', state: 'active' });
-  for (const { reports, states } of outages) {
-    for (const { value, unhandled } of reports) expect({ value, unhandled }).toEqual({ value: 'p', unhandled: [] });
-    expect(states.some((state) => state === 'recovering' || state === 'lost')).toBe(true);
-  }
-  // The token ended meanwhile.
-  expect(outages.at(-1)?.states).toContain('lost');
-  expect(outages.flatMap(({ reports }) => reports.flatMap(({ events }) => Object.keys(events)))).toEqual(
-    expect.arrayContaining(['session-lost', 'session-recovered', 'login']),
-  );
-  expect(exitCode).toBe(0);
 }, 120_000);
 
 describe('50 callers at once', () => {

@@ -1,147 +1,174 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VaultSession } from '../../lib/auth/session.js';
 import { vaultError } from '../support/fault-server.js';
 import { AuthBench } from '../support/auth-bench.js';
 
-let bench: AuthBench;
-const userpass = { method: 'userpass', username: 'app', password: 'pw-of-app' } as const;
+let server: AuthBench;
 
 beforeAll(async () => {
-  bench = await AuthBench.start();
-  await bench.server.seed({ 'secret/app': { a: 1 } });
-  await bench.server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
-  await bench.server.request('PUT', 'sys/policies/acl/app', {
+  server = await AuthBench.start();
+  await server.server.seed({ 'secret/app': { a: 1 } });
+  await server.server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
+  await server.server.request('PUT', 'sys/policies/acl/app', {
     policy: 'path "secret/data/app" { capabilities = ["read"] }',
   });
 });
-afterEach(() => bench.reset());
-afterAll(() => bench.stop());
+afterAll(() => server.stop());
 
-async function user(options: object): Promise<void> {
-  await bench.server.request('DELETE', 'auth/userpass/users/app');
-  await bench.server.request('POST', 'auth/userpass/users/app', {
-    password: 'pw-of-app',
-    token_policies: ['app'],
-    ...options,
+let users = 0;
+
+/** A user of its own on the one server, and the requests of nobody else. */
+class Scenario {
+  readonly #name = `user-${(users += 1)}`;
+
+  constructor(readonly bench: AuthBench) {}
+
+  /** Logs in as a new user with these settings. */
+  async open(settings: object): Promise<VaultSession> {
+    const user = { password: 'pw-of-app', token_policies: ['app'], ...settings };
+    await this.bench.server.request('POST', `auth/userpass/users/${this.#name}`, user);
+    return this.bench.open({ method: 'userpass', username: this.#name, password: 'pw-of-app' });
+  }
+
+  token(settings: object): Promise<string> {
+    return this.bench.token({ policies: ['app', 'default'], ...settings });
+  }
+
+  get logins(): number {
+    return this.bench.sent(`login/${this.#name}`).length;
+  }
+
+  get renewals(): number {
+    return this.bench.sent('renew-self').length;
+  }
+
+  /** Reads all the time until then; every failed read counts. */
+  async readUntil(session: VaultSession, over: () => boolean): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    const client = this.bench.clientOf(session);
+    while (!over()) {
+      await client.request({ method: 'GET', path: 'secret/data/app' }).catch((error: unknown) => failures.push(error));
+      await delay(15);
+    }
+    return failures;
+  }
+}
+
+/** A test that waits for the server's clock most of the time: those of one group begin together. */
+function scenario(name: string, run: (scenario: Scenario) => Promise<void>): void {
+  let outcome: Promise<{ readonly error?: unknown }>;
+  const play = async (): Promise<void> => {
+    const bench = await server.beside();
+    try {
+      await run(new Scenario(bench));
+    } finally {
+      await bench.stop();
+    }
+  };
+  beforeAll(() => {
+    outcome = play().then(
+      () => ({}),
+      (error: unknown) => ({ error }),
+    );
+  });
+  it(name, async () => {
+    const { error } = await outcome;
+    if (error !== undefined) throw error as Error;
   });
 }
 
-const logins = () => bench.sent('login/app').length;
-const renewals = () => bench.sent('renew-self').length;
-
-/** Reads all the time until then; every failed read counts. */
-async function readUntil(session: VaultSession, over: () => boolean): Promise<unknown[]> {
-  const failures: unknown[] = [];
-  const client = bench.clientOf(session);
-  while (!over()) {
-    await client.request({ method: 'GET', path: 'secret/data/app' }).catch((error: unknown) => failures.push(error));
-    await delay(10);
-  }
-  return failures;
-}
-
 describe('a token of 2 s', () => {
-  it('is renewed again and again, and no read fails', async () => {
-    await user({ token_ttl: '2s' });
-    const session = await bench.open(userpass);
+  scenario('is renewed again and again, and no read fails', async (on) => {
+    const session = await on.open({ token_ttl: '2s' });
     const { accessor, expiresAt } = session;
-    const failures = await readUntil(session, () => renewals() >= 4);
+    const failures = await on.readUntil(session, () => on.renewals >= 4);
     expect(failures).toEqual([]);
-    expect(logins()).toBe(1);
+    expect(on.logins).toBe(1);
     expect(session.accessor).toBe(accessor);
     expect(session.policies).toEqual(['app', 'default']);
     expect(session.expiresAt?.getTime()).toBeGreaterThan((expiresAt as Date).getTime() + 2000);
     expect(['active', 'renewing']).toContain(session.state);
   });
 
-  it('that may live 4 s in all is replaced in time', async () => {
-    await user({ token_ttl: '2s', token_max_ttl: '4s' });
-    const session = await bench.open(userpass);
-    expect(await readUntil(session, () => logins() >= 3)).toEqual([]);
-    expect(bench.events.filter(({ type }) => type === 'session-lost' || type === 'session-recovering')).toEqual([]);
+  scenario('that may live 3 s in all is replaced in time', async (on) => {
+    const session = await on.open({ token_ttl: '2s', token_max_ttl: '3s' });
+    expect(await on.readUntil(session, () => on.logins >= 3)).toEqual([]);
+    expect(on.bench.events.filter(({ type }) => type === 'session-lost' || type === 'session-recovering')).toEqual([]);
   });
 
-  it('that may not be renewed is replaced in time, and renewal asked for once', async () => {
-    await user({ token_ttl: '2s', token_policies: ['app'], token_no_default_policy: true });
-    const session = await bench.open(userpass);
-    expect(await readUntil(session, () => logins() >= 3)).toEqual([]);
+  scenario('that may not be renewed is replaced in time, and renewal asked for once', async (on) => {
+    const session = await on.open({ token_ttl: '2s', token_policies: ['app'], token_no_default_policy: true });
+    expect(await on.readUntil(session, () => on.logins >= 3)).toEqual([]);
     // Once for each token.
-    expect(renewals()).toBeLessThanOrEqual(logins());
+    expect(on.renewals).toBeLessThanOrEqual(on.logins);
   });
 
-  it('of the batch kind is replaced in time, and never renewed', async () => {
-    await user({ token_ttl: '2s', token_type: 'batch' });
-    const session = await bench.open(userpass);
-    expect(await readUntil(session, () => logins() >= 3)).toEqual([]);
-    expect(renewals()).toBe(0);
+  scenario('of the batch kind is replaced in time, and never renewed', async (on) => {
+    const session = await on.open({ token_ttl: '2s', token_type: 'batch' });
+    expect(await on.readUntil(session, () => on.logins >= 3)).toEqual([]);
+    expect(on.renewals).toBe(0);
   });
 
-  it('that is periodic is renewed', async () => {
-    await user({ token_period: '2s' });
-    const session = await bench.open(userpass);
-    expect(await readUntil(session, () => renewals() >= 3)).toEqual([]);
-    expect(logins()).toBe(1);
+  scenario('that is periodic is renewed', async (on) => {
+    const session = await on.open({ token_period: '2s' });
+    expect(await on.readUntil(session, () => on.renewals >= 3)).toEqual([]);
+    expect(on.logins).toBe(1);
   });
 });
 
 describe('a token with a number of uses', () => {
-  it('is replaced before they are used up, and never renewed', async () => {
-    await user({ token_num_uses: 10, token_ttl: '2s' });
-    const session = await bench.open(userpass);
-    expect(await readUntil(session, () => logins() >= 4)).toEqual([]);
-    expect(renewals()).toBe(0);
+  scenario('is replaced before they are used up, and never renewed', async (on) => {
+    const session = await on.open({ token_num_uses: 10, token_ttl: '2s' });
+    expect(await on.readUntil(session, () => on.logins >= 4)).toEqual([]);
+    expect(on.renewals).toBe(0);
   });
 
-  it('of one costs a login for each call', async () => {
-    await user({ token_num_uses: 1 });
-    const client = bench.clientOf(await bench.open(userpass));
+  scenario('of one costs a login for each call', async (on) => {
+    const client = on.bench.clientOf(await on.open({ token_num_uses: 1 }));
     for (let call = 0; call < 3; call += 1) await client.request({ method: 'GET', path: 'secret/data/app' });
-    expect(logins()).toBe(3);
+    expect(on.logins).toBe(3);
   });
 });
 
 describe('a token of the user', () => {
-  const token = (more: object) => bench.token({ policies: ['app', 'default'], ...more });
-
-  it('is renewed, and never revoked', async () => {
-    const session = await bench.open({ method: 'token', token: await token({ ttl: '2s' }) });
-    expect(await readUntil(session, () => renewals() >= 3)).toEqual([]);
+  scenario('is renewed, and never revoked', async (on) => {
+    const session = await on.bench.open({ method: 'token', token: await on.token({ ttl: '2s' }) });
+    expect(await on.readUntil(session, () => on.renewals >= 3)).toEqual([]);
     const { accessor } = session;
     await session.close();
-    expect(await bench.alive(accessor)).toBe(true);
-    expect(bench.sent('revoke-self')).toEqual([]);
+    expect(await on.bench.alive(accessor)).toBe(true);
+    expect(on.bench.sent('revoke-self')).toEqual([]);
   });
 
-  it('is fetched again from its source near its end', async () => {
-    const session = await bench.open({ method: 'token', token: () => token({ ttl: '2s', renewable: false }) });
+  scenario('is fetched again from its source near its end', async (on) => {
+    const session = await on.bench.open({ method: 'token', token: () => on.token({ ttl: '2s', renewable: false }) });
     const first = session.accessor;
-    expect(await readUntil(session, () => bench.sent('lookup-self').length >= 3)).toEqual([]);
+    expect(await on.readUntil(session, () => on.bench.sent('lookup-self').length >= 3)).toEqual([]);
     expect(session.accessor).not.toBe(first);
-    expect(renewals()).toBe(0);
+    expect(on.renewals).toBe(0);
   });
 
-  it('that never ends costs nothing', async () => {
-    const session = await bench.open({ method: 'token', token: bench.server.rootToken });
+  scenario('that never ends costs nothing', async (on) => {
+    const session = await on.bench.open({ method: 'token', token: on.bench.server.rootToken });
     expect(session.expiresAt).toBeUndefined();
     expect(session.state).toBe('active');
   });
 });
 
 describe('a renewal that fails', () => {
-  it('is tried again within the life of the token', async () => {
-    await user({ token_ttl: '3s' });
-    const session = await bench.open(userpass);
+  scenario('is tried again within the life of the token', async (on) => {
+    const session = await on.open({ token_ttl: '3s' });
     let refused = 0;
-    bench.intercept(async (request, response, forward) => {
+    on.bench.intercept(async (request, response, forward) => {
       if (!request.url.endsWith('renew-self') || refused >= 2) return forward();
       refused += 1;
       await vaultError(500, ['internal error'])(request, response);
     });
-    const renewed = () => bench.events.filter(({ type }) => type === 'token-renewed').length;
-    expect(await readUntil(session, () => renewed() >= 2)).toEqual([]);
-    expect([logins(), renewals()]).toEqual([1, 4]);
-    expect(bench.events.map(({ type }) => type)).toEqual([
+    const renewed = () => on.bench.events.filter(({ type }) => type === 'token-renewed').length;
+    expect(await on.readUntil(session, () => renewed() >= 2)).toEqual([]);
+    expect([on.logins, on.renewals]).toEqual([1, 4]);
+    expect(on.bench.events.map(({ type }) => type)).toEqual([
       'login',
       'renewal-failed',
       'session-recovering',
@@ -152,13 +179,12 @@ describe('a renewal that fails', () => {
     ]);
   });
 
-  it('for good leads to a new login before the token ends', async () => {
-    await user({ token_ttl: '3s' });
-    const session = await bench.open(userpass);
-    bench.intercept((request, response, forward) =>
+  scenario('for good leads to a new login before the token ends', async (on) => {
+    const session = await on.open({ token_ttl: '3s' });
+    on.bench.intercept((request, response, forward) =>
       request.url.endsWith('renew-self') ? vaultError(500, ['internal error'])(request, response) : forward(),
     );
-    expect(await readUntil(session, () => logins() >= 3)).toEqual([]);
+    expect(await on.readUntil(session, () => on.logins >= 3)).toEqual([]);
     expect(session.state).not.toBe('lost');
   });
 });

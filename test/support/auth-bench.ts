@@ -27,11 +27,17 @@ export class AuthBench {
   private constructor(
     readonly server: VaultServer,
     readonly front: FaultServer,
+    readonly stopServer: () => Promise<void>,
   ) {}
 
   static async start(options: VaultServerOptions = {}): Promise<AuthBench> {
     const server = await startVaultServer(options);
-    return new AuthBench(server, await startFaultServer(forwardTo(server.endpoint)));
+    return new AuthBench(server, await startFaultServer(forwardTo(server.endpoint)), () => server.stop());
+  }
+
+  /** Another one on the same server, with a front, sessions and events of its own; it is stopped before this one. */
+  async beside(): Promise<AuthBench> {
+    return new AuthBench(this.server, await startFaultServer(forwardTo(this.server.endpoint)), () => Promise.resolve());
   }
 
   /** Logs in as the module does at boot. */
@@ -84,7 +90,7 @@ export class AuthBench {
   async stop(): Promise<void> {
     await this.reset();
     await this.front.close();
-    await this.server.stop();
+    await this.stopServer();
   }
 
   /** Requests to paths with this end that went through the front since the last reset. */
