@@ -1,6 +1,6 @@
 import { withAliases } from './aliases.js';
 import type { AssembledLayer } from './assemble.js';
-import type { ConfigPlan } from './config-layer.js';
+import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, ConfigEntry } from './configuration.js';
 import { summary } from './load-failures.js';
 import { entriesOf, merge } from './merge-entries.js';
@@ -19,6 +19,8 @@ export interface HiddenFeature {
 
 /**
  * One configuration of all that has been put together: by rank, validated as a whole, with the paths of files and aliases.
+ * Namespaces that only `forFeature` names are not shown to the schema of the whole: whoever wrote that need not know them,
+ * and some may be of another application in this process.
  *
  * @param assembled in ascending precedence
  * @param made what factories made
@@ -28,24 +30,34 @@ export interface HiddenFeature {
  */
 export async function uniteLayers(
   { precedence, layers, schema, aliases }: ConfigPlan,
-  assembled: readonly AssembledLayer[],
+  assembled: readonly (AssembledLayer & { readonly layer: ConfigLayer })[],
   made: readonly ConfigEntry[],
   referring: ConfigEntries,
 ): Promise<{ readonly entries: ConfigEntries; readonly hidden: readonly HiddenFeature[] }> {
-  const layered = [entriesOf(made), ...assembled.map(({ entries }) => entries)];
+  const known = layers.filter(({ feature }) => feature === undefined);
+  const [features, own] = [true, false].map((isFeature) =>
+    assembled.filter(({ layer }) => (layer.feature !== undefined) === isFeature).map(({ entries }) => entries),
+  ) as [ConfigEntries[], ConfigEntries[]];
+  const layered = [entriesOf(made), ...own];
   const settled = settle(merge(precedence === 'env' ? [...layered, referring] : [referring, ...layered]));
-  const failures: VaultError[] = [];
+  refuse(hiddenNamespaces(known, settled).map(({ error }) => error));
+  const validated = await validateLayer({ option: '"config"', path: [], sources: [], schema }, settled);
+  refuse(validated.failures);
+  const left = unmentionedNamespaces(known, settled, validated.entries);
+  const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...made, ...left]);
+  const whole = features.length > 0 ? settle(merge([kept, ...features])) : kept;
   const hidden: HiddenFeature[] = [];
-  for (const { layer, error } of hiddenNamespaces(layers, settled)) {
+  const failures: VaultError[] = [];
+  for (const { layer, error } of hiddenNamespaces(layers, whole)) {
     if (layer.feature === undefined) failures.push(error);
     else hidden.push({ feature: layer.feature, error });
   }
-  if (failures.length > 0) throw summary(failures);
-  const validated = await validateLayer({ option: '"config"', path: [], sources: [], schema }, settled);
-  if (validated.failures.length > 0) throw summary(validated.failures);
-  const left = unmentionedNamespaces(layers, settled, validated.entries);
-  const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...made, ...left]);
+  refuse(failures);
   const files = entriesOf(assembled.flatMap((layer) => layer.files.map(({ entry }) => entry)));
-  const complete = withAliases(merge([kept, files]), aliases);
+  const complete = withAliases(merge([whole, files]), aliases);
   return { entries: precedence === 'env' ? withoutVariables(complete) : complete, hidden };
+}
+
+function refuse(failures: readonly VaultError[]): void {
+  if (failures.length > 0) throw summary(failures);
 }

@@ -266,12 +266,32 @@ describe('a namespace of a feature', () => {
     expect(await app.get(VaultService).refresh()).toEqual({ change: undefined, problems: [] });
   });
 
-  it('is there although "config.schema" says nothing about it', async () => {
-    const namespace = vaultConfig(fresh(), { secretPath: 'one' });
-    @Module({ imports: [VaultModule.forFeature(namespace)] })
-    class Feature {}
-    const app = await start([Feature], { sources: ['app', 'two'], schema: z.object({ A: z.number() }) });
-    expect(app.get(namespace.KEY, { strict: false })).toEqual({ word: 'one' });
-    expect([valueOf(app, 'A'), valueOf(app, 'word')]).toEqual([1, undefined]);
+  it('is no business of "config.schema", at boot and later', async () => {
+    const [early, late] = [vaultConfig(fresh(), { secretPath: 'one' }), vaultConfig(fresh(), { secretPath: 'one' })];
+    const featureOf = (namespace: typeof early) => {
+      @Module({ imports: [VaultModule.forFeature(namespace)] })
+      class Feature {}
+      return Feature;
+    };
+    const config = { sources: [{ secretPath: 'app', keys: ['A'] }], schema: z.strictObject({ A: z.number() }) };
+    const app = await start([featureOf(early)], config);
+    await app.get(LazyModuleLoader).load(() => featureOf(late));
+    await bench.server.seed({ 'secret/one': { word: 'one', more: 1 } });
+    expect((await app.get(VaultService).refresh()).problems).toEqual([]);
+    for (const { KEY } of [early, late]) {
+      expect(valueOf(app, /\((.*)\)/.exec(KEY)?.[1] ?? '')).toEqual({ word: 'one', more: 1 });
+    }
+    expect(valueOf(app, 'A')).toBe(1);
   });
+});
+
+it('a namespace in "sources" is there although "config.schema" says nothing about it', async () => {
+  const [unmentioned, mentioned] = ['x.unmentioned', 'mentioned'].map((name) => vaultConfig(name, { secretPath: 'inner' })); // prettier-ignore
+  const app = await start([], {
+    sources: ['app', unmentioned, mentioned] as never,
+    schema: z.object({ A: z.number(), mentioned: z.object({ word: z.string() }) }),
+  });
+  expect(valueOf(app, 'x.unmentioned')).toEqual({ b: 'a text', word: 'outer' });
+  expect(valueOf(app, 'mentioned')).toEqual({ word: 'outer' });
+  expect(valueOf(app, 'A')).toBe(1);
 });
