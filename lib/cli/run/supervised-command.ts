@@ -37,13 +37,12 @@ export class SupervisedCommand {
       if (this.#ending) await this.#process.clear(this.#graceMs);
       let next = this.#next;
       this.#next = undefined;
-      if (problem !== undefined && former && !next) {
+      if (problem === undefined) former = env;
+      else if (next || !former) this.#output.error(problem);
+      else {
         this.#output.warn(`${problem} The command goes on with the former values.`);
         next = former;
         former = undefined;
-      } else {
-        if (problem !== undefined) this.#output.error(problem);
-        else former = env;
       }
       if (!next || this.#ending) return exitCode;
       env = next;
