@@ -1,37 +1,17 @@
 import 'reflect-metadata';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { INestApplicationContext } from '@nestjs/common';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Logger, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
 import { LazyModuleLoader } from '@nestjs/core';
 import { z } from 'zod';
 import type { VaultConfigNamespace, VaultModuleOptions } from '../../lib/index.js';
 import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
-import type { VaultServer } from '../../lib/testing/index.js';
-import { startVaultServer } from '../../lib/testing/index.js';
-import { bootApplication } from '../support/boot-application.js';
-import type { FaultServer } from '../support/fault-server.js';
-import { forwardTo, json, startFaultServer } from '../support/fault-server.js';
+import { useAppBench } from '../support/app-bench.js';
+import { forwardTo, json } from '../support/fault-server.js';
 
 type Values = Readonly<Record<string, unknown>>;
 
-let server: VaultServer;
-let front: FaultServer;
-const open: INestApplicationContext[] = [];
-
-beforeAll(async () => {
-  server = await startVaultServer();
-  front = await startFaultServer(forwardTo(server.endpoint));
-});
-afterAll(async () => {
-  await front.close();
-  await server.stop();
-});
-beforeEach(() => front.answerWith(forwardTo(server.endpoint)));
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((app) => app.close()));
-  jest.restoreAllMocks();
-});
+const bench = useAppBench();
 
 async function start(
   config: NonNullable<VaultModuleOptions['config']>,
@@ -41,15 +21,14 @@ async function start(
     imports: [
       ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }),
       VaultModule.forRoot(
-        { endpoint: front.endpoint, auth: { method: 'token', token: server.rootToken }, config },
+        { endpoint: bench.front.endpoint, auth: { method: 'token', token: bench.server.rootToken }, config },
         name === undefined ? {} : { name },
       ),
       VaultModule.forFeature(...features),
     ],
   })
   class AppModule {}
-  const app = await bootApplication(AppModule);
-  open.push(app);
+  const app = await bench.boot(AppModule);
   const vault = app.get<VaultService>(name === undefined ? VaultService : `nestjs-vault:service:${name}`);
   return { app, vault, config: app.get(ConfigService), lazy: app.get(LazyModuleLoader) };
 }
@@ -64,7 +43,7 @@ async function loadLater(lazy: LazyModuleLoader, namespace: VaultConfigNamespace
 describe('a namespace of forFeature', () => {
   it('keeps its values when the new ones do not fit its schema', async () => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-    await server.seed({ 'secret/payments': { limit: 10 } });
+    await bench.server.seed({ 'secret/payments': { limit: 10 } });
     const payments = vaultConfig('payments', {
       secretPath: 'payments',
       vault: 'rejecting',
@@ -72,30 +51,30 @@ describe('a namespace of forFeature', () => {
     });
     const { app, vault } = await start({}, { features: [payments], name: 'rejecting' });
     const values = app.get<object>(payments.KEY, { strict: false });
-    await server.seed({ 'secret/payments': { limit: 'many' } });
+    await bench.server.seed({ 'secret/payments': { limit: 'many' } });
     const { change, problems } = await vault.refresh();
     expect(change).toBeUndefined();
     expect(problems).toMatchObject([{ code: 'VAULT_CONFIGURATION' }]);
     expect(values).toEqual({ limit: 10 });
-    await server.seed({ 'secret/payments': { limit: 20 } });
+    await bench.server.seed({ 'secret/payments': { limit: 20 } });
     expect((await vault.refresh()).problems).toEqual([]);
     expect(values).toEqual({ limit: 20 });
   });
 
   it('is not lost to a refresh that began before it was loaded', async () => {
-    await server.seed({ 'secret/base': { KEY: 'one' }, 'secret/late': { on: true } });
+    await bench.server.seed({ 'secret/base': { KEY: 'one' }, 'secret/late': { on: true } });
     const late = vaultConfig('late', { secretPath: 'late', vault: 'racing' });
     const { vault, lazy, config } = await start({ sources: ['base'] }, { name: 'racing' });
-    await server.seed({ 'secret/base': { KEY: 'two' } });
+    await bench.server.seed({ 'secret/base': { KEY: 'two' } });
     let answer = (): void => undefined;
     const held = new Promise<void>((resolve) => (answer = resolve));
     const asked = new Promise<void>((resolve) => {
-      front.answerWith(async (request, response) => {
+      bench.front.answerWith(async (request, response) => {
         if (request.url?.includes('/base')) {
           resolve();
           await held;
         }
-        return forwardTo(server.endpoint)(request, response);
+        return forwardTo(bench.server.endpoint)(request, response);
       });
     });
     const refreshed = vault.refresh();
@@ -110,7 +89,7 @@ describe('a namespace of forFeature', () => {
     const flaky = vaultConfig('flaky', { secretPath: 'flaky', vault: 'recovering' });
     VaultModule.forFeature(flaky);
     const { lazy } = await start({}, { name: 'recovering' });
-    await server.seed({ 'secret/flaky': { on: true } });
+    await bench.server.seed({ 'secret/flaky': { on: true } });
     expect(await loadLater(lazy, flaky)).toEqual({ on: true });
   });
 });
@@ -121,24 +100,24 @@ describe('keys that change their place', () => {
     ['a container becomes a value', { DATABASE__HOST: 'h' }, { database: 'plain' }, 'plain'],
     ['a container becomes an object', { DATABASE__HOST: 'h' }, { database: { port: 1 } }, { port: 1 }],
   ])('%s', async (_what, before, after, expected) => {
-    await server.seed({ 'secret/moving': before });
+    await bench.server.seed({ 'secret/moving': before });
     const { vault, config } = await start({ sources: [{ secretPath: 'moving', nest: '__' }] });
-    await server.seed({ 'secret/moving': after });
+    await bench.server.seed({ 'secret/moving': after });
     await vault.refresh();
     expect(config.get('database')).toEqual(expected);
-    await server.seed({ 'secret/moving': before });
+    await bench.server.seed({ 'secret/moving': before });
     await vault.refresh();
     expect(config.get('database')).toEqual('database' in before ? 'plain' : { host: 'h' });
   });
 
   it('an object and a container of the same name stay merged', async () => {
-    await server.seed({
+    await bench.server.seed({
       'secret/one': { database: { host: 'h1', password: 'weak' } },
       'secret/two': { password: 'p' },
     });
     const { vault, config } = await start({ sources: ['one', { secretPath: 'two', as: 'database' }] });
     expect(config.get('database')).toEqual({ host: 'h1', password: 'p' });
-    await server.seed({ 'secret/one': { database: { host: 'h2' } } });
+    await bench.server.seed({ 'secret/one': { database: { host: 'h2' } } });
     expect((await vault.refresh()).change?.keys).toEqual(['database.host']);
     expect(config.get('database')).toEqual({ host: 'h2', password: 'p' });
   });
@@ -149,9 +128,9 @@ describe('a namespace and a value of the same name', () => {
 
   it('are refused when the value would hide the namespace, at boot and at a refresh', async () => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-    await server.seed({ 'secret/team-db': { host: 'h' }, 'secret/over': { OTHER: 1 } });
+    await bench.server.seed({ 'secret/team-db': { host: 'h' }, 'secret/over': { OTHER: 1 } });
     const { vault, config } = await start({ sources: [database, 'over'] });
-    await server.seed({ 'secret/over': { database: 'hides-it' } });
+    await bench.server.seed({ 'secret/over': { database: 'hides-it' } });
     const { change, problems } = await vault.refresh();
     expect([change, config.get('database')]).toEqual([undefined, { host: 'h' }]);
     expect(problems[0]?.message).toContain('secret "over" in mount "secret" has a value called "database" there');
@@ -160,10 +139,10 @@ describe('a namespace and a value of the same name', () => {
   });
 
   it('leave the namespace when that has precedence', async () => {
-    await server.seed({ 'secret/team-db': { host: 'h' }, 'secret/over': { database: 'hidden' } });
+    await bench.server.seed({ 'secret/team-db': { host: 'h' }, 'secret/over': { database: 'hidden' } });
     const { vault, config } = await start({ sources: ['over', database] });
     expect(config.get('database')).toEqual({ host: 'h' });
-    await server.seed({ 'secret/over': { database: 'hidden still' } });
+    await bench.server.seed({ 'secret/over': { database: 'hidden still' } });
     expect((await vault.refresh()).change).toBeUndefined();
     expect(config.get('database')).toEqual({ host: 'h' });
   });
@@ -176,8 +155,8 @@ it('ten thousand keys that change their place are there afterwards', async () =>
     const data = Object.fromEntries(names.map((name) => [key(name), 'v']));
     const metadata = { version, created_time: '2026-01-01T00:00:00Z', destroyed: false, deletion_time: '' };
     const wide = json(200, { data: { data, metadata } });
-    front.answerWith((request, response) =>
-      (request.url?.includes('/wide') ? wide : forwardTo(server.endpoint))(request, response),
+    bench.front.answerWith((request, response) =>
+      (request.url?.includes('/wide') ? wide : forwardTo(bench.server.endpoint))(request, response),
     );
   };
   answer(1, (name) => name);
@@ -189,16 +168,16 @@ it('ten thousand keys that change their place are there afterwards', async () =>
 
 it('changes and problems are events too, once each and without values', async () => {
   jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-  await server.seed({ 'secret/told': { KEY: 'value-1' } });
+  await bench.server.seed({ 'secret/told': { KEY: 'value-1' } });
   const { vault } = await start({ sources: ['told'] });
   const events: unknown[] = [];
   vault.events$.subscribe((event) => events.push(event));
-  await server.seed({ 'secret/told': { KEY: 'value-2' } });
+  await bench.server.seed({ 'secret/told': { KEY: 'value-2' } });
   await vault.refresh();
-  await server.request('DELETE', 'secret/data/told');
+  await bench.server.request('DELETE', 'secret/data/told');
   await vault.refresh();
   await vault.refresh();
-  await server.seed({ 'secret/told': { KEY: 'value-2' } });
+  await bench.server.seed({ 'secret/told': { KEY: 'value-2' } });
   await vault.refresh();
   const secrets = [{ mountPath: 'secret', secretPath: 'told', from: 1, to: 2 }];
   expect(events).toEqual([
@@ -210,22 +189,22 @@ it('changes and problems are events too, once each and without values', async ()
 });
 
 it('what registerAs makes for config.load can be injected, and stays current', async () => {
-  await server.seed({ 'secret/mail': { password: 'one' } });
+  await bench.server.seed({ 'secret/mail': { password: 'one' } });
   const mail = registerAs('mail', () => ({ from: 'a@example.com', password: 'vault:secret/mail#password' }));
   const { app, vault } = await start({ load: [mail] });
   const values = app.get<object>(mail.KEY, { strict: false });
   expect(values).toEqual({ from: 'a@example.com', password: 'one' });
-  await server.seed({ 'secret/mail': { password: 'two' } });
+  await bench.server.seed({ 'secret/mail': { password: 'two' } });
   await vault.refresh();
   expect(values).toEqual({ from: 'a@example.com', password: 'two' });
 });
 
 it('a value below a container that the application has replaced is left to it', async () => {
-  await server.seed({ 'secret/below': { level: 'info', size: 1 } });
+  await bench.server.seed({ 'secret/below': { level: 'info', size: 1 } });
   const { vault, config } = await start({ sources: [{ secretPath: 'below', as: 'pool' }] });
   config.set('pool.level', 'debug');
   for (const size of [2, 3]) {
-    await server.seed({ 'secret/below': { level: `warn-${size}`, size } });
+    await bench.server.seed({ 'secret/below': { level: `warn-${size}`, size } });
     await vault.refresh();
     expect(config.get('pool')).toEqual({ level: 'debug', size });
   }
@@ -233,12 +212,12 @@ it('a value below a container that the application has replaced is left to it', 
 
 it('a listener of changes$ that throws harms nobody', async () => {
   const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
-  await server.seed({ 'secret/loud': { KEY: 'one' } });
+  await bench.server.seed({ 'secret/loud': { KEY: 'one' } });
   const { vault } = await start({ sources: ['loud'] });
   vault.changes$.subscribe(() => {
     throw new TypeError('quotes one');
   });
-  await server.seed({ 'secret/loud': { KEY: 'two' } });
+  await bench.server.seed({ 'secret/loud': { KEY: 'two' } });
   await vault.refresh();
   expect(error.mock.calls.flat().map(String)).toContainEqual(expect.stringMatching(/listener.*TypeError/));
   expect(error.mock.calls.join()).not.toContain('quotes');
@@ -246,15 +225,15 @@ it('a listener of changes$ that throws harms nobody', async () => {
 
 it('signals during a round do not multiply the rounds', async () => {
   jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-  await server.seed({ 'secret/calm': { KEY: 'one' } });
+  await bench.server.seed({ 'secret/calm': { KEY: 'one' } });
   const { vault } = await start({ sources: ['calm'], refresh: { intervalMs: 1_000, sighup: true } });
   const timers = jest.spyOn(globalThis, 'setTimeout');
   const cleared = jest.spyOn(globalThis, 'clearTimeout');
-  front.answerWith(json(400, { errors: ['no'] }));
+  bench.front.answerWith(json(400, { errors: ['no'] }));
   for (let storm = 0; storm < 3; storm++) {
     for (let signal = 0; signal < 20; signal++) process.emit('SIGHUP');
-    front.requests.length = 0;
-    while (front.requests.length < 1) await new Promise((resolve) => setImmediate(resolve));
+    bench.front.requests.length = 0;
+    while (bench.front.requests.length < 1) await new Promise((resolve) => setImmediate(resolve));
   }
   // The last in the queue: by then every round has made its timer.
   await vault.refresh();

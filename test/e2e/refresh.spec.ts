@@ -1,6 +1,5 @@
 import 'reflect-metadata';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { INestApplicationContext } from '@nestjs/common';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Inject, Injectable, Logger, Module } from '@nestjs/common';
 import type { ConfigType } from '@nestjs/config';
 import { ConfigModule, ConfigService } from '@nestjs/config';
@@ -8,44 +7,27 @@ import { firstValueFrom } from 'rxjs';
 import { z } from 'zod';
 import type { VaultConfigChange, VaultModuleOptions } from '../../lib/index.js';
 import { OnVaultChange, vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
-import type { VaultServer } from '../../lib/testing/index.js';
-import { startVaultServer } from '../../lib/testing/index.js';
-import { bootApplication } from '../support/boot-application.js';
-import type { FaultServer } from '../support/fault-server.js';
+import { useAppBench } from '../support/app-bench.js';
 import { runStorm } from '../support/rotation-storm.js';
-import { forwardTo, json, startFaultServer } from '../support/fault-server.js';
+import { forwardTo, json } from '../support/fault-server.js';
 
 const databaseConfig = vaultConfig('database', {
   secretPath: 'database',
   schema: z.object({ username: z.string(), password: z.string().min(3), port: z.coerce.number().default(5432) }),
 });
 
-let server: VaultServer;
-let front: FaultServer;
-const open: INestApplicationContext[] = [];
+const bench = useAppBench();
 
-beforeAll(async () => {
-  server = await startVaultServer();
-  front = await startFaultServer(forwardTo(server.endpoint));
-});
-afterAll(async () => {
-  await front.close();
-  await server.stop();
-});
 beforeEach(async () => {
-  front.answerWith(forwardTo(server.endpoint));
+  const { server } = bench;
   await server.request('DELETE', 'secret/metadata/database');
   await server.request('DELETE', 'secret/metadata/extra');
   await write({ username: 'u1', password: 'pw-1' });
   await server.seed({ 'secret/flat': { API_KEY: 'key-1', GONE: 'soon', nested: { a: 1, b: [1, 2] } } });
 });
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((app) => app.close()));
-  jest.restoreAllMocks();
-});
 
 async function write(data: object): Promise<void> {
-  await server.request('POST', 'secret/data/database', { data });
+  await bench.server.request('POST', 'secret/data/database', { data });
 }
 
 @Injectable()
@@ -84,8 +66,8 @@ async function start(config: Partial<NonNullable<VaultModuleOptions['config']>> 
     imports: [
       ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, cache: true }),
       VaultModule.forRoot({
-        endpoint: front.endpoint,
-        auth: { method: 'token', token: server.rootToken },
+        endpoint: bench.front.endpoint,
+        auth: { method: 'token', token: bench.server.rootToken },
         request: { timeoutMs: 2_000 },
         config: {
           sources: config.sources
@@ -98,8 +80,7 @@ async function start(config: Partial<NonNullable<VaultModuleOptions['config']>> 
     providers: [Consumer],
   })
   class AppModule {}
-  const app = await bootApplication(AppModule);
-  open.push(app);
+  const app = await bench.boot(AppModule);
   return app.get(Consumer);
 }
 
@@ -111,7 +92,7 @@ describe('refresh()', () => {
     config.changes$.subscribe((event) => events.push([event.path, config.get('database.username')]));
     const told = firstValueFrom(vault.changes$);
     await write({ username: 'u2', password: 'pw-2', port: '6000' });
-    await server.seed({ 'secret/flat': { API_KEY: 'key-2', nested: { a: 1, b: [1, 2] } } });
+    await bench.server.seed({ 'secret/flat': { API_KEY: 'key-2', nested: { a: 1, b: [1, 2] } } });
     const before = { ...process.env };
 
     const { change, problems } = await vault.refresh();
@@ -137,9 +118,9 @@ describe('refresh()', () => {
 
   it('changes nothing when nothing is new, and costs one request a secret', async () => {
     const { vault, calls } = await start();
-    front.requests.length = 0;
+    bench.front.requests.length = 0;
     expect(await vault.refresh()).toEqual({ change: undefined, problems: [] });
-    expect(front.requests.map(({ url }) => url).sort()).toEqual([
+    expect(bench.front.requests.map(({ url }) => url).sort()).toEqual([
       '/v1/secret/data/database',
       '/v1/secret/data/extra',
       '/v1/secret/data/flat',
@@ -151,7 +132,7 @@ describe('refresh()', () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const { vault, database, config } = await start();
     await write({ username: 'u2', password: 'x' });
-    await server.seed({ 'secret/flat': { API_KEY: 'key-2' } });
+    await bench.server.seed({ 'secret/flat': { API_KEY: 'key-2' } });
     for (let round = 0; round < 3; round++) {
       const { change, problems } = await vault.refresh();
       expect(change).toBeUndefined();
@@ -166,10 +147,10 @@ describe('refresh()', () => {
   });
 
   it.each<[string, () => Promise<unknown>, string]>([
-    ['is deleted', () => server.request('DELETE', 'secret/data/database'), 'VAULT_DELETED_VERSION'],
-    ['is gone', () => server.request('DELETE', 'secret/metadata/database'), 'VAULT_NOT_FOUND'],
-    ['is denied', () => Promise.resolve(front.answerWith(json(403, { errors: ['1 error occurred:\n\t* permission denied\n\n'] }))), 'VAULT_PERMISSION_DENIED'], // prettier-ignore
-    ['is on a server that is sealed', () => Promise.resolve(front.answerWith(json(503, { errors: ['Vault is sealed'] }))), 'VAULT_SEALED'], // prettier-ignore
+    ['is deleted', () => bench.server.request('DELETE', 'secret/data/database'), 'VAULT_DELETED_VERSION'],
+    ['is gone', () => bench.server.request('DELETE', 'secret/metadata/database'), 'VAULT_NOT_FOUND'],
+    ['is denied', () => Promise.resolve(bench.front.answerWith(json(403, { errors: ['1 error occurred:\n\t* permission denied\n\n'] }))), 'VAULT_PERMISSION_DENIED'], // prettier-ignore
+    ['is on a server that is sealed', () => Promise.resolve(bench.front.answerWith(json(503, { errors: ['Vault is sealed'] }))), 'VAULT_SEALED'], // prettier-ignore
   ])('keeps the last good values when a path %s', async (_what, fault, code) => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const { vault, database, config } = await start();
@@ -185,7 +166,7 @@ describe('refresh()', () => {
   it('takes in an optional secret that comes later', async () => {
     const { vault, config } = await start();
     expect(config.get('extra')).toBeUndefined();
-    await server.seed({ 'secret/extra': { on: true } });
+    await bench.server.seed({ 'secret/extra': { on: true } });
     expect((await vault.refresh()).change?.keys).toEqual(['extra.on']);
     expect(config.get('extra.on')).toBe(true);
   });
@@ -203,7 +184,7 @@ describe('refresh()', () => {
   it('leaves alone what the application has replaced', async () => {
     const { vault, config } = await start();
     config.set(['API_KEY'] as never, 'mine' as never);
-    await server.seed({ 'secret/flat': { API_KEY: 'key-2' } });
+    await bench.server.seed({ 'secret/flat': { API_KEY: 'key-2' } });
     await vault.refresh();
     expect(config.get('API_KEY')).toBe('mine');
   });
@@ -212,7 +193,7 @@ describe('refresh()', () => {
     const { vault } = await start({ refresh: { intervalMs: 50 } });
     let completed = false;
     vault.changes$.subscribe({ complete: () => (completed = true) });
-    await open.pop()?.close();
+    await bench.closeApplications();
     expect(completed).toBe(true);
     await expect(vault.refresh()).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
     expect(process.listenerCount('SIGHUP')).toBe(0);
@@ -227,11 +208,11 @@ describe('refresh on its own', () => {
     await firstValueFrom(vault.changes$);
     expect(database.username).toBe('u2');
 
-    front.answerWith(json(503, { errors: ['Vault is sealed'] }));
-    front.requests.length = 0;
-    await front.until(() => front.requests.length >= 6);
+    bench.front.answerWith(json(503, { errors: ['Vault is sealed'] }));
+    bench.front.requests.length = 0;
+    await bench.front.until(() => bench.front.requests.length >= 6);
     expect(database.username).toBe('u2');
-    front.answerWith(forwardTo(server.endpoint));
+    bench.front.answerWith(forwardTo(bench.server.endpoint));
     await write({ username: 'u3', password: 'pw-3' });
     const changed = firstValueFrom(vault.changes$);
     process.emit('SIGHUP');

@@ -1,21 +1,19 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { AwsEc2Auth } from '../../lib/auth/aws-ec2.auth.js';
 import type { AwsIamAuth } from '../../lib/auth/aws-iam.auth.js';
-import { AuthBench } from '../support/auth-bench.js';
 import { renderError } from '../support/canary.js';
 import type { ExpectedIdentity, Keys } from '../support/cloud/aws.js';
 import { checkIamLogin, ec2Gate, ec2Metadata, ecsCredentials, stsForWebIdentity } from '../support/cloud/aws.js';
 import type { LoginBody } from '../support/cloud/cloud-login.js';
+import { useCloudBench } from '../support/cloud/cloud-bench.js';
 import { cloudLogin } from '../support/cloud/cloud-login.js';
-import { cloudEnvironment } from '../support/cloud/environment.js';
-import type { FaultHandler, FaultServer } from '../support/fault-server.js';
-import { answer, freePort, startFaultServer } from '../support/fault-server.js';
+import { answer, freePort } from '../support/fault-server.js';
 
-const before = { ...process.env };
+const cloud = useCloudBench();
+const { standIn, use } = cloud;
 const { privateKey, publicKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
   publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -24,45 +22,17 @@ const { privateKey, publicKey } = generateKeyPairSync('rsa', {
 const KEYS: Keys = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret/access+key' };
 const TEMPORARY: Keys = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'other/key', sessionToken: 'session//token+==' };
 
-let bench: AuthBench;
-let folder: string;
-const opened: FaultServer[] = [];
-
-beforeAll(async () => {
-  bench = await AuthBench.start();
-  await bench.server.request('POST', 'sys/namespaces/org', {});
-  folder = await mkdtemp(join(tmpdir(), 'auth-aws-'));
-});
-beforeEach(() => use({}));
-afterEach(async () => {
-  process.env = { ...before };
-  await bench.reset();
-  for (const server of opened.splice(0)) await server.close();
-});
-afterAll(async () => {
-  await bench.stop();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function standIn(handler: FaultHandler): Promise<FaultServer> {
-  const server = await startFaultServer(handler);
-  opened.push(server);
-  return server;
-}
-function use(environment: Record<string, string>): void {
-  process.env = cloudEnvironment(before, environment);
-}
 function expecting(expected: ExpectedIdentity, tamper = (body: LoginBody) => body, mount = 'aws'): void {
-  bench.front.answerWith(cloudLogin(bench, mount, (body) => checkIamLogin(tamper(body), expected)));
+  cloud.bench.front.answerWith(cloudLogin(cloud.bench, mount, (body) => checkIamLogin(tamper(body), expected)));
 }
-const open = (more: Partial<AwsIamAuth> = {}) => bench.open({ method: 'aws', ...more });
-const openEc2 = (more: Partial<AwsEc2Auth> = {}) => bench.open({ method: 'aws', type: 'ec2', ...more });
+const open = (more: Partial<AwsIamAuth> = {}) => cloud.bench.open({ method: 'aws', ...more });
+const openEc2 = (more: Partial<AwsEc2Auth> = {}) => cloud.bench.open({ method: 'aws', type: 'ec2', ...more });
 const refusal = (message: RegExp, more: object = {}) => ({
   code: 'VAULT_AUTHENTICATION',
   message: expect.stringMatching(message) as unknown,
   ...more,
 });
-const logins = () => bench.sent('/login').map(({ body }) => JSON.parse(body) as Record<string, string>);
+const logins = () => cloud.bench.sent('/login').map(({ body }) => JSON.parse(body) as Record<string, string>);
 
 describe('aws iam: the signature', () => {
   it.each<[string, Partial<AwsIamAuth>, Partial<ExpectedIdentity>]>([
@@ -122,7 +92,7 @@ describe('aws iam: the signature', () => {
   it('is made anew for every login, from credentials asked for anew', async () => {
     let keys = KEYS;
     let asked = 0;
-    bench.front.answerWith(cloudLogin(bench, 'aws', (body) => checkIamLogin(body, { keys })));
+    cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'aws', (body) => checkIamLogin(body, { keys })));
     const session = await open({ credentials: () => ((asked += 1), Promise.resolve(keys)) });
     keys = TEMPORARY;
     await session.relogin();
@@ -134,7 +104,7 @@ describe('aws iam: the signature', () => {
   it('goes to the mount and the namespace given', async () => {
     expecting({ keys: KEYS }, undefined, 'team/aws');
     const session = await open({ credentials: KEYS, mountPath: 'team/aws', namespace: 'org' });
-    expect(await bench.alive(session.accessor, 'org')).toBe(true);
+    expect(await cloud.bench.alive(session.accessor, 'org')).toBe(true);
   });
 
   it('and the credentials stay out of the error when AWS quotes the request', async () => {
@@ -153,7 +123,7 @@ describe('aws iam: the signature', () => {
 
 describe('aws iam: credentials', () => {
   it('come part by part from wherever the options say', async () => {
-    const file = join(folder, 'session-token');
+    const file = join(cloud.folder, 'session-token');
     await writeFile(file, `${TEMPORARY.sessionToken}\n`);
     use({ MY_SECRET: TEMPORARY.secretAccessKey });
     expecting({ keys: TEMPORARY });
@@ -172,7 +142,7 @@ describe('aws iam: credentials', () => {
   });
 
   it('come from the shared file, which is read again at every login', async () => {
-    const file = join(folder, 'credentials');
+    const file = join(cloud.folder, 'credentials');
     const write = (keys: Keys) =>
       writeFile(file, `[app]\naws_access_key_id=${keys.accessKeyId}\naws_secret_access_key=${keys.secretAccessKey}\n`);
     use({ AWS_SHARED_CREDENTIALS_FILE: file, AWS_PROFILE: 'app' });
@@ -204,7 +174,7 @@ describe('aws iam: credentials', () => {
   });
 
   it('come from the role of the pod, for its token file as it is now', async () => {
-    const file = join(folder, 'web-identity');
+    const file = join(cloud.folder, 'web-identity');
     let token = 'first-token';
     const sts = await standIn(stsForWebIdentity(TEMPORARY, () => token));
     use({
@@ -235,7 +205,7 @@ describe('aws iam: credentials', () => {
         },
       ),
     );
-    expect(bench.front.requests).toEqual([]);
+    expect(cloud.bench.front.requests).toEqual([]);
   });
 
   it.each<[string, () => unknown, RegExp]>([
@@ -259,7 +229,7 @@ describe('aws iam: credentials', () => {
 describe('aws ec2', () => {
   it.each(['pkcs7', 'rsa2048', 'identity'] as const)('proves the instance with %s', async (signature) => {
     const metadata = await standIn(ec2Metadata({ privateKey }));
-    bench.front.answerWith(cloudLogin(bench, 'aws', ec2Gate(publicKey)));
+    cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'aws', ec2Gate(publicKey)));
     const session = await openEc2({ signature, role: 'app', metadataEndpoint: metadata.endpoint });
     expect(session.policies).toContain('app');
     expect(logins()[0]).toMatchObject({ role: 'app' });
@@ -269,7 +239,7 @@ describe('aws ec2', () => {
   it('keeps its nonce for later logins, and takes one from elsewhere', async () => {
     const metadata = await standIn(ec2Metadata({ privateKey }));
     use({ AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.endpoint, AWS_EC2_METADATA_DISABLED: 'false' });
-    bench.front.answerWith(cloudLogin(bench, 'aws', ec2Gate(publicKey)));
+    cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'aws', ec2Gate(publicKey)));
     const session = await openEc2();
     await session.relogin();
     const [first, second] = logins();

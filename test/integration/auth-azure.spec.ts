@@ -1,53 +1,23 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AzureAuth } from '../../lib/auth/azure.auth.js';
-import { AuthBench } from '../support/auth-bench.js';
 import { renderError } from '../support/canary.js';
 import { appIdentity, azureMetadata, entra, tokenFor } from '../support/cloud/azure.js';
+import { useCloudBench } from '../support/cloud/cloud-bench.js';
 import { cloudLogin } from '../support/cloud/cloud-login.js';
-import { cloudEnvironment } from '../support/cloud/environment.js';
-import type { FaultHandler, FaultServer } from '../support/fault-server.js';
-import { freePort, startFaultServer } from '../support/fault-server.js';
+import { freePort } from '../support/fault-server.js';
 
-const before = { ...process.env };
+const cloud = useCloudBench();
+const { standIn, use } = cloud;
 const MANAGEMENT = 'https://management.azure.com/';
 const MACHINE = { subscriptionId: 'sub-1', resourceGroupName: 'group-1', name: 'vm-1', vmScaleSetName: '' };
 const PLACE = { subscription_id: 'sub-1', resource_group_name: 'group-1' };
 
-let bench: AuthBench;
-let folder: string;
-const opened: FaultServer[] = [];
-
-beforeAll(async () => {
-  bench = await AuthBench.start();
-  await bench.server.request('POST', 'sys/namespaces/org', {});
-  folder = await mkdtemp(join(tmpdir(), 'auth-azure-'));
-});
-beforeEach(() => {
-  use({});
-  bench.front.answerWith(cloudLogin(bench, 'azure', (body) => (body['jwt'] ? undefined : 'missing jwt')));
-});
-afterEach(async () => {
-  process.env = { ...before };
-  await bench.reset();
-  for (const server of opened.splice(0)) await server.close();
-});
-afterAll(async () => {
-  await bench.stop();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function standIn(handler: FaultHandler): Promise<FaultServer> {
-  const server = await startFaultServer(handler);
-  opened.push(server);
-  return server;
-}
-function use(environment: Record<string, string>): void {
-  process.env = cloudEnvironment(before, environment);
-}
-const open = (more: Partial<AzureAuth> = {}) => bench.open({ method: 'azure', role: 'app', ...more });
+beforeEach(() =>
+  cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'azure', (body) => (body['jwt'] ? undefined : 'missing jwt'))),
+);
+const open = (more: Partial<AzureAuth> = {}) => cloud.bench.open({ method: 'azure', role: 'app', ...more });
 const failure = async (work: Promise<unknown>): Promise<Error> => {
   const error: unknown = await work.then(
     () => undefined,
@@ -56,7 +26,7 @@ const failure = async (work: Promise<unknown>): Promise<Error> => {
   expect(error).toMatchObject({ code: 'VAULT_AUTHENTICATION' });
   return error as Error;
 };
-const logins = () => bench.sent('/login').map(({ body }) => JSON.parse(body) as unknown);
+const logins = () => cloud.bench.sent('/login').map(({ body }) => JSON.parse(body) as unknown);
 
 describe('azure on a machine', () => {
   it('sends a new token at every login, and where the machine is', async () => {
@@ -95,11 +65,11 @@ describe('azure on a machine', () => {
   it('takes one of several identities, another resource, mount and namespace', async () => {
     const metadata = await standIn(azureMetadata(MACHINE));
     const metadataEndpoint = metadata.endpoint;
-    bench.front.answerWith(cloudLogin(bench, 'team/azure', () => undefined));
+    cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'team/azure', () => undefined));
     for (const identity of [{ clientId: 'client-1' }, { objectId: 'object-1' }]) {
       const options = { mountPath: 'team/azure', namespace: 'org', resource: 'api://vault' };
       const session = await open({ metadataEndpoint, ...options, ...identity });
-      expect(await bench.alive(session.accessor, 'org')).toBe(true);
+      expect(await cloud.bench.alive(session.accessor, 'org')).toBe(true);
     }
     expect(logins()).toMatchObject([
       { jwt: tokenFor('api://vault', 'client-1', 1) },
@@ -117,7 +87,7 @@ describe('azure on a machine', () => {
         /ECONNREFUSED\. This is not running on an Azure machine, or metadata is blocked/,
       ) as unknown,
     });
-    expect(bench.front.requests).toEqual([]);
+    expect(cloud.bench.front.requests).toEqual([]);
   });
 });
 
@@ -138,7 +108,7 @@ describe('azure on a platform', () => {
   });
 
   it('exchanges the token of the pod as its file is now', async () => {
-    const file = join(folder, 'token');
+    const file = join(cloud.folder, 'token');
     let assertion = 'first-assertion';
     const authority = await standIn(entra(() => assertion));
     use({

@@ -1,18 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { GcpGceAuth, GcpIamAuth } from '../../lib/auth/gcp.auth.js';
-import { AuthBench } from '../support/auth-bench.js';
 import { renderError } from '../support/canary.js';
+import { useCloudBench } from '../support/cloud/cloud-bench.js';
 import { cloudLogin } from '../support/cloud/cloud-login.js';
-import { cloudEnvironment } from '../support/cloud/environment.js';
 import { ACCOUNT, checkGcpLogin, gcpMetadata, iamCredentials, keyFile } from '../support/cloud/gcp.js';
-import type { FaultHandler, FaultServer } from '../support/fault-server.js';
-import { answer, freePort, startFaultServer } from '../support/fault-server.js';
+import { answer, freePort } from '../support/fault-server.js';
 
-const before = { ...process.env };
+const cloud = useCloudBench();
+const { standIn, use } = cloud;
 const makeKeys = () =>
   generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -21,39 +19,14 @@ const makeKeys = () =>
   });
 const { privateKey, publicKey } = makeKeys();
 
-let bench: AuthBench;
-let folder: string;
-const opened: FaultServer[] = [];
-
-beforeAll(async () => {
-  bench = await AuthBench.start();
-  await bench.server.request('POST', 'sys/namespaces/org', {});
-  folder = await mkdtemp(join(tmpdir(), 'auth-gcp-'));
-});
-beforeEach(() => use({}));
-afterEach(async () => {
-  process.env = { ...before };
-  await bench.reset();
-  for (const server of opened.splice(0)) await server.close();
-});
-afterAll(async () => {
-  await bench.stop();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function standIn(handler: FaultHandler): Promise<FaultServer> {
-  const server = await startFaultServer(handler);
-  opened.push(server);
-  return server;
-}
-function use(environment: Record<string, string>): void {
-  process.env = cloudEnvironment(before, environment);
-}
 function expecting(type: 'gce' | 'iam', mount = 'gcp'): void {
-  bench.front.answerWith(cloudLogin(bench, mount, (body) => checkGcpLogin(body, { name: 'app', type, publicKey })));
+  cloud.bench.front.answerWith(
+    cloudLogin(cloud.bench, mount, (body) => checkGcpLogin(body, { name: 'app', type, publicKey })),
+  );
 }
-const openGce = (more: Partial<GcpGceAuth> = {}) => bench.open({ method: 'gcp', role: 'app', ...more });
-const openIam = (more: Partial<GcpIamAuth> = {}) => bench.open({ method: 'gcp', type: 'iam', role: 'app', ...more });
+const openGce = (more: Partial<GcpGceAuth> = {}) => cloud.bench.open({ method: 'gcp', role: 'app', ...more });
+const openIam = (more: Partial<GcpIamAuth> = {}) =>
+  cloud.bench.open({ method: 'gcp', type: 'iam', role: 'app', ...more });
 const failure = async (work: Promise<unknown>): Promise<Error> => {
   const error: unknown = await work.then(
     () => undefined,
@@ -62,7 +35,7 @@ const failure = async (work: Promise<unknown>): Promise<Error> => {
   expect(error).toMatchObject({ code: expect.stringMatching(/^VAULT_(AUTHENTICATION|INVALID_OPTION)$/) as unknown });
   return error as Error;
 };
-const jwts = () => bench.sent('/login').map(({ body }) => (JSON.parse(body) as { jwt: string }).jwt);
+const jwts = () => cloud.bench.sent('/login').map(({ body }) => (JSON.parse(body) as { jwt: string }).jwt);
 
 describe('gcp gce', () => {
   it('sends an identity token of the metadata server, made for this role at every login', async () => {
@@ -82,7 +55,7 @@ describe('gcp gce', () => {
     expecting('gce', 'team/gcp');
     const options = { serviceAccount: ACCOUNT, mountPath: 'team/gcp', namespace: 'org' };
     const session = await openGce({ ...options, metadataEndpoint: metadata.endpoint });
-    expect(await bench.alive(session.accessor, 'org')).toBe(true);
+    expect(await cloud.bench.alive(session.accessor, 'org')).toBe(true);
     await expect(
       failure(openGce({ serviceAccount: 'x@y', metadataEndpoint: metadata.endpoint })),
     ).resolves.toMatchObject({
@@ -106,7 +79,7 @@ describe('gcp gce', () => {
     );
     use({ GCE_METADATA_HOST: 'http://user:password@x' });
     expect((await failure(openGce())).message).toMatch(/^GCE_METADATA_HOST is not an address/);
-    expect(bench.front.requests).toEqual([]);
+    expect(cloud.bench.front.requests).toEqual([]);
   });
 
   it('a role of the other type refuses it, and the error repeats no token', async () => {
@@ -120,7 +93,7 @@ describe('gcp gce', () => {
 
 describe('gcp iam', () => {
   it('signs with a key file, given or named in the environment, and reads it again at every login', async () => {
-    const file = join(folder, 'key.json');
+    const file = join(cloud.folder, 'key.json');
     await writeFile(file, keyFile(privateKey));
     expecting('iam');
     expect((await openIam({ credentials: keyFile(privateKey) })).state).toBe('active');
@@ -182,7 +155,7 @@ describe('gcp iam', () => {
     const error = await failure(openIam({ credentials }));
     expect(error.message).toMatch(message);
     expect(renderError(error)).not.toContain('SECRET-VALUE');
-    expect(bench.front.requests).toEqual([]);
+    expect(cloud.bench.front.requests).toEqual([]);
   });
 
   it('the key file of another account is not used for this one', async () => {
