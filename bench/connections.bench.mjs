@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 import { startVaultServer } from 'nestjs-vault/testing';
-import { Connections } from '../dist/cjs/client/connections.js';
+import { Connections } from '../dist/cjs/client/connections/connections.js';
 import { startDelayProxy } from './support/delay-proxy.mjs';
 import { spread } from './support/interleave.mjs';
 

@@ -18,9 +18,9 @@ import { refuseUnresolvedReferences } from './bootstrap/refuse-unresolved-refere
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
 import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
-import type { FactoryValues } from './config/config-factories.js';
-import type { NamespaceDefinition, VaultConfigNamespace } from './config/config-namespace.js';
-import { featureModule, registeredFeatures, storeToken } from './config/feature.module.js';
+import type { FactoryValues } from './config/sources/config-factories.js';
+import type { NamespaceDefinition, VaultConfigNamespace } from './config/namespaces/config-namespace.js';
+import { featureModule, registeredFeatures, storeToken } from './config/namespaces/feature.module.js';
 import { getVaultToken } from './inject-vault.js';
 import { CONFIGURATION_HOST, CONFIGURATION_LOADER, VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';

@@ -1,13 +1,13 @@
 import type { client as NodeVaultClient } from 'node-vault';
 import type { Observable } from 'rxjs';
-import type { VaultSession } from './auth/session.js';
+import type { VaultSession } from './auth/session/session.js';
 import type { VaultClient } from './client/vault-client.js';
 import type { VaultDegradation } from './config/snapshot/degradation.js';
 import type { VaultRuntime } from './bootstrap/vault-runtime.js';
-import type { VaultConfigChange } from './config/config-change.js';
-import type { ConfigurationRefresher, VaultRefreshResult } from './config/configuration-refresher.js';
+import type { VaultConfigChange } from './config/refresh/config-change.js';
+import type { ConfigurationRefresher, VaultRefreshResult } from './config/refresh/configuration-refresher.js';
 import type { ConfigurationStore } from './config/configuration-store.js';
-import type { VaultValueOrigin } from './config/value-origin.js';
+import type { VaultValueOrigin } from './config/origins/value-origin.js';
 import type { VaultCallOptions } from './engines/engine.options.js';
 import { Kv1Engine } from './engines/kv1.engine.js';
 import { Kv2Engine } from './engines/kv2.engine.js';

@@ -1,5 +1,5 @@
 import type { Shape } from '../options/check-options.js';
-import type { TlsOptions } from '../client/tls.options.js';
+import type { TlsOptions } from '../client/connections/tls.options.js';
 import type { VaultClient } from '../client/vault-client.js';
 
 /** The outcome of a login. @internal */

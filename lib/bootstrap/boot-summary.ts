@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { LoadedConfiguration } from '../config/configuration.js';
-import { describeOrigin } from '../config/describe-origin.js';
-import type { Origin } from '../config/value-origin.js';
-import { valueOrigin } from '../config/value-origin.js';
+import { describeOrigin } from '../config/origins/describe-origin.js';
+import type { Origin } from '../config/origins/value-origin.js';
+import { valueOrigin } from '../config/origins/value-origin.js';
 import type { BootLog } from './boot-log.js';
 
 /**

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { resolveCredential } from '../auth/credential.js';
-import { VaultSession } from '../auth/session.js';
+import { VaultSession } from '../auth/session/session.js';
 import type { TransportOptions } from '../client/transport.options.js';
 import { VaultClient } from '../client/vault-client.js';
-import type { NamespaceDefinition } from '../config/config-namespace.js';
+import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { duration } from '../config/duration.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
-import type { VaultConfigChange } from '../config/config-change.js';
+import type { VaultConfigChange } from '../config/refresh/config-change.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
-import { concerns, listenersOf } from '../config/on-vault-change.js';
+import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';
 import { redact } from '../errors/redact.js';
 
 type Method = (change: VaultConfigChange) => unknown;

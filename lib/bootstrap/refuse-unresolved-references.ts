@@ -1,6 +1,6 @@
 import type { DiscoveryService } from '@nestjs/core';
 import type { ConfigurationStore } from '../config/configuration-store.js';
-import { isStoreToken } from '../config/feature.module.js';
+import { isStoreToken } from '../config/namespaces/feature.module.js';
 import { unresolvedReferences } from '../config/references/unresolved-references.js';
 import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
 import { VaultInvalidOptionError } from '../errors/index.js';

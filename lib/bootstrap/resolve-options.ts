@@ -4,7 +4,7 @@ import type { LoginMethod } from '../auth/login-method.js';
 import type { TransportOptions } from '../client/transport.options.js';
 import { CONFIG_SHAPE } from '../config/config.options.js';
 import type { ConfigPlan } from '../config/config-layer.js';
-import type { NamespaceDefinition } from '../config/config-namespace.js';
+import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';

@@ -1,6 +1,6 @@
 import { checkCredential, LINE_BREAKS_AT_END, resolveCredential } from '../auth/credential.js';
-import { TlsFiles } from '../client/tls-files.js';
-import type { TlsOptions } from '../client/tls.options.js';
+import { TlsFiles } from '../client/connections/tls-files.js';
+import type { TlsOptions } from '../client/connections/tls.options.js';
 import type { VaultTlsOptions } from '../vault.options.js';
 import type { Shape } from '../options/check-options.js';
 import { is } from '../options/check-options.js';

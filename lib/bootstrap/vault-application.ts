@@ -1,6 +1,6 @@
-import { ConfigurationRefresher } from '../config/configuration-refresher.js';
+import { ConfigurationRefresher } from '../config/refresh/configuration-refresher.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
-import { RefreshLog } from '../config/refresh-log.js';
+import { RefreshLog } from '../config/refresh/refresh-log.js';
 import { VaultService } from '../vault.service.js';
 import type { VaultRuntime } from './vault-runtime.js';
 

@@ -1,9 +1,9 @@
-import type { VaultSession } from '../auth/session.js';
+import type { VaultSession } from '../auth/session/session.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { ConfigPlan } from '../config/config-layer.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
 import { ConfigurationStore } from '../config/configuration-store.js';
-import type { SecretReads } from '../config/read-secrets.js';
+import type { SecretReads } from '../config/sources/read-secrets.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { valuesOf } from '../config/configuration.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';

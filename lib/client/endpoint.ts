@@ -1,4 +1,4 @@
-import type { Connections } from './connections.js';
+import type { Connections } from './connections/connections.js';
 
 /**
  * One server and what is known of it.

@@ -1,4 +1,4 @@
-import { Connections } from './connections.js';
+import { Connections } from './connections/connections.js';
 import { Endpoint } from './endpoint.js';
 import type { Role } from './probe.js';
 import { probe } from './probe.js';

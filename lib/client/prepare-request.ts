@@ -1,6 +1,6 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { secretsOf } from '../errors/redact.js';
-import type { CallContext } from './network-failure.js';
+import type { CallContext } from './failures/network-failure.js';
 import type { VaultRequest } from './vault-request.js';
 
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;

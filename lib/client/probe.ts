@@ -1,6 +1,6 @@
 import type { Endpoint } from './endpoint.js';
 import { Exchange } from './exchange.js';
-import { networkFailure } from './network-failure.js';
+import { networkFailure } from './failures/network-failure.js';
 import { judgeFailure } from './retry-policy.js';
 import { shortReason } from './tries.js';
 

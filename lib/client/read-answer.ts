@@ -1,11 +1,11 @@
 import type { RawAnswer } from './exchange.js';
-import { Failure } from './failure.js';
+import { Failure } from './failures/failure.js';
 import { isCutJson } from './json-cut.js';
-import type { CallContext } from './network-failure.js';
+import type { CallContext } from './failures/network-failure.js';
 import type { PreparedRequest } from './prepare-request.js';
 import { secretsSent } from './prepare-request.js';
 import { BROKEN, judgeAnswer } from './retry-policy.js';
-import { notJson, statusFailure } from './status-failure.js';
+import { notJson, statusFailure } from './failures/status-failure.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
 /** Turns what came off the wire into an answer, or into a typed error. @internal */

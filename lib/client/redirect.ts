@@ -1,8 +1,8 @@
 import { VaultBadResponseError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';
 import type { RawAnswer } from './exchange.js';
-import type { CallContext } from './network-failure.js';
-import { beginning } from './network-failure.js';
+import type { CallContext } from './failures/network-failure.js';
+import { beginning } from './failures/network-failure.js';
 import type { PreparedRequest } from './prepare-request.js';
 import { secretsSent } from './prepare-request.js';
 

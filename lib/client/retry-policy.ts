@@ -1,6 +1,6 @@
 import type { VaultError } from '../errors/index.js';
 import type { RawAnswer } from './exchange.js';
-import { retryAfterMs } from './status-failure.js';
+import { retryAfterMs } from './failures/status-failure.js';
 import type { VaultRequest } from './vault-request.js';
 
 const BACKOFF_MS = 1000;

@@ -1,6 +1,6 @@
 import type { VaultConsistency } from './consistency.js';
 import type { VaultRateLimit } from './rate-limiter.js';
-import type { TlsOptions } from './tls.options.js';
+import type { TlsOptions } from './connections/tls.options.js';
 import type { FailedTry } from './tries.js';
 
 /**

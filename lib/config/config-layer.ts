@@ -1,12 +1,12 @@
 import type { Environment } from '../options/env-file.js';
-import type { NamespaceDefinition } from './config-namespace.js';
-import type { VaultRefreshOptions } from './refresh.options.js';
-import type { ConfigFactories } from './config-factories.js';
-import type { VaultPrecedence } from './precedence.js';
+import type { NamespaceDefinition } from './namespaces/config-namespace.js';
+import type { VaultRefreshOptions } from './refresh/refresh.options.js';
+import type { ConfigFactories } from './sources/config-factories.js';
+import type { VaultPrecedence } from './assembly/precedence.js';
 import type { ReferenceRules } from './references/reference.options.js';
-import type { SecretFiles } from './secret-files.js';
+import type { SecretFiles } from './files/secret-files.js';
 import type { StandardSchema } from './standard-schema.js';
-import type { ResolvedSource } from './vault-source.js';
+import type { ResolvedSource } from './sources/vault-source.js';
 
 /** Sources that are merged and validated together. @internal */
 export interface ConfigLayer {

@@ -1,19 +1,19 @@
 import type { Shape } from '../options/check-options.js';
 import { anything } from '../options/check-options.js';
-import type { VaultConfigFactory } from './config-factories.js';
-import type { VaultLayoutOptions } from './layout.js';
-import { LAYOUT_SHAPE } from './layout.js';
+import type { VaultConfigFactory } from './sources/config-factories.js';
+import type { VaultLayoutOptions } from './sources/layout.js';
+import { LAYOUT_SHAPE } from './sources/layout.js';
 import type { VaultSnapshotOptions } from './snapshot/snapshot.options.js';
 import { SNAPSHOT_SHAPE } from './snapshot/snapshot.options.js';
-import type { VaultRefreshOptions } from './refresh.options.js';
-import { REFRESH_SHAPE } from './refresh.options.js';
-import type { VaultPrecedence } from './precedence.js';
+import type { VaultRefreshOptions } from './refresh/refresh.options.js';
+import { REFRESH_SHAPE } from './refresh/refresh.options.js';
+import type { VaultPrecedence } from './assembly/precedence.js';
 import type { VaultReferenceOptions } from './references/reference.options.js';
 import type { StandardSchema } from './standard-schema.js';
 import { isStandardSchema } from './standard-schema.js';
-import type { VaultConfigNamespace } from './config-namespace.js';
-import type { VaultSource } from './vault-source.js';
-import { aliases } from './vault-source.js';
+import type { VaultConfigNamespace } from './namespaces/config-namespace.js';
+import type { VaultSource } from './sources/vault-source.js';
+import { aliases } from './sources/vault-source.js';
 
 /**
  * What is read into `ConfigService` before any provider of the application is created.

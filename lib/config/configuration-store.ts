@@ -6,17 +6,17 @@ import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
 import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
 import { containerAt, entryId, valuesOf } from './configuration.js';
-import type { VaultConfigChange, VaultSecretChange } from './config-change.js';
-import type { NamespaceDefinition } from './config-namespace.js';
-import { refuseNamesake } from './config-namespace.js';
+import type { VaultConfigChange, VaultSecretChange } from './refresh/config-change.js';
+import type { NamespaceDefinition } from './namespaces/config-namespace.js';
+import { refuseNamesake } from './namespaces/config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
-import { namespaceLayer } from './namespace-layer.js';
+import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, plainAt, samePlain } from './plain.js';
-import type { SecretReads } from './read-secrets.js';
-import type { VaultValueOrigin } from './value-origin.js';
-import { isFromVault, valueOrigin } from './value-origin.js';
+import type { SecretReads } from './sources/read-secrets.js';
+import type { VaultValueOrigin } from './origins/value-origin.js';
+import { isFromVault, valueOrigin } from './origins/value-origin.js';
 
 /**
  * The configuration of one application: the values it got at boot, kept current.

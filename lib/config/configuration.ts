@@ -1,9 +1,9 @@
 import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import { copyPlain } from './plain.js';
-import type { SecretReads } from './read-secrets.js';
-import type { SecretFile } from './secret-files.js';
-import type { Origin } from './value-origin.js';
+import type { SecretReads } from './sources/read-secrets.js';
+import type { SecretFile } from './files/secret-files.js';
+import type { Origin } from './origins/value-origin.js';
 
 /** One configuration value and its place. @internal */
 export interface ConfigEntry {

@@ -1,15 +1,15 @@
 import type { Environment } from '../options/env-file.js';
-import { ConfigFactories } from './config-factories.js';
+import { ConfigFactories } from './sources/config-factories.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
-import type { NamespaceDefinition } from './config-namespace.js';
-import { definitionOf, refuseNamesake } from './config-namespace.js';
+import type { NamespaceDefinition } from './namespaces/config-namespace.js';
+import { definitionOf, refuseNamesake } from './namespaces/config-namespace.js';
 import type { VaultConfigOptions } from './config.options.js';
-import { resolveLayout } from './layout.js';
-import { namespaceLayer } from './namespace-layer.js';
+import { resolveLayout } from './sources/layout.js';
+import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { resolveReferenceRules } from './references/reference.options.js';
-import { SecretFiles } from './secret-files.js';
-import { resolveSource } from './vault-source.js';
-import type { VaultSource } from './vault-source.js';
+import { SecretFiles } from './files/secret-files.js';
+import { resolveSource } from './sources/vault-source.js';
+import type { VaultSource } from './sources/vault-source.js';
 
 /**
  * The plan for the `config` options, checked.

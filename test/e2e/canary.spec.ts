@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VaultAuth, VaultModuleOptions } from '../../lib/index.js';
-import { addressId } from '../../lib/config/read-secrets.js';
+import { addressId } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';
 import type { ResolvedSnapshot, VaultSnapshotOptions } from '../../lib/config/snapshot/snapshot.options.js';

@@ -13,7 +13,7 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { VaultSource } from '../../lib/index.js';
 import { VaultModule, VaultService } from '../../lib/index.js';
-import { SecretFiles } from '../../lib/config/secret-files.js';
+import { SecretFiles } from '../../lib/config/files/secret-files.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
@@ -145,7 +145,7 @@ describe('files', () => {
       pathToFileURL(join(root, 'test/support/typescript-loader.mjs')).href,
       '--input-type=module',
       '--eval',
-      `const { SecretFiles } = await import(${url('lib/config/secret-files.ts')});
+      `const { SecretFiles } = await import(${url('lib/config/files/secret-files.ts')});
        const { join } = await import('node:path');
        const { readFileSync } = await import('node:fs');
        const files = new SecretFiles();

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import type { AppRoleAuth } from '../../lib/auth/approle.auth.js';
+import type { AppRoleAuth } from '../../lib/auth/methods/approle.auth.js';
 import { forwardTo, json } from '../support/fault-server.js';
 import { AuthBench } from '../support/auth-bench.js';
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { AzureAuth } from '../../lib/auth/azure.auth.js';
+import type { AzureAuth } from '../../lib/auth/methods/azure.auth.js';
 import { renderError } from '../support/canary.js';
 import { appIdentity, azureMetadata, entra, tokenFor } from '../support/cloud/azure.js';
 import { useCloudBench } from '../support/cloud/cloud-bench.js';

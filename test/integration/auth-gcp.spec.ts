@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import type { GcpGceAuth, GcpIamAuth } from '../../lib/auth/gcp.auth.js';
+import type { GcpGceAuth, GcpIamAuth } from '../../lib/auth/methods/gcp.auth.js';
 import { renderError } from '../support/canary.js';
 import { useCloudBench } from '../support/cloud/cloud-bench.js';
 import { cloudLogin } from '../support/cloud/cloud-login.js';

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { OidcCallback } from '../../lib/auth/oidc-callback.js';
-import type { OidcAuth } from '../../lib/auth/oidc.auth.js';
+import { OidcCallback } from '../../lib/auth/methods/oidc-callback.js';
+import type { OidcAuth } from '../../lib/auth/methods/oidc.auth.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { fixedToken } from '../../lib/client/token-source.js';
 import { VaultClient } from '../../lib/client/vault-client.js';

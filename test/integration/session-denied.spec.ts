@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { VaultSession } from '../../lib/auth/session.js';
+import { VaultSession } from '../../lib/auth/session/session.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { vaultError } from '../support/fault-server.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { VaultSession } from '../../lib/auth/session.js';
+import type { VaultSession } from '../../lib/auth/session/session.js';
 import { vaultError } from '../support/fault-server.js';
 import { AuthBench } from '../support/auth-bench.js';
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import { VaultSession } from '../../lib/auth/session.js';
+import { VaultSession } from '../../lib/auth/session/session.js';
 import { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';

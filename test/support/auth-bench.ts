@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import { VaultSession } from '../../lib/auth/session.js';
+import { VaultSession } from '../../lib/auth/session/session.js';
 import { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultEvent } from '../../lib/observability/vault-event.js';
 import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js';

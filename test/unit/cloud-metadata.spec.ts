@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { below, checkAddress } from '../../lib/auth/cloud/address.js';
-import type { MetadataRequest } from '../../lib/auth/cloud/metadata.js';
-import { askMetadata, readField, readObject } from '../../lib/auth/cloud/metadata.js';
-import { loadOptionalPackage } from '../../lib/auth/cloud/optional-package.js';
+import { below, checkAddress } from '../../lib/auth/methods/cloud/address.js';
+import type { MetadataRequest } from '../../lib/auth/methods/cloud/metadata.js';
+import { askMetadata, readField, readObject } from '../../lib/auth/methods/cloud/metadata.js';
+import { loadOptionalPackage } from '../../lib/auth/methods/cloud/optional-package.js';
 import { renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer } from '../support/fault-server.js';
 import { answer, freePort, json, redirect, silent, startFaultServer } from '../support/fault-server.js';

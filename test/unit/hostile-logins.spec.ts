@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import { VaultSession } from '../../lib/auth/session.js';
+import { VaultSession } from '../../lib/auth/session/session.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer } from '../support/fault-server.js';

@@ -307,7 +307,7 @@ describe('the connection', () => {
         onRequestStart() {}, onResponseStart() {}, onResponseData() {},
         onResponseEnd: () => console.log('answered'), onResponseError: (_, error) => console.log(error.code),
       });`;
-    const module = new URL('../../dist/cjs/client/connections.js', import.meta.url).href;
+    const module = new URL('../../dist/cjs/client/connections/connections.js', import.meta.url).href;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program, module, server.endpoint, server.ca], {
       stdio: ['ignore', 'pipe', 'inherit'],
       timeout: 20_000,

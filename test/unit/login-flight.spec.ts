@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { LoginFlight } from '../../lib/auth/login-flight.js';
+import { LoginFlight } from '../../lib/auth/session/login-flight.js';
 import {
   VaultAuthenticationError,
   VaultConnectionError,

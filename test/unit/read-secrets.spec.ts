@@ -2,7 +2,7 @@ import { getMaxListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultRequest } from '../../lib/client/vault-request.js';
-import { readSecrets } from '../../lib/config/read-secrets.js';
+import { readSecrets } from '../../lib/config/sources/read-secrets.js';
 import { VaultServerError } from '../../lib/errors/index.js';
 
 function recording(answer: (request: VaultRequest) => unknown): { client: VaultClient; requests: VaultRequest[] } {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { addressOf } from '../../lib/config/references/reference-address.js';
 import { parseReferences } from '../../lib/config/references/reference-syntax.js';
-import { expand } from '../../lib/config/template.js';
-import { camelCase, screamingCase } from '../../lib/config/key-case.js';
+import { expand } from '../../lib/config/sources/template.js';
+import { camelCase, screamingCase } from '../../lib/config/assembly/key-case.js';
 
 describe('the notation', () => {
   it.each<[string, object]>([

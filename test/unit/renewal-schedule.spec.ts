@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { gapMs, marginMs, nextBackoffMs, refreshAfterMs, retryAfterMs } from '../../lib/auth/renewal-schedule.js';
+import {
+  gapMs,
+  marginMs,
+  nextBackoffMs,
+  refreshAfterMs,
+  retryAfterMs,
+} from '../../lib/auth/session/renewal-schedule.js';
 
 const HOUR = 3_600_000;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Login, LoginMethod } from '../../lib/auth/login-method.js';
-import { VaultSession } from '../../lib/auth/session.js';
+import { VaultSession } from '../../lib/auth/session/session.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultRequest } from '../../lib/client/vault-request.js';
 import { VaultAuthenticationError, VaultConnectionError } from '../../lib/errors/index.js';

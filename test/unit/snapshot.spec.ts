@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
 import type { JsonObject } from '../../lib/client/response.js';
-import type { SecretReads } from '../../lib/config/read-secrets.js';
+import type { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';
 import type { VaultSnapshotOptions } from '../../lib/config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../../lib/config/snapshot/snapshot.options.js';
-import type { VaultSource } from '../../lib/config/vault-source.js';
+import type { VaultSource } from '../../lib/config/sources/vault-source.js';
 import { VaultNotFoundError, VaultPermissionError, VaultSnapshotError } from '../../lib/errors/index.js';
 import { canary, findLeaks, forgetCanaries, renderError } from '../support/canary.js';
 

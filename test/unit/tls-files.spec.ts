@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveTls } from '../../lib/bootstrap/resolve-tls.js';
-import { TlsFiles } from '../../lib/client/tls-files.js';
+import { TlsFiles } from '../../lib/client/connections/tls-files.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import { renderError } from '../support/canary.js';
 

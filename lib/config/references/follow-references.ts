@@ -1,6 +1,6 @@
 import type { VaultClient } from '../../client/vault-client.js';
-import type { SecretReads } from '../read-secrets.js';
-import { addressId, readSecrets } from '../read-secrets.js';
+import type { SecretReads } from '../sources/read-secrets.js';
+import { addressId, readSecrets } from '../sources/read-secrets.js';
 import { addressesOf, referencesIn } from './plan-references.js';
 import type { ReferenceRules } from './reference.options.js';
 import { LONGEST_CHAIN } from './reference-resolver.js';

@@ -1,7 +1,7 @@
 import { isVaultError } from '../../errors/index.js';
 import type { ConfigPlan } from '../config-layer.js';
 import { textsIn } from '../plain.js';
-import type { SecretAddress } from '../read-secrets.js';
+import type { SecretAddress } from '../sources/read-secrets.js';
 import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';
 import type { ReferenceText } from './reference-syntax.js';

@@ -1,5 +1,5 @@
 import { encodePath } from '../../client/path.js';
-import type { SecretAddress } from '../read-secrets.js';
+import type { SecretAddress } from '../sources/read-secrets.js';
 import type { VaultReference } from './reference-syntax.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { VaultError, VaultErrorDetails } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import type { SecretAddress } from '../read-secrets.js';
-import { addressId } from '../read-secrets.js';
+import type { SecretAddress } from '../sources/read-secrets.js';
+import { addressId } from '../sources/read-secrets.js';
 import type { VaultReference } from './reference-syntax.js';
 
 /** A reference that cannot be resolved: the secret could not be read, or what was read does not do. @internal */

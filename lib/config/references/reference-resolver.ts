@@ -1,7 +1,7 @@
 import { isVaultError, VaultNotFoundError } from '../../errors/index.js';
 import { copyPlain } from '../plain.js';
-import type { SecretAddress, SecretRead, SecretReads } from '../read-secrets.js';
-import { addressId } from '../read-secrets.js';
+import type { SecretAddress, SecretRead, SecretReads } from '../sources/read-secrets.js';
+import { addressId } from '../sources/read-secrets.js';
 import { reservedKeyIn } from '../reserved-keys.js';
 import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';

@@ -3,7 +3,7 @@ import { isJsonObject } from '../../client/response.js';
 import type { Kv2Secret } from '../../engines/kv2.types.js';
 import type { VaultErrorDetails } from '../../errors/index.js';
 import { VaultNotFoundError } from '../../errors/index.js';
-import type { SecretRead, SecretReads } from '../read-secrets.js';
+import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
 
 /** What of a read is kept: the secret, or that there was none. */
 type KeptRead =

@@ -1,0 +1,164 @@
+import { is } from '../../options/check-options.js';
+import { encodeSegment } from '../../client/path.js';
+import type { VaultClient } from '../../client/vault-client.js';
+import { VaultBadResponseError, VaultInvalidOptionError } from '../../errors/index.js';
+import type { Credential } from '../credential.js';
+import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
+import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { MountedLoginOptions } from '../login.options.js';
+import { MOUNTED, mountOf } from '../login.options.js';
+import { submitLogin } from '../submit-login.js';
+import { checkToken } from '../token.js';
+import { unwrapSecretId } from './unwrap-secret-id.js';
+
+/**
+ * A secret id that arrives response-wrapped. It is unwrapped once and kept for later logins.
+ * @publicApi
+ */
+export interface WrappedSecretId {
+  /** The wrapping token. */
+  readonly wrapped: Credential;
+}
+
+/**
+ * A secret id that the module fetches for itself with a bootstrap token ("pull").
+ * @publicApi
+ */
+export interface PulledSecretId {
+  /** Token that may update `auth/<mount>/role/<roleName>/secret-id` and read the role id. It is never revoked. */
+  readonly token: Credential;
+  readonly roleName: string;
+}
+
+/**
+ * Role id and secret id, Vault's method for machines.
+ * @see https://openbao.org/api-docs/auth/approle/
+ * @publicApi
+ */
+export interface AppRoleAuth extends MountedLoginOptions {
+  readonly method: 'approle';
+  /** Needed, except with `PulledSecretId`, where it is fetched when absent. */
+  readonly roleId?: Credential;
+  /** Left out for roles with `bind_secret_id=false`. */
+  readonly secretId?: Credential | WrappedSecretId | PulledSecretId;
+}
+
+/**
+ * `approle`: role id and secret id; the secret id is given, wrapped, or fetched with a bootstrap token.
+ * @internal
+ */
+export class AppRoleLogin implements LoginMethod {
+  readonly method = 'approle';
+  readonly #mountPath: string;
+  /** What was in the wrapping token that was opened last. */
+  #unwrapped: { readonly wrapping: string; readonly secretId: string } | undefined;
+
+  readonly #options: AppRoleAuth;
+
+  constructor(options: AppRoleAuth) {
+    this.#options = options;
+    this.#mountPath = mountOf('approle', options);
+    if (options.roleId === undefined && !isPulled(options.secretId)) {
+      throw new VaultInvalidOptionError(
+        '"auth.roleId" is missing. Give the role id that "bao read auth/approle/role/<name>/role-id" prints.',
+      );
+    }
+    if (isPulled(options.secretId)) encodeSegment(options.secretId.roleName, 'auth.secretId.roleName');
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const roleId = await this.#roleId(client, signal);
+    const secretId = await this.#secretId(client, signal);
+    return submitLogin(client, {
+      method: 'approle',
+      mountPath: this.#mountPath,
+      path: 'login',
+      body: { role_id: roleId, ...(secretId !== undefined && { secret_id: secretId }) },
+      options: this.#options,
+      advice:
+        'Check "auth.roleId" and "auth.secretId": the role id may be wrong, the secret id wrong, expired, used up or bound to other addresses.',
+      signal,
+    });
+  }
+
+  #roleId(client: VaultClient, signal: AbortSignal | undefined): Promise<string> {
+    const { roleId, secretId } = this.#options;
+    return roleId === undefined
+      ? this.#pull(client, secretId as PulledSecretId, 'GET', 'role-id', 'role_id', signal)
+      : resolveCredential(roleId, 'auth.roleId');
+  }
+
+  async #secretId(client: VaultClient, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const { secretId } = this.#options;
+    if (secretId === undefined) return undefined;
+    if (isPulled(secretId)) return this.#pull(client, secretId, 'POST', 'secret-id', 'secret_id', signal);
+    if (isWrapped(secretId)) return this.#unwrap(client, secretId.wrapped, signal);
+    return resolveCredential(secretId, 'auth.secretId');
+  }
+
+  /**
+   * A wrapping token opens once, so what was inside is kept for later logins, until its source holds another one. One that
+   * is gone, or that does not open, does not end what still works.
+   */
+  async #unwrap(client: VaultClient, wrapped: Credential, signal: AbortSignal | undefined): Promise<string> {
+    const source = describeCredential(wrapped);
+    try {
+      const wrapping = checkToken(await resolveCredential(wrapped, 'auth.secretId.wrapped'), source);
+      if (wrapping !== this.#unwrapped?.wrapping) {
+        const { namespace } = this.#options;
+        const options = { source, mountPath: this.#mountPath, namespace, signal };
+        this.#unwrapped = { wrapping, secretId: await unwrapSecretId(client, wrapping, options) };
+      }
+    } catch (error) {
+      if (!this.#unwrapped || signal?.aborted) throw error;
+    }
+    return this.#unwrapped.secretId;
+  }
+
+  async #pull(
+    client: VaultClient,
+    { token, roleName }: PulledSecretId,
+    method: 'GET' | 'POST',
+    what: 'role-id' | 'secret-id',
+    field: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    const path = `auth/${this.#mountPath}/role/${encodeSegment(roleName, 'auth.secretId.roleName')}/${what}`;
+    const operation = `fetch the ${what} of role ${JSON.stringify(roleName)} with the bootstrap token`;
+    const { namespace } = this.#options;
+    const { body } = await client.request({
+      method,
+      path,
+      operation,
+      token: checkToken(await resolveCredential(token, 'auth.secretId.token'), describeCredential(token)),
+      signal,
+      ...(method === 'POST' && { body: {} }),
+      ...(namespace !== undefined && { namespace }),
+    });
+    const value = (body as { data?: Record<string, unknown> } | undefined)?.data?.[field];
+    if (typeof value === 'string' && value !== '') return value;
+    throw new VaultBadResponseError(`Cannot ${operation}: the answer holds no ${what}.`, { operation, path });
+  }
+}
+
+function isPulled(secretId: AppRoleAuth['secretId']): secretId is PulledSecretId {
+  return typeof secretId === 'object' && 'roleName' in secretId;
+}
+
+function isWrapped(secretId: AppRoleAuth['secretId']): secretId is WrappedSecretId {
+  return typeof secretId === 'object' && 'wrapped' in secretId;
+}
+
+function checkSecretId(value: unknown): string | undefined {
+  const given = (value ?? {}) as { wrapped?: unknown; roleName?: unknown; token?: unknown };
+  if (typeof value === 'object' && 'wrapped' in given) return checkCredential(given.wrapped);
+  if (typeof value === 'object' && 'roleName' in given)
+    return is('string')(given.roleName) ?? checkCredential(given.token);
+  return checkCredential(value) && 'a string, { env }, { file }, a function, { wrapped } or { roleName, token }';
+}
+
+/** @internal */
+export const approle: LoginKind<AppRoleAuth> = {
+  shape: { ...MOUNTED, roleId: checkCredential, secretId: checkSecretId },
+  create: (auth) => new AppRoleLogin(auth),
+};

@@ -1,0 +1,136 @@
+import type { VaultClient } from '../../client/vault-client.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import { checkAddress } from './cloud/address.js';
+import type { AzurePlace } from './cloud/azure-instance.js';
+import { fetchAzureInstance } from './cloud/azure-instance.js';
+import type { AzureTokenSource } from './cloud/azure-token.js';
+import { detectAzureTokenSource, fetchAzureToken } from './cloud/azure-token.js';
+import { name, oneOf } from './cloud/option-checks.js';
+import type { Credential } from '../credential.js';
+import { checkCredential, resolveCredential } from '../credential.js';
+import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { MountedLoginOptions } from '../login.options.js';
+import { MOUNTED, mountOf, needs } from '../login.options.js';
+import { submitLogin } from '../submit-login.js';
+
+/**
+ * A managed identity of Azure, proved with an access token that is fetched anew at every login.
+ * @see https://developer.hashicorp.com/vault/api-docs/auth/azure#login
+ * @publicApi
+ */
+export interface AzureAuth extends MountedLoginOptions {
+  readonly method: 'azure';
+  readonly role: string;
+  /** Whom the token is for: the `resource` of the server's auth/azure/config. Default: `https://management.azure.com/`. */
+  readonly resource?: string;
+  /**
+   * Who hands out the token. Default: `workload-identity` when `AZURE_FEDERATED_TOKEN_FILE` is set, `app-service` (App
+   * Service, Functions, Container Apps) when `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are, else `instance-metadata`.
+   */
+  readonly source?: AzureTokenSource;
+  /** Which of several identities. Default: the only one; with workload identity `AZURE_CLIENT_ID`. */
+  readonly clientId?: string;
+  /** The same, by object id. */
+  readonly objectId?: string;
+  /** Tenant of a workload identity. Default: `AZURE_TENANT_ID`. */
+  readonly tenantId?: string;
+  /** An access token made elsewhere, such as by `@azure/identity`. Default: it is fetched from `source`. */
+  readonly jwt?: Credential;
+  /** Default: with the source `instance-metadata` read from there, else not sent. So are the next three. */
+  readonly subscriptionId?: string;
+  readonly resourceGroupName?: string;
+  readonly vmName?: string;
+  readonly vmssName?: string;
+  /** Full id of an Azure resource that is not a machine, for roles bound to one. Default: not sent. */
+  readonly resourceId?: string;
+  /** Address of the instance metadata service. Default: `http://169.254.169.254`. */
+  readonly metadataEndpoint?: string;
+}
+
+/** @internal */
+export class AzureLogin implements LoginMethod {
+  readonly method = 'azure';
+  readonly #options: AzureAuth;
+  readonly #mountPath: string;
+
+  constructor(options: AzureAuth) {
+    this.#options = options;
+    this.#mountPath = mountOf('azure', options);
+    if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
+    if (options.clientId !== undefined && options.objectId !== undefined)
+      throw new VaultInvalidOptionError('"auth.clientId" and "auth.objectId" both name an identity. Keep one of them.');
+    if (options.source === 'workload-identity' && options.objectId !== undefined)
+      throw new VaultInvalidOptionError('"auth.objectId" cannot name a workload identity. Use "auth.clientId".');
+    if (options.jwt !== undefined && options.source !== undefined)
+      throw new VaultInvalidOptionError(
+        '"auth.jwt" is the token itself, so "auth.source" is never asked. Keep one of them.',
+      );
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const { role } = this.#options;
+    // One after the other: of two refusals the one of the token is the one to explain.
+    const jwt = await this.#jwt(signal);
+    const place = await this.#place(signal);
+    return submitLogin(client, {
+      method: 'azure',
+      mountPath: this.#mountPath,
+      path: 'login',
+      body: { role, jwt, ...place },
+      options: this.#options,
+      advice:
+        'Check "auth.role" and what it is bound to, and that "auth.resource" is the resource in auth/<mount>/config of the server. ' +
+        'Roles bound to a subscription or resource group need to be told the machine (options "subscriptionId" and so on).',
+      signal,
+    });
+  }
+
+  #jwt(signal: AbortSignal | undefined): Promise<string> {
+    const { jwt, resource = 'https://management.azure.com/', metadataEndpoint } = this.#options;
+    if (jwt !== undefined) return resolveCredential(jwt, 'auth.jwt');
+    const { clientId, objectId, tenantId } = this.#options;
+    return fetchAzureToken(this.#source(), { resource, clientId, objectId, tenantId, metadataEndpoint, signal });
+  }
+
+  /** What is given counts; only a machine can look up the rest. */
+  async #place(signal: AbortSignal | undefined): Promise<AzurePlace> {
+    const { subscriptionId, resourceGroupName, vmName, vmssName, resourceId, jwt, metadataEndpoint } = this.#options;
+    const named = (vmName ?? vmssName ?? resourceId) !== undefined;
+    const complete = named && subscriptionId !== undefined && resourceGroupName !== undefined;
+    const ask = !complete && jwt === undefined && this.#source() === 'instance-metadata';
+    const found = ask ? await fetchAzureInstance(metadataEndpoint, signal) : {};
+    return {
+      subscription_id: subscriptionId ?? found.subscription_id,
+      resource_group_name: resourceGroupName ?? found.resource_group_name,
+      // A name that was given is not mixed with one that was found: the server would prefer that of a scale set.
+      vm_name: named ? vmName : found.vm_name,
+      vmss_name: named ? vmssName : found.vmss_name,
+      resource_id: resourceId,
+    };
+  }
+
+  #source(): AzureTokenSource {
+    return this.#options.source ?? detectAzureTokenSource();
+  }
+}
+
+/** @internal */
+export const azure: LoginKind<AzureAuth> = {
+  shape: {
+    ...MOUNTED,
+    role: name,
+    resource: name,
+    source: oneOf('instance-metadata', 'app-service', 'workload-identity'),
+    clientId: name,
+    objectId: name,
+    tenantId: name,
+    jwt: checkCredential,
+    subscriptionId: name,
+    resourceGroupName: name,
+    vmName: name,
+    vmssName: name,
+    resourceId: name,
+    metadataEndpoint: name,
+  },
+  create: (auth) => new AzureLogin(needs(auth, 'role')),
+};

@@ -1,0 +1,125 @@
+import { is } from '../../options/check-options.js';
+import { encodePath } from '../../client/path.js';
+import type { VaultClient } from '../../client/vault-client.js';
+import { isVaultError, VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
+import { redact } from '../../errors/redact.js';
+import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { LoginOptions } from '../login.options.js';
+import { LOGIN, needs } from '../login.options.js';
+import { lookUpToken } from '../look-up-token.js';
+import type { MfaPasscodes } from '../mfa.js';
+import { checkMfa } from '../mfa.js';
+import { finishLogin } from '../submit-login.js';
+import { checkToken } from '../token.js';
+
+/**
+ * What a login function of one's own may do at the server. Its calls carry no token, but for one that is given.
+ * @publicApi
+ */
+export interface CustomLoginClient {
+  /** Scheme, host and port of the server. */
+  readonly endpoint: string;
+  /**
+   * Aborted when nobody waits for the login any more: the boot has run out of time, the login has taken more than a
+   * minute, or the application closes while none of the function's own calls is under way.
+   */
+  readonly signal: AbortSignal | undefined;
+  /**
+   * Writes to a path such as `auth/my-plugin/login`, and resolves with the whole JSON answer.
+   *
+   * @throws VaultError
+   */
+  write(path: string, data?: object, options?: { readonly token?: string }): Promise<unknown>;
+}
+
+/**
+ * What a login function returns: a token; a token with whether the module may revoke it when it is replaced and at the
+ * end; or the answer of a login path as it is, whose token the module owns.
+ * @publicApi
+ */
+export type CustomLoginResult =
+  string | { readonly token: string; readonly revoke?: boolean } | { readonly auth: object };
+
+/**
+ * A function that logs in. Its token is looked up before it is used.
+ * @publicApi
+ */
+export interface CustomAuth extends LoginOptions {
+  readonly method: 'custom';
+  /** Called at every login. `VaultError`s it throws are passed on, of others only the kind is told. */
+  readonly login: (vault: CustomLoginClient) => CustomLoginResult | Promise<CustomLoginResult>;
+  /** As with every other method. */
+  readonly mfa?: MfaPasscodes;
+}
+
+const OPERATION = 'log in with the function in "auth.login"';
+
+/** @internal */
+export class CustomLogin implements LoginMethod {
+  readonly method = 'custom';
+  readonly #options: CustomAuth;
+
+  constructor(options: CustomAuth) {
+    this.#options = options;
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const { namespace, mfa } = this.#options;
+    const result = await this.#call(client, signal);
+    if (isObject(result) && isObject(result['auth']))
+      return finishLogin(client, result, { operation: OPERATION, namespace, passcodes: mfa, signal });
+    const given = isObject(result) ? result : { token: result };
+    const { token, revoke = false } = given;
+    if (typeof token !== 'string' || typeof revoke !== 'boolean') throw unusable();
+    const source = 'the function in "auth.login"';
+    return lookUpToken(client, { token: checkToken(token.trim(), source), source, namespace, owned: revoke, signal });
+  }
+
+  async #call(client: VaultClient, signal: AbortSignal | undefined): Promise<unknown> {
+    const { namespace, login } = this.#options;
+    try {
+      return await login({
+        endpoint: client.endpoint,
+        signal,
+        write: async (path, data = {}, { token } = {}) => {
+          const { body } = await client.request({
+            method: 'POST',
+            path: encodePath(path, 'path'),
+            operation: `${OPERATION}: write ${path}`,
+            body: data,
+            token: token ?? null,
+            signal,
+            ...(namespace !== undefined && { namespace }),
+          });
+          return body;
+        },
+      });
+    } catch (error) {
+      if (isVaultError(error)) throw error;
+      if (signal?.aborted)
+        throw new VaultAbortedError(`Cannot ${OPERATION}: it was given up as it had not returned.`, {
+          operation: OPERATION,
+        });
+      // The message is the user's own and may hold anything, so only the kind of error is told.
+      const kind = error instanceof Error ? redact(error.name) : typeof error;
+      throw new VaultAuthenticationError(`Cannot ${OPERATION}: it failed (${kind}).`, { operation: OPERATION });
+    }
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function unusable(): VaultAuthenticationError {
+  return new VaultAuthenticationError(
+    `Cannot ${OPERATION}: it returned neither a token, nor { token, revoke }, nor the answer of a login ({ auth }).`,
+    { operation: OPERATION },
+  );
+}
+
+/** @internal */
+export const custom: LoginKind<CustomAuth> = {
+  shape: { ...LOGIN, login: is('function'), mfa: checkMfa },
+  create: (auth) => new CustomLogin(needs(auth, 'login')),
+};

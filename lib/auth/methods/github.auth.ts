@@ -1,0 +1,50 @@
+import type { VaultClient } from '../../client/vault-client.js';
+import type { Credential } from '../credential.js';
+import { checkCredential, resolveCredential } from '../credential.js';
+import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { MountedLoginOptions } from '../login.options.js';
+import { MOUNTED, mountOf } from '../login.options.js';
+import { submitLogin } from '../submit-login.js';
+
+/**
+ * A personal access token of GitHub (Vault only; OpenBao has no such method).
+ * @see https://developer.hashicorp.com/vault/api-docs/auth/github
+ * @publicApi
+ */
+export interface GithubAuth extends MountedLoginOptions {
+  readonly method: 'github';
+  /** Needs the scope `read:org`. Default: environment variable `VAULT_AUTH_GITHUB_TOKEN`. */
+  readonly token?: Credential;
+}
+
+/** @internal */
+export class GithubLogin implements LoginMethod {
+  readonly method = 'github';
+  readonly #options: GithubAuth;
+  readonly #mountPath: string;
+
+  constructor(options: GithubAuth) {
+    this.#options = options;
+    this.#mountPath = mountOf('github', options);
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const { token = { env: 'VAULT_AUTH_GITHUB_TOKEN' } } = this.#options;
+    return submitLogin(client, {
+      method: 'github',
+      mountPath: this.#mountPath,
+      path: 'login',
+      body: { token: await resolveCredential(token, 'auth.token') },
+      options: this.#options,
+      advice:
+        'Check "auth.token": GitHub may not know it, it may lack the scope "read:org", or its user may be in no organisation the method is configured for.',
+      signal,
+    });
+  }
+}
+
+/** @internal */
+export const github: LoginKind<GithubAuth> = {
+  shape: { ...MOUNTED, token: checkCredential },
+  create: (auth) => new GithubLogin(auth),
+};

@@ -1,0 +1,30 @@
+import type { LoginKind } from '../login-method.js';
+
+/**
+ * No login and no token: a Vault Agent or Proxy that listens next to the application adds its own (`auto_auth` with
+ * `use_auto_auth_token`). Requests carry no token header, and nothing is looked up, renewed or revoked.
+ * @see https://openbao.org/docs/agent-and-proxy/
+ * @publicApi
+ */
+export interface NoneAuth {
+  readonly method: 'none';
+}
+
+/** @internal */
+export const none: LoginKind<NoneAuth> = {
+  shape: {},
+  create: () => ({
+    method: 'none',
+    login: () =>
+      Promise.resolve({
+        token: undefined,
+        accessor: undefined,
+        policies: [],
+        leaseDuration: 0,
+        renewable: false,
+        tokenType: 'none',
+        namespace: undefined,
+        owned: false,
+      }),
+  }),
+};

@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { is, positive } from '../../options/check-options.js';
+import type { VaultClient } from '../../client/vault-client.js';
+import { VaultAuthenticationError, VaultBadResponseError } from '../../errors/index.js';
+import { redact } from '../../errors/redact.js';
+import { diagnoseRole } from './jwt-claims.js';
+import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { MountedLoginOptions } from '../login.options.js';
+import { MOUNTED, mountOf } from '../login.options.js';
+import { OidcCallback } from './oidc-callback.js';
+import { explainRefusal, finishLogin } from '../submit-login.js';
+
+const TIMEOUT_MS = 120_000;
+/** For what is asked of the server before and after the person. */
+const REQUESTS_MS = 60_000;
+
+/**
+ * A person logs in with a browser: for developers' machines. Every login opens the browser again, also the one after the
+ * token has ended.
+ * @see https://openbao.org/docs/auth/jwt/#oidc-authentication
+ * @publicApi
+ */
+export interface OidcAuth extends MountedLoginOptions {
+  readonly method: 'oidc';
+  /** Default: `default_role` of the mount. */
+  readonly role?: string;
+  /**
+   * Port on 127.0.0.1 to which the browser comes back; `http://localhost:<port>/oidc/callback` has to be among the role's
+   * `allowed_redirect_uris` (where the port may be any). Default: 8250.
+   */
+  readonly port?: number;
+  /** Gets the address to log in at, to open a browser for instance. Default: it is logged. */
+  readonly openUrl?: (url: string) => void | Promise<void>;
+  /** How long the person may take, in milliseconds; at boot, `boot.timeoutMs` counts too. Default: 120 000. */
+  readonly timeoutMs?: number;
+}
+
+/** @internal */
+export class OidcLogin implements LoginMethod {
+  readonly method = 'oidc';
+  readonly #options: OidcAuth;
+  readonly #mountPath: string;
+  readonly longestMs: number;
+
+  constructor(options: OidcAuth) {
+    this.#options = options;
+    this.longestMs = (options.timeoutMs ?? TIMEOUT_MS) + REQUESTS_MS;
+    this.#mountPath = mountOf('oidc', options);
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const { port = 8250, timeoutMs = TIMEOUT_MS } = this.#options;
+    const callback = await OidcCallback.listen(port);
+    try {
+      // Ties the callback to this login: the server gives the token to nobody else who has seen state and code.
+      const clientNonce = randomBytes(24).toString('base64url');
+      const { url, state } = await this.#authUrl(client, callback.redirectUri, clientNonce, signal);
+      await this.#open(url);
+      const code = await callback.wait(state, timeoutMs, signal);
+      const login = await this.#redeem(client, { state, code, client_nonce: clientNonce }, signal);
+      callback.answer(true);
+      return login;
+    } finally {
+      await callback.close();
+    }
+  }
+
+  async #authUrl(
+    client: VaultClient,
+    redirectUri: string,
+    clientNonce: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ url: string; state: string }> {
+    const { role } = this.#options;
+    const operation = `log in with oidc (auth/${this.#mountPath}): ask where to log in`;
+    const path = `auth/${this.#mountPath}/oidc/auth_url`;
+    const advice = 'Check "auth.role" and the configuration of the auth mount (oidc_discovery_url, oidc_client_id).';
+    const body = { redirect_uri: redirectUri, client_nonce: clientNonce, ...(role !== undefined && { role }) };
+    const answer = await this.#call(client, { method: 'POST', path, body }, { operation, advice, signal });
+    const given = (answer as { data?: Record<string, unknown> } | undefined)?.data?.['auth_url'];
+    if (given === '')
+      throw new VaultAuthenticationError(
+        `Cannot ${operation}: the server gave no address. Either the role does not exist, or ${JSON.stringify(redirectUri)} is not among its "allowed_redirect_uris"; the server's log says which.`,
+        { operation, path, reason: 'redirect-uri' },
+      );
+    const url = typeof given === 'string' && URL.canParse(given) ? new URL(given) : undefined;
+    const state = url?.searchParams.get('state') ?? '';
+    // Whatever is opened on somebody's machine is a web page.
+    if (!url || !/^https?:$/.test(url.protocol) || state === '')
+      throw new VaultBadResponseError(`Cannot ${operation}: the answer holds no web address with a "state".`, {
+        operation,
+        path,
+      });
+    return { url: url.href, state };
+  }
+
+  async #open(url: string): Promise<void> {
+    const { openUrl } = this.#options;
+    if (!openUrl) return new Logger('VaultModule').log(`Log in with a browser at ${url}`);
+    try {
+      await openUrl(url);
+    } catch (error) {
+      const kind = error instanceof Error ? redact(error.name) : typeof error;
+      throw new VaultAuthenticationError(`"auth.openUrl": the function failed (${kind}).`);
+    }
+  }
+
+  async #redeem(
+    client: VaultClient,
+    query: { readonly state: string; readonly code: string; readonly client_nonce: string },
+    signal: AbortSignal | undefined,
+  ): Promise<Login> {
+    const operation = `log in with oidc (auth/${this.#mountPath})`;
+    const path = `auth/${this.#mountPath}/oidc/callback`;
+    const advice =
+      'The identity provider accepted the person, and the server did not: check the claims, groups and audience the role is bound to, and the client secret of the auth mount.';
+    const body = await this.#call(client, { method: 'GET', path, query }, { operation, advice, signal });
+    const { namespace, mfa } = this.#options;
+    return finishLogin(client, body, { operation, path, namespace, passcodes: mfa, signal });
+  }
+
+  async #call(
+    client: VaultClient,
+    request: { method: 'GET' | 'POST'; path: string; body?: object; query?: Readonly<Record<string, string>> },
+    { operation, advice, signal }: { operation: string; advice: string; signal: AbortSignal | undefined },
+  ): Promise<unknown> {
+    const { namespace, role } = this.#options;
+    try {
+      const { body } = await client.request({
+        ...request,
+        operation,
+        token: null,
+        signal,
+        secrets: Object.values(request.query ?? {}),
+        ...(namespace !== undefined && { namespace }),
+      });
+      return body;
+    } catch (error) {
+      const diagnose = (said: string) => diagnoseRole(this.#mountPath, role, said);
+      throw explainRefusal(error, { method: 'oidc', mountPath: this.#mountPath, advice, diagnose }, operation);
+    }
+  }
+}
+
+/** @internal */
+export const oidc: LoginKind<OidcAuth> = {
+  shape: {
+    ...MOUNTED,
+    role: is('string'),
+    port: (value) =>
+      typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535
+        ? undefined
+        : 'a port: a whole number up to 65 535 (0 takes a free one)',
+    openUrl: is('function'),
+    timeoutMs: positive,
+  },
+  create: (auth) => new OidcLogin(auth),
+};

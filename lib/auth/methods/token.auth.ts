@@ -1,0 +1,51 @@
+import type { VaultClient } from '../../client/vault-client.js';
+import { VaultAuthenticationError } from '../../errors/index.js';
+import type { Credential } from '../credential.js';
+import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
+import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { LoginOptions } from '../login.options.js';
+import { LOGIN } from '../login.options.js';
+import { lookUpToken } from '../look-up-token.js';
+import { checkToken } from '../token.js';
+
+/**
+ * An existing token. It is looked up at boot, and never revoked by this module.
+ * @publicApi
+ */
+export interface TokenAuth extends LoginOptions {
+  readonly method: 'token';
+  /** Default: `BAO_TOKEN`, else `VAULT_TOKEN`. */
+  readonly token?: Credential;
+}
+
+/** @internal */
+export class TokenLogin implements LoginMethod {
+  readonly method = 'token';
+  readonly #options: TokenAuth;
+
+  constructor(options: TokenAuth) {
+    this.#options = options;
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const { token: credential = defaultToken(), namespace } = this.#options;
+    const source = describeCredential(credential);
+    const token = checkToken(await resolveCredential(credential, 'auth.token'), source);
+    return lookUpToken(client, { token, source, namespace, owned: false, signal });
+  }
+}
+
+function defaultToken(): Credential {
+  // As with all variables: BAO_TOKEN counts when it is set at all, and an empty one counts as no token.
+  const name = process.env['BAO_TOKEN'] === undefined ? 'VAULT_TOKEN' : 'BAO_TOKEN';
+  if (process.env[name]) return { env: name };
+  throw new VaultAuthenticationError(
+    'No way to log in is configured. Set "auth" in the options of VaultModule (for example { method: "approle", … }), or the environment variable VAULT_TOKEN or BAO_TOKEN.',
+  );
+}
+
+/** @internal */
+export const token: LoginKind<TokenAuth> = {
+  shape: { ...LOGIN, token: checkCredential },
+  create: (auth) => new TokenLogin(auth),
+};

@@ -1,0 +1,169 @@
+import type { VaultError, VaultErrorDetails } from '../../errors/index.js';
+import {
+  VaultAbortedError,
+  VaultBadResponseError,
+  VaultClosedError,
+  VaultConnectionError,
+  VaultInvalidOptionError,
+  VaultTimeoutError,
+  VaultTlsError,
+} from '../../errors/index.js';
+import { ExchangeInterrupted } from '../exchange.js';
+import { ProxyFailure } from '../connections/proxy-tunnel.js';
+
+/** How a call is named in its errors. @internal */
+export interface CallContext extends VaultErrorDetails {
+  readonly operation: string;
+  readonly endpoint: string;
+  readonly timeoutMs: number;
+  /** When the call ends, by the monotonic clock. */
+  readonly deadline: number;
+  readonly connectTimeoutMs: number;
+  readonly maxBytes: number;
+  /** In words, with a space before it: what earlier tries of this call have met. */
+  readonly earlier: string;
+}
+
+/** How the message of every failed call begins. @internal */
+export function beginning({ operation, endpoint, earlier }: CallContext): string {
+  return `Cannot ${operation} at ${endpoint}${earlier}`;
+}
+
+const TLS_FIX: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'The certificate of the server has expired. Renew it on the server.',
+  CERT_NOT_YET_VALID: 'The certificate of the server is not valid yet. Check the clocks of both machines.',
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    'The certificate is for another host name. Use a name the certificate lists in "endpoint", or set "tls.serverName" (VAULT_TLS_SERVER_NAME).',
+  ERR_SSL_WRONG_VERSION_NUMBER:
+    'The server does not speak TLS on this port. If it is a development server, write "http://" in "endpoint".',
+};
+const UNKNOWN_AUTHORITY = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
+const UNKNOWN_AUTHORITY_FIX =
+  'The certificate is signed by an authority this machine does not know. Give its certificate in "tls.ca" (VAULT_CACERT names the file).';
+
+const CLIENT_CERTIFICATE_FIX =
+  'If the server asks for a client certificate, set "tls.cert" and "tls.key" (VAULT_CLIENT_CERT, VAULT_CLIENT_KEY).';
+
+const CONNECTION_FIX: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Nothing listens there. Check "endpoint" (VAULT_ADDR) and that the server is running.',
+  ENOTFOUND: 'The host name is not known. Check "endpoint" (VAULT_ADDR) and DNS.',
+  EAI_AGAIN: 'The host name could not be looked up just now. Check DNS.',
+  EHOSTUNREACH: 'The host cannot be reached. Check the network and firewalls between this machine and the server.',
+  ENETUNREACH: 'The network cannot be reached. Check the network of this machine.',
+};
+/** What to do about an answer that did not arrive whole. @internal */
+export const IF_IT_REPEATS = 'If this repeats, look at the log of the server and of any proxy before it.';
+/** undici's own codes, which mean something to nobody else. */
+const CLOSED_BY_SERVER = 'UND_ERR_SOCKET';
+const INVALID_HEADER = 'UND_ERR_INVALID_ARG';
+const CLOSED_BY_US = ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'];
+const NOT_HTTP = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$|^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/;
+
+/** The typed error for a failure below HTTP; `sent` tells whether the request had a connection. The original is not kept: it would carry request headers. @internal */
+export function networkFailure(failure: unknown, call: CallContext, sent = true): VaultError {
+  const where = beginning(call);
+  if (failure instanceof ExchangeInterrupted) {
+    switch (failure.fault) {
+      case 'deadline':
+        return new VaultTimeoutError(
+          `${where}: no complete answer within ${call.timeoutMs} ms. Check the server's health, or raise "request.timeoutMs".`,
+          call,
+        );
+      case 'stalled':
+        return new VaultTimeoutError(
+          `${where}: no complete answer in its share of ${call.timeoutMs} ms, so that there is time to ask another server. Raise "request.timeoutMs" if it needs longer.`,
+          { ...call, reason: 'stalled' },
+        );
+      case 'aborted':
+        return new VaultAbortedError(`${where}: the caller aborted it.`, {
+          ...call,
+          reason: sent ? undefined : 'no-connection',
+        });
+      case 'too-large':
+        return new VaultBadResponseError(
+          `${where}: the answer is larger than ${call.maxBytes} bytes and was dropped.`,
+          call,
+        );
+    }
+  }
+  if (failure instanceof ProxyFailure) return proxyFailure(failure, where, call);
+  const reason = codeOf(failure);
+  if (CLOSED_BY_US.includes(reason)) return closedFailure(call);
+  if (reason === INVALID_HEADER) {
+    return new VaultInvalidOptionError(
+      `Cannot ${call.operation}: the token, the namespace or another header of the call holds a character that cannot be sent, such as a line break.`,
+      call,
+    );
+  }
+  const details = { ...call, reason };
+  if (NOT_HTTP.test(reason)) {
+    return new VaultBadResponseError(
+      `${where}: what answers there does not speak HTTP as Vault does (${reason}). Check "endpoint" (VAULT_ADDR).${otherScheme(call)}`,
+      details,
+    );
+  }
+  if (reason === 'UND_ERR_CONNECT_TIMEOUT' || reason === 'ETIMEDOUT') {
+    return new VaultTimeoutError(
+      `${where}: no connection within ${call.connectTimeoutMs} ms. Check "endpoint" (VAULT_ADDR) and firewalls in between.`,
+      details,
+    );
+  }
+  const tlsFix = tlsAdvice(reason);
+  if (tlsFix) return new VaultTlsError(`${where}: TLS failed (${reason}). ${tlsFix}`, details);
+  if (reason === CLOSED_BY_SERVER) {
+    return new VaultConnectionError(
+      `${where}: the connection was closed before the answer was complete.${otherScheme(call)} ${IF_IT_REPEATS}`,
+      details,
+    );
+  }
+  const fix = CONNECTION_FIX[reason] ?? `The connection broke. ${IF_IT_REPEATS}`;
+  return new VaultConnectionError(`${where}: ${reason}. ${fix}`, details);
+}
+
+function proxyFailure({ proxy, reason }: ProxyFailure, where: string, call: CallContext): VaultError {
+  const details = { ...call, reason };
+  const through = `${where} through the proxy ${proxy}: ${reason}.`;
+  if (reason === 'status 407') {
+    return new VaultInvalidOptionError(
+      `${through} The proxy wants a user name and password, or other ones: write them into "request.proxy" (VAULT_PROXY_ADDR).`,
+      details,
+    );
+  }
+  const fix = reason.startsWith('status')
+    ? 'The proxy does not connect to this server: look at its rules and its log.'
+    : 'Check "request.proxy" (VAULT_PROXY_ADDR) and that the proxy is running.';
+  return new VaultConnectionError(`${through} ${fix}`, details);
+}
+
+/** The error for a call of an application that has been closed. @internal */
+export function closedFailure(call: CallContext): VaultClosedError {
+  return new VaultClosedError(`Cannot ${call.operation}: the Vault session of this application is closed.`, call);
+}
+
+/** What a server does to the wrong protocol, and to a missing client certificate, looks like any other broken connection. */
+function otherScheme({ endpoint }: CallContext): string {
+  return endpoint.startsWith('https:')
+    ? ` ${CLIENT_CERTIFICATE_FIX}`
+    : ' If the server speaks TLS, write "https://" in "endpoint".';
+}
+
+function tlsAdvice(reason: string): string | undefined {
+  if (UNKNOWN_AUTHORITY.includes(reason)) return UNKNOWN_AUTHORITY_FIX;
+  if (TLS_FIX[reason]) return TLS_FIX[reason];
+  if (/ALERT|CERT|^ERR_(SSL|TLS|OSSL)|^EPROTO$/.test(reason)) {
+    return `${CLIENT_CERTIFICATE_FIX} Else compare the TLS settings of both sides.`;
+  }
+  return undefined;
+}
+
+function codeOf(failure: unknown): string {
+  const { code, errors, name } = failure as { code?: unknown; errors?: readonly { code?: unknown }[]; name?: unknown };
+  const found = code ?? errors?.[0]?.code ?? (name === 'HTTPParserError' ? 'HPE_INVALID' : undefined);
+  return typeof found === 'string' && found !== '' ? found : 'connection failed';
+}

@@ -1,0 +1,196 @@
+import type { VaultError } from '../../errors/index.js';
+import {
+  VaultAuthenticationError,
+  VaultBadResponseError,
+  VaultCasMismatchError,
+  VaultDeletedVersionError,
+  VaultNotFoundError,
+  VaultNotInitializedError,
+  VaultPermissionError,
+  VaultRateLimitedError,
+  VaultRequestError,
+  VaultSealedError,
+  VaultServerError,
+} from '../../errors/index.js';
+import { redact } from '../../errors/redact.js';
+import type { RawAnswer } from '../exchange.js';
+import type { CallContext } from './network-failure.js';
+import { beginning, IF_IT_REPEATS } from './network-failure.js';
+import { policyStanza } from './policy-stanza.js';
+import { isJsonObject } from '../response.js';
+import type { VaultRequest } from '../vault-request.js';
+
+const MOST_MESSAGES = 5;
+const REDIRECTS: readonly number[] = [301, 302, 307, 308];
+const NOT_VAULTS = 'The body is not Vault’s: a proxy or load balancer may have answered.';
+
+/** What a deletion time looks like; anything else a server puts there stays out of messages. */
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]{1,20}(?:Z|[+-]\d\d:\d\d)$/;
+
+/**
+ * The typed error for an answer with an error status.
+ *
+ * @param secrets what went with the request, so that a server that echoes it cannot make us print it
+ * @see https://developer.hashicorp.com/vault/api-docs#http-status-codes
+ * @internal
+ */
+export function statusFailure(
+  answer: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: unknown },
+  request: VaultRequest,
+  secrets: readonly string[],
+  call: CallContext,
+): VaultError {
+  const { status, body } = answer;
+  // What happened is told from the server's own words: blanking secrets out may change them.
+  const words = wordsOf(body);
+  const said = words.map((text) => redact(tidy(text), secrets)).filter((text) => text !== '');
+  const details = { ...call, statusCode: status };
+  const where = beginning(call);
+  const because = said.length > 0 ? `: ${said.join('; ')} (status ${status}).` : `: status ${status}.`;
+
+  switch (status) {
+    case 400:
+      if (words.some((text) => text.includes('check-and-set parameter required'))) {
+        return new VaultRequestError(
+          `${where}${because} This secret takes no write without "cas": give the current version, or 0 if there is none.`,
+          details,
+        );
+      }
+      if (words.some((text) => text.includes('check-and-set'))) {
+        return new VaultCasMismatchError(
+          `${where}${because} Somebody else wrote in between: read again, then write with the new version as "cas".`,
+          details,
+        );
+      }
+      break;
+    case 401:
+      return new VaultAuthenticationError(
+        `${where}${because} Vault itself refuses tokens with status 403, so a proxy before it may want credentials.`,
+        details,
+      );
+    case 403:
+      return new VaultPermissionError(
+        `${where}${because} If the token is still valid, its policies do not allow this. Add to one of them: ${policyStanza(request)}`,
+        {
+          ...details,
+          // A failed policy check comes as a list ("1 error occurred: …"), a token the server does not know as bare words.
+          policyDenied: words.some((text) => /occurred/.test(text) && !/invalid token/.test(text)),
+        },
+      );
+    case 404:
+      return notFound(where, because, body, words.length === 0, details);
+    case 429:
+      return new VaultRateLimitedError(`${where}${because} The server limits the rate of requests.`, {
+        ...details,
+        retryAfterMs: retryAfterMs(answer.headers['retry-after']),
+      });
+    case 501:
+      if (!isJsonObject(body)) break;
+      return new VaultNotInitializedError(
+        `${where}: the server is not initialised. Run "bao operator init" (or "vault operator init") once.`,
+        details,
+      );
+    case 503:
+      if (words.some((text) => /sealed/i.test(text))) {
+        return new VaultSealedError(
+          `${where}: the server is sealed. Unseal it ("bao operator unseal"), or set "unseal" in the module's options.`,
+          details,
+        );
+      }
+      break;
+    default:
+  }
+  if (status >= 500) {
+    const advice = said.length > 0 ? 'Look at the log of the server.' : NOT_VAULTS;
+    return new VaultServerError(`${where}${because} ${advice}`, details);
+  }
+  if (status >= 300 && status < 400) {
+    const why = REDIRECTS.includes(status)
+      ? 'it redirects again after one redirect'
+      : `it answers with status ${status}`;
+    return new VaultBadResponseError(
+      `${where}: ${why}, which Vault does not do. Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.`,
+      details,
+    );
+  }
+  return new VaultRequestError(`${where}${because}`, details);
+}
+
+/** The error for a status that may have a body, and has one that is not JSON, or only the beginning of one. @internal */
+export function notJson(
+  { status, headers, text }: RawAnswer,
+  cut: boolean,
+  secrets: readonly string[],
+  call: CallContext,
+): VaultBadResponseError {
+  const contentType = headers['content-type'];
+  const encoding = headers['content-encoding'];
+  const kind = contentType ? redact(contentType, secrets) : 'no content type';
+  if (cut) {
+    return new VaultBadResponseError(
+      `${beginning(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short. ${IF_IT_REPEATS}`,
+      { ...call, statusCode: status, reason: 'cut-short' },
+    );
+  }
+  let why = contentType?.includes('json') ? 'the JSON is malformed' : `it is not JSON (${kind})`;
+  if (encoding) why = `it is compressed (${redact(encoding, secrets)}), which nobody asked for`;
+  const plainHttp = text.includes('HTTP request to an HTTPS server')
+    ? ' The server speaks TLS: write "https://" in "endpoint".'
+    : '';
+  return new VaultBadResponseError(
+    `${beginning(call)}: the answer (status ${status}) is no answer of Vault, ${why}. ` +
+      `Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy, a login page or another service.${plainHttp}`,
+    { ...call, statusCode: status },
+  );
+}
+
+function notFound(
+  where: string,
+  because: string,
+  body: unknown,
+  silent: boolean,
+  details: CallContext & { statusCode: number },
+): VaultError {
+  const data = isJsonObject(body) ? body['data'] : undefined;
+  const metadata = isJsonObject(data) ? data['metadata'] : undefined;
+  if (isJsonObject(metadata)) {
+    const { version: number, deletion_time: time } = metadata;
+    const version = typeof number === 'number' ? number : undefined;
+    const deletionTime = typeof time === 'string' && TIME.test(time) ? time : undefined;
+    const destroyed = metadata['destroyed'] === true;
+    return new VaultDeletedVersionError(
+      `${where}: version ${version ?? 'asked for'} of this secret ` +
+        (destroyed
+          ? 'is destroyed; its data is gone for good. Write a new version.'
+          : `was deleted${deletionTime ? ` at ${deletionTime}` : ''}. Undelete it or write a new version.`),
+      { ...details, destroyed, version, deletionTime },
+    );
+  }
+  const advice = silent
+    ? 'Nothing is stored there.'
+    : 'Check the mount path, the version of the engine, and the namespace.';
+  return new VaultNotFoundError(`${where}${because} ${advice}`, { ...details, nothingStored: silent });
+}
+
+/** What the server says about a failure: its errors, and for a wrong kind of path its warnings. */
+function wordsOf(body: unknown): string[] {
+  if (!isJsonObject(body)) return [];
+  return [body['errors'], body['warnings']]
+    .flatMap((list): unknown[] => (Array.isArray(list) ? list.slice(0, MOST_MESSAGES) : []))
+    .filter((text): text is string => typeof text === 'string');
+}
+
+function tidy(text: string): string {
+  return text
+    .replace(/^\d+ errors? occurred:\s*/, '')
+    .replaceAll('\n\t* ', ' ')
+    .replace(/^\* /, '');
+}
+
+/** `Retry-After` in milliseconds: whole seconds or an HTTP date (RFC 9110, 10.2.3). @internal */
+export function retryAfterMs(header: string | undefined, now = Date.now()): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d{1,10}$/.test(header)) return Number(header) * 1000;
+  const date = /^[A-Z][a-z]{2}/.test(header) ? Date.parse(header) : NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

@@ -1,0 +1,80 @@
+import type { JsonObject } from '../../client/response.js';
+import type { VaultError } from '../../errors/index.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import type { ConfigEntries, ConfigEntry } from '../configuration.js';
+import type { ConfigLayer } from '../config-layer.js';
+import { fileEntries } from '../files/file-entries.js';
+import { mapKeys } from './key-mapping.js';
+import { put } from './merge-entries.js';
+import type { SecretReads } from '../sources/read-secrets.js';
+import { addressId } from '../sources/read-secrets.js';
+import { reservedKeyIn } from '../reserved-keys.js';
+import type { SecretFile } from '../files/secret-files.js';
+import { originOf } from '../origins/value-origin.js';
+import type { ResolvedSource } from '../sources/vault-source.js';
+
+/** @internal */
+export interface AssembledFile {
+  readonly entry: ConfigEntry;
+  readonly file: SecretFile;
+}
+
+/** A layer with its values, and every key that was missing or refused. @internal */
+export interface AssembledLayer {
+  readonly entries: ConfigEntries;
+  /** Files to write, each with the entry that holds its path. No schema sees those: it describes what is in Vault. */
+  readonly files: readonly AssembledFile[];
+  readonly failures: readonly VaultError[];
+}
+
+/**
+ * Puts a layer together from what was read: later sources win, key by key. A value is replaced as a whole, objects
+ * included; only the containers that `as` makes are merged. Sources that could not be read are passed over: whether that
+ * is a failure is decided where they are read.
+ *
+ * @param folder where files go that have no path of their own
+ * @param resolve replaces references in values, where that is asked for
+ * @internal
+ */
+export function assembleLayer(
+  { path, sources }: ConfigLayer,
+  reads: SecretReads,
+  folder: string,
+  resolve?: (value: unknown, name: string) => unknown,
+): AssembledLayer {
+  const entries = new Map<string, ConfigEntry>();
+  const failures: VaultError[] = [];
+  const files: AssembledFile[] = [];
+  for (const source of sources) {
+    const read = reads.get(addressId(source));
+    if (!read?.secret) continue;
+    const refusal = refusalOf(source, read.secret.data);
+    if (refusal) {
+      failures.push(refusal);
+      continue;
+    }
+    const containers = [...path, ...(source.as?.split('.') ?? [])];
+    const origin = originOf(source, read);
+    const { keys, failures: failed } = mapKeys(source, read.secret, containers);
+    failures.push(...failed);
+    for (const { key, path } of keys) {
+      const given = read.secret.data[key];
+      const value = resolve ? resolve(given, `the key ${JSON.stringify(key)} of secret "${source.secretPath}"`) : given;
+      put(entries, source.aliases ? { path, value, origin, aliases: true } : { path, value, origin });
+    }
+    const found = fileEntries(source, read.secret, containers, keys, folder);
+    failures.push(...found.failures);
+    for (const { path, file } of found.files) files.push({ file, entry: { path, value: file.path, origin } });
+  }
+  return { entries, files, failures };
+}
+
+function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {
+  const reserved = reservedKeyIn(data);
+  return reserved === undefined
+    ? undefined
+    : new VaultInvalidOptionError(
+        `Secret "${secretPath}" in mount "${mountPath}" has a key called "${reserved}", which no configuration may have. Rename it in Vault.`,
+        { path: `${mountPath}/data/${secretPath}`, mountPath },
+      );
+}

@@ -1,0 +1,64 @@
+import { isJsonObject } from '../../client/response.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import type { AssembledLayer } from './assemble.js';
+import type { ConfigLayer } from '../config-layer.js';
+import type { ConfigEntries, ConfigEntry } from '../configuration.js';
+import { containerAt, entryId, valuesOf } from '../configuration.js';
+import { describeIssue } from './describe-issue.js';
+import { containersOf } from './settle.js';
+import { NO_SECRET } from '../origins/value-origin.js';
+
+/**
+ * Runs the values of a layer through its schema; what the schema makes of them, defaults included, replaces them.
+ * @internal
+ */
+export async function validateLayer(
+  layer: ConfigLayer,
+  entries: ConfigEntries,
+): Promise<Omit<AssembledLayer, 'files'>> {
+  const { schema, path, option } = layer;
+  if (!schema) return { entries, failures: [] };
+  const input = containerAt(valuesOf(entries), path);
+  let result;
+  try {
+    result = await schema['~standard'].validate(input);
+  } catch {
+    // Its message is somebody else's and may quote a value.
+    const message = `The schema of ${option} failed instead of giving a result. Look at its refinements and transforms.`;
+    return { entries, failures: [new VaultInvalidOptionError(message)] };
+  }
+  if (result.issues) {
+    const issues = result.issues.map((issue) => describeIssue(issue, path, input));
+    return {
+      entries,
+      failures: [new VaultInvalidOptionError(`The values of ${option} do not fit its schema: ${issues.join('; ')}.`)],
+    };
+  }
+  if (!isJsonObject(result.value)) {
+    const message = `The schema of ${option} makes something else than an object of its values.`;
+    return { entries, failures: [new VaultInvalidOptionError(message)] };
+  }
+  return { entries: replaceValues(result.value, path, entries), failures: [] };
+}
+
+/** The values of the output under the origins of the input; a default has that of the layer's first value. */
+function replaceValues(output: object, path: readonly string[], entries: ConfigEntries): ConfigEntries {
+  const replaced = new Map<string, ConfigEntry>();
+  const containers = containersOf(entries);
+  const [first] = entries.values();
+  const queue: { readonly path: readonly string[]; readonly values: object }[] = [{ path, values: output }];
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    for (const [key, value] of Object.entries(next.values)) {
+      const place = [...next.path, key] as unknown as ConfigEntry['path'];
+      const id = entryId(place);
+      if (containers.has(id) && isJsonObject(value)) {
+        queue.push({ path: place, values: value });
+        continue;
+      }
+      const entry = entries.get(id);
+      const origin = entry?.origin ?? { ...(first?.origin ?? NO_SECRET), fromSchema: true, hides: [] };
+      replaced.set(id, { ...entry, path: place, value, origin });
+    }
+  }
+  return replaced;
+}

@@ -1,0 +1,78 @@
+import type { DynamicModule, FactoryProvider } from '@nestjs/common';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import { samePlain } from '../plain.js';
+import type { StandardSchema } from '../standard-schema.js';
+import type { VaultSource, VaultSourceOptions } from '../sources/vault-source.js';
+
+/**
+ * What a namespace is made of: one secret, or `sources` for several, of which later ones win key by key.
+ * @publicApi
+ */
+export interface VaultConfigNamespaceOptions<S = StandardSchema<unknown, object>> extends Partial<
+  Omit<VaultSourceOptions, 'as'>
+> {
+  /** Several secrets instead of `secretPath`. */
+  readonly sources?: readonly VaultSource[];
+  /** Any Standard Schema (zod, valibot, arktype, …): checks the values; its defaults and transforms reach the consumer. */
+  readonly schema?: S;
+  /** Name of the `VaultModule` that reads it. Default: the one without a name. */
+  readonly vault?: string;
+}
+
+/**
+ * A typed part of the configuration that comes from Vault. It stands wherever a factory of `registerAs` does:
+ * `@Inject(databaseConfig.KEY) database: ConfigType<typeof databaseConfig>`, `databaseConfig.asProvider()`.
+ *
+ * The injected object stays current: after a refresh its properties have the new values.
+ * @publicApi
+ */
+export interface VaultConfigNamespace<T extends object = Record<string, unknown>> {
+  /** The current values. @throws VaultInvalidOptionError when no booted `VaultModule` has read this namespace */
+  (): T;
+  /** Injection token of the values. */
+  readonly KEY: string;
+  /** Imports and factory for `forRootAsync` of other modules: `TypeOrmModule.forRootAsync(databaseConfig.asProvider())`. */
+  asProvider(): { imports: [DynamicModule]; useFactory(values: T): T; inject: NonNullable<FactoryProvider['inject']> };
+}
+
+const DEFINITION: unique symbol = Symbol.for('nestjs-vault.namespace') as never;
+
+/** What this module knows of a namespace. @internal */
+export interface NamespaceDefinition {
+  readonly name: string;
+  readonly KEY: string;
+  readonly options: VaultConfigNamespaceOptions;
+  /** Values in the application that was booted last. */
+  current: object | undefined;
+}
+
+/** @internal */
+export function define(namespace: object, definition: NamespaceDefinition): void {
+  Object.defineProperty(namespace, DEFINITION, { value: definition });
+}
+
+/**
+ * Two namespaces of one name have the same token and the same place. The same declaration may come twice: a file that is
+ * loaded in two formats, or again.
+ *
+ * @throws VaultInvalidOptionError when they are not the same
+ * @internal
+ */
+export function refuseNamesake(namespace: NamespaceDefinition, known: NamespaceDefinition): void {
+  if (namespace === known || samePlain(namespace.options, known.options)) return;
+  throw new VaultInvalidOptionError(
+    `Two namespaces are called "${namespace.name}": one of ${secretsOf(namespace)}, and one of ${secretsOf(known)}. They would have the same token and the same place in ConfigService. Rename one.`,
+  );
+}
+
+function secretsOf({ options: { sources, secretPath = '' } }: NamespaceDefinition): string {
+  const paths = (sources ?? [secretPath]).map((source) => (typeof source === 'string' ? source : source.secretPath));
+  return paths.map((path) => JSON.stringify(path)).join(' and ');
+}
+
+/** `undefined` for anything but a namespace. @internal */
+export function definitionOf(namespace: unknown): NamespaceDefinition | undefined {
+  return typeof namespace === 'function'
+    ? (namespace as { [DEFINITION]?: NamespaceDefinition })[DEFINITION]
+    : undefined;
+}

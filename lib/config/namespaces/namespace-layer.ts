@@ -1,0 +1,41 @@
+import type { Environment } from '../../options/env-file.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import type { NamespaceDefinition } from './config-namespace.js';
+import type { ConfigLayer } from '../config-layer.js';
+import { isKeyPath } from '../reserved-keys.js';
+import { isStandardSchema } from '../standard-schema.js';
+import type { ResolvedSource, VaultSourceOptions } from '../sources/vault-source.js';
+import { resolveSource } from '../sources/vault-source.js';
+
+/** The layer a namespace is. @throws VaultInvalidOptionError, VaultInvalidPathError naming the namespace @internal */
+export function namespaceLayer(namespace: NamespaceDefinition, environment: Environment): ConfigLayer {
+  const { name, options } = namespace;
+  const option = `vaultConfig(${JSON.stringify(name)})`;
+  const { sources, schema, vault: _, ...source } = options;
+  return {
+    option,
+    namespace,
+    path: name.split('.'),
+    sources: sources
+      ? sources.map((entry, index): ResolvedSource => resolveSource(entry, `${option}.sources[${index}]`, environment))
+      : [resolveSource(source as VaultSourceOptions, option, environment)],
+    schema,
+  };
+}
+
+/** What can be said about a namespace where it is declared, before there is an environment. @internal */
+export function checkNamespace({ name, options }: NamespaceDefinition): void {
+  if (typeof name !== 'string' || name === '')
+    throw new VaultInvalidOptionError('vaultConfig() takes a name first, such as "database".');
+  const refuse = (why: string) => new VaultInvalidOptionError(`vaultConfig(${JSON.stringify(name)}) ${why}`);
+  if (!isKeyPath(name))
+    throw refuse('has a name that no configuration key may have; a name such as "database" is fine.');
+  if (typeof options !== 'object' || options === null)
+    throw refuse('takes an object such as { secretPath: "my-app" }.');
+  if ((options.sources === undefined) === (options.secretPath === undefined))
+    throw refuse('takes either "secretPath" or "sources".');
+  if (options.sources && options.sources.length === 0) throw refuse('has an empty list of "sources".');
+  if (options.schema !== undefined && !isStandardSchema(options.schema))
+    throw refuse('has a "schema" that is no Standard Schema; take one of zod, valibot or arktype.');
+  if (options.vault !== undefined && typeof options.vault !== 'string') throw refuse('has a "vault" that is no name.');
+}

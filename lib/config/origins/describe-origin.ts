@@ -1,0 +1,26 @@
+import { duration } from '../duration.js';
+import type { VaultValueOrigin } from './value-origin.js';
+
+/**
+ * Where a value came from, in one line: `database.password: secret/my-app/db, version 3, written 2 days ago; hides
+ * secret/application, version 1`.
+ * @internal
+ */
+export function describeOrigin({ key, hides, ...origin }: VaultValueOrigin, now: Date): string {
+  const { createdTime, fromSchema } = origin;
+  const written = Date.parse(createdTime);
+  const age = Number.isNaN(written) ? '' : `, written ${duration(Math.max(0, now.getTime() - written))} ago`;
+  const place = fromSchema ? `made by the schema of ${placeOf(origin)}` : placeOf(origin) + age;
+  const hidden = hides.map((other) => placeOf(other));
+  // Who writes secrets must not be able to write lines of the log.
+  const name = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
+  return `${name}: ${place}${hidden.length > 0 ? `; hides ${hidden.join(', ')}` : ''}`;
+}
+
+function placeOf(origin: Omit<VaultValueOrigin, 'hides' | 'key'>): string {
+  const { variable, namespace, mountPath, secretPath, version } = origin;
+  const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
+  const secret = secretPath === '' ? undefined : `${mountPath}/${secretPath}${where}, version ${version}`;
+  if (variable === undefined) return secret ?? 'config.load';
+  return secret === undefined ? `variable ${variable}` : `variable ${variable}, which refers to ${secret}`;
+}

@@ -1,0 +1,179 @@
+import type { VaultError } from '../../errors/index.js';
+import { isVaultError, VaultClosedError, VaultNotFoundError } from '../../errors/index.js';
+import type { VaultConfigChange } from './config-change.js';
+import type { ConfigurationStore } from '../configuration-store.js';
+import { addressId } from '../sources/read-secrets.js';
+import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
+import type { VaultRefreshOptions } from './refresh.options.js';
+import { REFRESH_INTERVAL_MS } from './refresh.options.js';
+
+/** Every round is so much earlier than the interval says, at most: instances that started together drift apart. */
+const JITTER = 0.2;
+/** After failures the interval doubles, up to so many times its length. */
+const LONGEST_BACKOFF = 8;
+
+/**
+ * What a refresh found. Never holds a value.
+ * @publicApi
+ */
+export interface VaultRefreshResult {
+  /** What has changed; `undefined` when nothing has. */
+  readonly change: VaultConfigChange | undefined;
+  /** Sources that could not be read, whose last good values stay; and new values that were refused. */
+  readonly problems: readonly VaultError[];
+}
+
+/**
+ * Keeps the configuration of an application current: reads every source again, and applies what is new as one step. What
+ * cannot be read, or does not fit its schema, leaves the last good values in place.
+ * @internal
+ */
+export class ConfigurationRefresher {
+  readonly #store: ConfigurationStore;
+  readonly #options: VaultRefreshOptions | undefined;
+  readonly #report: (result: VaultRefreshResult) => void;
+  #running: Promise<VaultRefreshResult> | undefined;
+  #next: Promise<VaultRefreshResult> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #closed = false;
+  readonly #ending = new AbortController();
+  readonly #onSighup = () => void this.#round();
+
+  /** @param report called after each round; its errors are its own business */
+  constructor(
+    store: ConfigurationStore,
+    options: VaultRefreshOptions | undefined,
+    report: (result: VaultRefreshResult) => void,
+  ) {
+    this.#store = store;
+    this.#options = options;
+    this.#report = report;
+  }
+
+  /** Begins the rounds, when there is an interval. */
+  start(): void {
+    if (this.#closed || !this.#options) return;
+    if (this.#options.sighup) process.on('SIGHUP', this.#onSighup);
+    this.#schedule(this.#options.intervalMs ?? REFRESH_INTERVAL_MS);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    process.removeListener('SIGHUP', this.#onSighup);
+    this.#ending.abort();
+  }
+
+  /**
+   * Reads everything that is written by the time of the call. Callers that ask while a refresh is under way share the one
+   * after it: the one under way may have read already.
+   *
+   * @throws VaultClosedError after `close()`; nothing else: problems are part of the result
+   */
+  refresh(): Promise<VaultRefreshResult> {
+    if (this.#closed) {
+      return Promise.reject(new VaultClosedError('Cannot refresh the configuration: the application is closed.'));
+    }
+    if (!this.#running) {
+      return this.#exclusively(() => this.#store.loader.read({ signal: this.#ending.signal }));
+    }
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.refresh();
+      });
+    return this.#next;
+  }
+
+  /** Applies what somebody else has read. @throws VaultClosedError after `close()` */
+  async adopt(found: SecretReads): Promise<VaultRefreshResult> {
+    while (this.#running) await this.#running.catch(() => undefined);
+    return this.#exclusively(() => Promise.resolve(found));
+  }
+
+  #exclusively(read: () => Promise<SecretReads>): Promise<VaultRefreshResult> {
+    const run = async (): Promise<VaultRefreshResult> => {
+      const result = await this.#apply(await read());
+      if (this.#closed) throw new VaultClosedError('Cannot refresh the configuration: the application is closed.');
+      this.#report(result);
+      return result;
+    };
+    this.#running = run().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #apply(found: SecretReads): Promise<VaultRefreshResult> {
+    const { loader, reads: before } = this.#store;
+    const { plan } = loader;
+    const problems: VaultError[] = [];
+    const reads = new Map<string, SecretRead>();
+    for (const [id, read] of found) reads.set(id, keepOrTake(before.get(id), read, problems, this.#isOptional(id)));
+    // Of a namespace that was added after the reading had begun.
+    for (const id of plan.layers.flatMap(({ sources }) => sources.map(addressId))) {
+      const known = before.get(id);
+      if (known && !reads.has(id)) reads.set(id, known);
+    }
+    if (this.#closed || sameReads(before, reads)) return { change: undefined, problems };
+    try {
+      const loaded = await loader.assemble(reads, { signal: this.#ending.signal });
+      const refusal = this.#store.refusalOf(loaded);
+      if (refusal) throw refusal;
+      await plan.files.write(loaded.files);
+      // What was put together without a namespace that was added meanwhile would take it away again.
+      if (loader.plan !== plan || this.#store.reads !== before) return await this.#apply(found);
+      return { change: this.#closed ? undefined : this.#store.apply(loaded), problems };
+    } catch (error) {
+      if (!isVaultError(error)) throw error;
+      return { change: undefined, problems: [...problems, error] };
+    }
+  }
+
+  /** An optional secret may come and go; of any other, absence is a problem. */
+  #isOptional(id: string): boolean {
+    const sources = this.#store.loader.plan.layers.flatMap((layer) => layer.sources);
+    return sources.filter((source) => addressId(source) === id).every(({ optional }) => optional);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#closed) return;
+    // Signals may have come while a round was under way: each of them ends here, and there must be one timer.
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#round(), delayMs * (1 - Math.random() * JITTER));
+    this.#timer.unref();
+  }
+
+  async #round(): Promise<void> {
+    clearTimeout(this.#timer);
+    const result = await this.refresh().catch(() => undefined);
+    const failed = result === undefined || result.problems.some((problem) => problem.retryable);
+    this.#failures = failed ? this.#failures + 1 : 0;
+    const intervalMs = this.#options?.intervalMs ?? REFRESH_INTERVAL_MS;
+    this.#schedule(intervalMs * Math.min(2 ** this.#failures, LONGEST_BACKOFF));
+  }
+}
+
+/** The read to go on with: the old one when nothing is new or the new one failed. */
+function keepOrTake(
+  old: SecretRead | undefined,
+  read: SecretRead,
+  problems: VaultError[],
+  optional: boolean,
+): SecretRead {
+  if (read.secret) return old && sameVersion(old, read) ? old : read;
+  const neverThere = optional && !old?.secret && read.error instanceof VaultNotFoundError;
+  if (!neverThere) problems.push(read.error);
+  return old?.secret ? old : read;
+}
+
+/** The time of writing counts too: a secret that was removed and written anew starts at version 1 again. */
+function sameVersion(old: SecretRead, read: SecretRead): boolean {
+  const { secret } = old;
+  return secret?.version === read.secret?.version && secret?.createdTime === read.secret?.createdTime;
+}
+
+function sameReads(before: SecretReads, after: SecretReads): boolean {
+  for (const [id, read] of after) if (before.get(id) !== read && (read.secret || before.get(id)?.secret)) return false;
+  return true;
+}

@@ -1,0 +1,83 @@
+import { encodeMount } from '../../client/path.js';
+import { isJsonObject } from '../../client/response.js';
+import type { VaultClient } from '../../client/vault-client.js';
+import type { VaultError } from '../../errors/index.js';
+import { VaultBadResponseError, VaultNotFoundError, VaultPermissionError } from '../../errors/index.js';
+import type { SecretAddress } from './read-secrets.js';
+
+/**
+ * Adds to a failed read what its cause most likely is. The mount is asked about only now, after a failure: a source
+ * that can be read costs one request and no other.
+ *
+ * @param forgive what to do if it is all right that there is nothing
+ * @internal
+ */
+export async function explainFailure(
+  error: VaultError,
+  source: SecretAddress,
+  client: VaultClient,
+  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  forgive = 'mark the source "optional: true"',
+): Promise<VaultError> {
+  const advice = [adviceOnPath(source)];
+  if (error instanceof VaultNotFoundError || error instanceof VaultBadResponseError) {
+    advice.push(adviceOnMount(source.mountPath, await describeMount(client, source, options)));
+  }
+  const found = advice.filter((text) => text !== '');
+  // Where path or mount are wrong, writing the secret there would not help.
+  if (error instanceof VaultNotFoundError && found.length === 0) {
+    found.push(`Write it with: bao kv put -mount=${source.mountPath} ${source.secretPath} KEY=value; or ${forgive}.`);
+  }
+  if (found.length === 0) return error;
+  const message = [error.message, ...found].join(' ');
+  const details = { ...error, mountPath: source.mountPath };
+  if (error instanceof VaultNotFoundError) return new VaultNotFoundError(message, details);
+  if (error instanceof VaultPermissionError) return new VaultPermissionError(message, details);
+  if (error instanceof VaultBadResponseError) return new VaultBadResponseError(message, details);
+  return error;
+}
+
+/** Paths copied from a policy or an API call carry the mount and `data/`, which are added here. */
+function adviceOnPath({ secretPath, mountPath }: SecretAddress): string {
+  for (const prefix of [`${mountPath}/data/`, `${mountPath}/`, 'data/']) {
+    if (secretPath.startsWith(prefix)) {
+      return `"${prefix}" is added by the module: write secretPath ${JSON.stringify(secretPath.slice(prefix.length))}.`;
+    }
+  }
+  return '';
+}
+
+function adviceOnMount(mountPath: string, mount: { type: string; version: string } | 'absent' | 'unknown'): string {
+  if (mount === 'unknown') return '';
+  if (mount === 'absent') {
+    return `There is no secrets engine at "${mountPath}" that this token can see: check "mountPath" ("bao secrets list" shows the mounts) and the namespace.`;
+  }
+  if (mount.type !== 'kv' && mount.type !== 'generic') {
+    return `"${mountPath}" is a secrets engine of type "${mount.type}", not KV: check "mountPath".`;
+  }
+  return mount.version === '2'
+    ? ''
+    : `"${mountPath}" is a KV version 1 engine, and sources are read from version 2. Upgrade it with: bao kv enable-versioning ${mountPath}/. Or read it with vault.kv1(${JSON.stringify(mountPath)}).`;
+}
+
+async function describeMount(
+  client: VaultClient,
+  { mountPath, namespace }: SecretAddress,
+  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+): Promise<{ type: string; version: string } | 'absent' | 'unknown'> {
+  try {
+    const { body, status } = await client.request({
+      method: 'GET',
+      path: `sys/internal/ui/mounts/${encodeMount(mountPath)}`,
+      accept: [403, 404],
+      ...options,
+      ...(namespace !== undefined && { namespace }),
+    });
+    if (status !== 200) return 'absent';
+    const data = isJsonObject(body) && isJsonObject(body['data']) ? body['data'] : {};
+    const version = isJsonObject(data['options']) ? String(data['options']['version']) : '1';
+    return { type: String(data['type']), version };
+  } catch {
+    return 'unknown';
+  }
+}

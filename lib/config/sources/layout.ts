@@ -1,0 +1,97 @@
+import type { Environment } from '../../options/env-file.js';
+import type { Shape } from '../../options/check-options.js';
+import { headerText, is } from '../../options/check-options.js';
+import { encodeMount, encodePath, encodeSegment } from '../../client/path.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import type { ConfigLayer } from '../config-layer.js';
+import { expand } from './template.js';
+import type { ResolvedSource } from './vault-source.js';
+
+/**
+ * Secrets laid out by application and profile. From general to specific, and the specific one wins, key by key: `shared`,
+ * `shared/profile`, `application`, `application/profile`. What is absent is skipped. Every text may take variables of the
+ * environment: `${NODE_ENV}`, `${APP:-my-app}`.
+ * @publicApi
+ */
+export interface VaultLayoutOptions {
+  /** Path of the application's own secrets. */
+  readonly application: string;
+  /**
+   * Profiles that are active, a list or a text with commas; later ones are more specific. Default: none.
+   * @example '${NODE_ENV:-development}'
+   */
+  readonly profiles?: string | readonly string[];
+  /** Path of what several applications share; `false` for none. Default: `application`. */
+  readonly shared?: string | false;
+  /** Mount of the KV v2 engine. Default: `secret`. */
+  readonly mountPath?: string;
+  /** What stands between a path and a profile. Default: `/`. */
+  readonly separator?: string;
+  /** Namespace to read from. Default: the module's. */
+  readonly namespace?: string;
+  /** Whether it is all right if none of the paths exists. Default: `false`. */
+  readonly optional?: boolean;
+}
+
+/** @internal */
+export const LAYOUT_SHAPE = {
+  application: is('string'),
+  profiles: (value) =>
+    typeof value === 'string' || (Array.isArray(value) && value.every((entry) => typeof entry === 'string'))
+      ? undefined
+      : 'a string or a list of strings',
+  shared: (value) => (typeof value === 'string' || value === false ? undefined : 'a string, or false'),
+  mountPath: is('string'),
+  separator: (value) =>
+    typeof value === 'string' && /^[^\s\p{Cc}]+$/u.test(value)
+      ? undefined
+      : 'a string without spaces, such as "/" or ","',
+  namespace: headerText,
+  optional: is('boolean'),
+} satisfies Record<keyof VaultLayoutOptions, Shape[string]>;
+
+const OPTION = 'config.layout';
+
+/**
+ * The layer a layout stands for.
+ *
+ * @throws VaultInvalidOptionError, VaultInvalidPathError naming the option
+ * @internal
+ */
+export function resolveLayout(layout: VaultLayoutOptions, environment: Environment): ConfigLayer {
+  const { shared = 'application', separator = '/', mountPath = 'secret', namespace, optional = false } = layout;
+  if (layout.application === undefined) {
+    throw new VaultInvalidOptionError(
+      `"${OPTION}.application" is missing. Give the path of the application's secrets.`,
+    );
+  }
+  const mount = expand(mountPath, environment, `${OPTION}.mountPath`);
+  encodeMount(mount, `"${OPTION}.mountPath"`);
+  const profiles = profilesOf(layout, environment);
+  const bases = { ...(shared !== false && { shared }), application: layout.application };
+  const sources = Object.entries(bases).flatMap(([name, text]) => {
+    const option = `${OPTION}.${name}`;
+    const base = expand(text, environment, option);
+    return [base, ...profiles.map((profile) => base + separator + profile)].map((secretPath): ResolvedSource => {
+      encodePath(secretPath, `"${option}"`);
+      return {
+        secretPath,
+        mountPath: mount.replace(/\/$/, ''),
+        optional: true,
+        ...(namespace !== undefined && { namespace }),
+      };
+    });
+  });
+  return { option: OPTION, path: [], sources, atLeastOne: !optional };
+}
+
+function profilesOf({ profiles = [] }: VaultLayoutOptions, environment: Environment): string[] {
+  const option = `${OPTION}.profiles`;
+  const found = [profiles]
+    .flat()
+    .flatMap((text) => expand(text, environment, option).split(','))
+    .map((profile) => profile.trim())
+    .filter((profile) => profile !== '');
+  for (const profile of found) encodeSegment(profile, `"${option}"`);
+  return [...new Set(found)];
+}

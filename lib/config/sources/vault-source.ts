@@ -1,0 +1,136 @@
+import type { Shape } from '../../options/check-options.js';
+import { checkOptions, headerText, is } from '../../options/check-options.js';
+import type { Environment } from '../../options/env-file.js';
+import { encodeMount, encodePath } from '../../client/path.js';
+import { isJsonObject } from '../../client/response.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
+import { isKeyPath } from '../reserved-keys.js';
+import type { VaultSecretFile } from '../files/secret-file.options.js';
+import { resolveFiles } from '../files/secret-file.options.js';
+import { expand } from './template.js';
+
+/**
+ * One secret whose keys become configuration.
+ * @publicApi
+ */
+export interface VaultSourceOptions {
+  /**
+   * Path as `bao kv get` takes it: without the mount and without `data/`. May take variables of the environment:
+   * `${APP:-my-app}/db`.
+   */
+  readonly secretPath: string;
+  /** Mount of the KV v2 engine; may take variables too. Default: `secret`. */
+  readonly mountPath?: string;
+  /** Read this version for ever, instead of the current one. */
+  readonly version?: number;
+  /** Put the keys under this one: with `as: 'database'`, `password` becomes `database.password`. */
+  readonly as?: string;
+  /** Take only these keys; each must be there. Default: all. */
+  readonly keys?: readonly string[];
+  /**
+   * New names for keys, by their name in Vault; each must be there, others keep theirs. Or a function that gives the name,
+   * or `undefined` to leave the key out. Dots in a new name make containers: `database.password`.
+   */
+  readonly map?: Readonly<Record<string, string>> | ((key: string) => string | undefined);
+  /** Put before every name that `map` does not give: with `DB_`, `PASSWORD` becomes `DB_PASSWORD`. */
+  readonly prefix?: string;
+  /**
+   * Text at which flat names are split into containers: with `__`, `DB__MAX_POOL` becomes `db.maxPool`. Names in capitals
+   * turn into camelCase. Names that `map` gives are not split.
+   */
+  readonly nest?: string;
+  /** Keys whose values are written to files too, for libraries that insist on paths. */
+  readonly files?: readonly (string | VaultSecretFile)[];
+  /** Every value of this source under its name in capitals too: `database.password` also as `DATABASE_PASSWORD`. */
+  readonly aliases?: 'SCREAMING_CASE';
+  /** `true` forgives an absent secret, and nothing else. Default: `false`. */
+  readonly optional?: boolean;
+  /** Namespace to read from. Default: the module's. */
+  readonly namespace?: string;
+}
+
+/**
+ * A source of configuration: a path in the mount `secret`, or the details.
+ * @publicApi
+ */
+export type VaultSource = string | VaultSourceOptions;
+
+/** A checked source. @internal */
+export interface ResolvedSource extends VaultSourceOptions {
+  readonly files?: readonly VaultSecretFile[];
+  readonly mountPath: string;
+  readonly optional: boolean;
+}
+
+/** @internal */
+export const aliases = (value: unknown): string | undefined =>
+  value === 'SCREAMING_CASE' ? undefined : '"SCREAMING_CASE"';
+
+const SHAPE = {
+  secretPath: is('string'),
+  mountPath: is('string'),
+  version: (value) => (Number.isInteger(value) && (value as number) > 0 ? undefined : 'a whole number from 1'),
+  as: is('string'),
+  keys: (value) =>
+    Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && key !== '')
+      ? undefined
+      : 'a list of key names, not an empty one',
+  map: (value) =>
+    typeof value === 'function' ||
+    (isJsonObject(value) && Object.values(value).every((name) => typeof name === 'string'))
+      ? undefined
+      : 'an object of names, or a function',
+  prefix: (value) =>
+    typeof value === 'string' && value !== '' && !value.includes('.')
+      ? undefined
+      : 'a string without dots, not empty (for a container there is "as")',
+  nest: (value) => (typeof value === 'string' && value !== '' ? undefined : 'a string such as "__"'),
+  files: (value) => (Array.isArray(value) ? undefined : 'a list'),
+  aliases,
+  optional: is('boolean'),
+  namespace: headerText,
+} satisfies Record<keyof VaultSourceOptions, Shape[string]>;
+
+/**
+ * A source, checked, with its templates filled in.
+ *
+ * @throws VaultInvalidOptionError, VaultInvalidPathError naming the entry
+ * @internal
+ */
+export function resolveSource(source: VaultSource, option: string, environment: Environment): ResolvedSource {
+  if (source === '' || source === null || (typeof source !== 'string' && typeof source !== 'object')) {
+    throw new VaultInvalidOptionError(
+      `"${option}" is ${source === '' ? 'empty' : 'not a source'}. Give a path such as "my-app", or { secretPath: "my-app" }.`,
+    );
+  }
+  const given: VaultSourceOptions = typeof source === 'string' ? { secretPath: source } : source;
+  checkOptions(given, SHAPE, option);
+  // A path that is missing altogether is refused by the check of paths.
+  const secretPath = expand(given.secretPath ?? '', environment, `${option}.secretPath`);
+  const mountPath = expand(given.mountPath ?? 'secret', environment, `${option}.mountPath`);
+  encodePath(secretPath, `"${option}.secretPath"`);
+  encodeMount(mountPath, `"${option}.mountPath"`);
+  if (given.as !== undefined) checkKey(given.as, `"${option}.as"`);
+  if (typeof given.map === 'object') {
+    for (const [key, name] of Object.entries(given.map)) checkKey(name, `"${option}.map" of ${JSON.stringify(key)}`);
+  }
+  if (typeof given.map === 'function' && given.prefix !== undefined) {
+    throw new VaultInvalidOptionError(
+      `"${option}" has a "prefix" beside a function as "map". The function gives the whole name; take the prefix into it.`,
+    );
+  }
+  const { files, ...rest } = given;
+  return {
+    ...rest,
+    secretPath,
+    mountPath: mountPath.replace(/\/$/, ''),
+    optional: given.optional ?? false,
+    ...(files && { files: resolveFiles(files, `${option}.files`) }),
+  };
+}
+
+function checkKey(key: string, option: string): void {
+  if (!isKeyPath(key)) {
+    throw new VaultInvalidOptionError(`${option} is ${JSON.stringify(key)}; it takes a key such as "database".`);
+  }
+}
