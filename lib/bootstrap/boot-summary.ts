@@ -24,7 +24,8 @@ export function logSummary(
     `${login ? `Logged in to ${login.endpoint}${accessor}; ` : ''}${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
   );
   // One line for each key: not worth writing when nobody reads them.
-  if (log instanceof Logger && !Logger.isLevelEnabled('debug')) return;
+  // Without levels, everything is written; Nest 10 and 11 then call no level enabled.
+  if (log instanceof Logger && Logger.isLevelEnabled('error') && !Logger.isLevelEnabled('debug')) return;
   const now = new Date();
   for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin), now));
 }

@@ -113,6 +113,11 @@ If such a text is meant as it is, name its key in "config.references.literal".`,
     expect(config.get('DB_PASSWORD')).toBe('hunter2');
   });
 
+  it('are found when the parser of .env has cut them at the "#"', async () => {
+    const load = () => ({ database: { password: 'vault:secret/data/db', url: 'pg://app:${vault:secret/db' } });
+    expect((await failure({ load: [load] })).message).toContain('"database.password", "database.url"');
+  });
+
   it('are counted when there are many', async () => {
     const load = () => Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, REFERENCE]));
     expect((await failure({ load: [load] })).message).toContain('"key9" and 9990 more. What');

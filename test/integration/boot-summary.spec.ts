@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { z } from 'zod';
 import { boot } from '../../lib/bootstrap/boot.js';
@@ -27,6 +27,19 @@ async function summaryOf(config: VaultConfigOptions): Promise<string[]> {
     { log: { log: note, debug: note, warn: note, error: note } },
   );
   const told = [...lines];
+  await runtime.close();
+  return told;
+}
+
+async function linesOfLogger(): Promise<unknown[]> {
+  const written: unknown[] = [];
+  const logger = new Logger('VaultModule');
+  logger.log = (message: unknown) => void written.push(message);
+  logger.debug = (message: unknown) => void written.push(message);
+  const auth = { method: 'token', token: server.rootToken } as const;
+  const options = { endpoint: server.endpoint, auth, config: { sources: ['my-app'] } };
+  const runtime = await boot(options, { log: logger });
+  const told = [...written];
   await runtime.close();
   return told;
 }
@@ -60,23 +73,17 @@ describe('the summary of a boot', () => {
     expect(keys).toHaveLength(expected.length);
     for (const line of expected) expect(keys).toContainEqual(expect.stringMatching(new RegExp(`^${line}$`)));
     expect(lines.join('\n')).not.toMatch(/value-|5432/);
+    delete process.env['REFERRING'];
+  });
+
+  it('is told in full where no levels are set, as Nest itself has it: Nest 10 and 11 then call none enabled', async () => {
+    const isLevelEnabled = jest.spyOn(Logger, 'isLevelEnabled').mockReturnValue(false);
+    expect(await linesOfLogger()).toHaveLength(3);
+    isLevelEnabled.mockRestore();
   });
 
   it('is one line where nobody reads the others', async () => {
     Logger.overrideLogger(['log']);
-    const written: unknown[] = [];
-    const logger = new Logger('VaultModule');
-    logger.log = (message: unknown) => void written.push(message);
-    logger.debug = (message: unknown) => void written.push(message);
-    const runtime = await boot(
-      {
-        endpoint: server.endpoint,
-        auth: { method: 'token', token: server.rootToken },
-        config: { sources: ['my-app'] },
-      },
-      { log: logger },
-    );
-    expect(written).toHaveLength(1);
-    await runtime.close();
+    expect(await linesOfLogger()).toHaveLength(1);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { addressOf } from '../../lib/config/references/reference-address.js';
-import { parseReferences } from '../../lib/config/references/reference-syntax.js';
+import { parseCutReference, parseReferences } from '../../lib/config/references/reference-syntax.js';
 import { expand } from '../../lib/config/sources/template.js';
 import { camelCase, screamingCase } from '../../lib/config/assembly/key-case.js';
 
@@ -51,6 +51,18 @@ describe('the notation', () => {
     '${ vault:secret/db#k }',
   ])('%j is text', (text) => expect(parseReferences(text)).toBeUndefined());
 
+  it.each([
+    ['vault:secret/data/my-app/db', 'secret/data/my-app/db'],
+    ['pg://${vault:secret/db', 'secret/db'],
+  ])('%j has lost its key', (text, path) => {
+    expect(parseCutReference(text)).toEqual([{ text: `vault:${path}`, path, key: '' }]);
+  });
+
+  it.each(['vault:v1:cGxhaW4/dGV4dA==', 'vault://host/path', 'vault:login', 'see vault:secret/db', '${vault:secret/db}'])(
+    '%j has lost nothing',
+    (text) => expect(parseCutReference(text)).toBeUndefined(),
+  );
+
   it('takes linear time, whatever is thrown at it', () => {
     // Quadratic, each of these would take minutes.
     for (const part of [
@@ -64,9 +76,11 @@ describe('the notation', () => {
       '?',
       'vault:a/b#c?}',
     ]) {
-      parseReferences(part.repeat(100_000));
-      parseReferences(`vault:${part.repeat(100_000)}`);
-      parseReferences(`\${vault:a/${part.repeat(100_000)}`);
+      for (const parse of [parseReferences, parseCutReference]) {
+        parse(part.repeat(100_000));
+        parse(`vault:${part.repeat(100_000)}`);
+        parse(`\${vault:a/${part.repeat(100_000)}`);
+      }
     }
     expect(parseReferences('${vault:a/b#c}'.repeat(50_000))).toHaveLength(50_000);
   });

@@ -7,7 +7,7 @@ import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';
 import type { ReferenceFailure } from './reference-failures.js';
 import type { ReferenceText, VaultReference } from './reference-syntax.js';
-import { parseReferences } from './reference-syntax.js';
+import { parseCutReference, parseReferences } from './reference-syntax.js';
 
 /** A chain of references in secrets that is longer is taken for an attack, and so is a text that grows beyond this. */
 export const LONGEST_CHAIN = 16;
@@ -60,7 +60,8 @@ export class ReferenceResolver {
   #deep(value: unknown, holder: Holder): ResolvedReference {
     let found: FoundSecret | undefined;
     const copy = copyPlain(value, (text) => {
-      const parts = parseReferences(text);
+      // Values of secrets have not been through a parser of .env.
+      const parts = parseReferences(text) ?? (holder.chain.length === 0 ? parseCutReference(text) : undefined);
       if (!parts) return text;
       const resolved = this.#resolve(parts, holder);
       found ??= resolved?.found;
@@ -90,6 +91,7 @@ export class ReferenceResolver {
   }
 
   #lookUp(reference: VaultReference, holder: Holder): ResolvedReference | undefined {
+    if (reference.key === '') return this.#fail(holder, reference, WITHOUT_KEY);
     let address: SecretAddress;
     try {
       address = addressOf(reference, this.#rules.mounts);
@@ -157,6 +159,8 @@ export class ReferenceResolver {
 }
 
 const TOO_LONG = `is the end of a chain of more than ${LONGEST_CHAIN} references, which is not followed. Shorten it in Vault`;
+const WITHOUT_KEY =
+  'names no key of the secret. Without quotes, parsers of .env take "#" for a comment: put the text in quotes';
 
 /** The key itself, dots and all; else the place its dots lead to. */
 function valueAt(data: object, key: string): unknown {

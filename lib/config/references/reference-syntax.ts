@@ -25,6 +25,7 @@ const PATH = `[^\\s#?\${}/:]+(?:/${SEGMENT})+`;
 const REFERENCE = `(?<text>vault:(?<path>${PATH})#(?<key>[^\\s#?\${}]+)(?:#(?<version>\\d{1,15}))?)`;
 const WHOLE = new RegExp(`^${REFERENCE}(?:\\?(?<fallback>[^]*))?$`);
 const INLINE = new RegExp(`\\$\\{${REFERENCE}(?:\\?(?<fallback>[^{}]*))?\\}`, 'g');
+const CUT = new RegExp(`(?:^|\\$\\{)(?<text>vault:(?<path>${PATH}))$`);
 
 /**
  * The references in a text; `undefined` when there is none. What does not follow the notation to the letter is text.
@@ -44,6 +45,16 @@ export function parseReferences(text: string): ReferenceText | undefined {
   if (end === 0) return undefined;
   if (end < text.length) parts.push(text.slice(end));
   return parts;
+}
+
+/**
+ * What is left of a reference where a parser of `.env` has taken its `#` for the start of a comment: a text that ends behind
+ * the path. Its key is empty.
+ * @internal
+ */
+export function parseCutReference(text: string): ReferenceText | undefined {
+  const found = CUT.exec(text);
+  return found ? [referenceOf(found.groups)] : undefined;
 }
 
 function referenceOf(groups: Readonly<Record<string, string | undefined>> = {}): VaultReference {

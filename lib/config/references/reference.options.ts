@@ -16,8 +16,9 @@ export interface VaultReferenceOptions {
   /** Whether values of secrets may be references themselves. Default: `false`. */
   readonly inSecrets?: boolean;
   /**
-   * Keys that `ConfigModule` itself has loaded whose texts look like references and are meant as they are, with all that is
-   * below them: `['worker.env']`. Any other such text stops the boot. Default: none.
+   * Variables, and keys that `ConfigModule` itself has loaded, whose texts look like references and are meant as they are,
+   * with all that is below them: `['WORKER_TOKEN', 'worker.env']`. Any other such text is resolved or stops the boot.
+   * Default: none.
    */
   readonly literal?: readonly string[];
 }
