@@ -116,7 +116,9 @@ async function failure(config?: VaultConfigOptions): Promise<Error> {
 describe('references in the environment', () => {
   it('stop the boot when a parser of another file has cut them, unless the variable is meant so', async () => {
     process.env['DB_PASSWORD'] = 'vault:secret/data/my-app/db';
-    expect((await failure()).message).toContain('1. DB_PASSWORD refers to vault:secret/data/my-app/db, which names no key');
+    expect((await failure()).message).toContain(
+      '1. DB_PASSWORD refers to vault:secret/data/my-app/db, which names no key',
+    );
     expect(asked).toEqual([]);
     process.env['DB_PORT'] = 'vault:secret/my-app/db#port';
     const config = await boot({ references: { literal: ['DB_PASSWORD', 'DB_PORT'] } });
@@ -248,13 +250,17 @@ describe('load', () => {
   });
 
   it('takes no first half for a value: parsers of .env cut a reference at its "#" when it is not in quotes', async () => {
-    const load = [registerAs('database', () => ({ url: [process.env['DB_URL']], password: process.env['DB_PASSWORD'] }))];
+    const load = [
+      registerAs('database', () => ({ url: [process.env['DB_URL']], password: process.env['DB_PASSWORD'] })),
+    ];
     const reference = 'vault:secret/data/my-app/db#password';
     await writeFile('.env', `DB_PASSWORD=${reference}\nDB_URL=pg://\${${reference}}@db\n`);
     const error = await failure({ load });
     expect(error.message.split('\n').slice(1)).toEqual([
       '  1. "database.url" of config.load[0] refers to vault:secret/data/my-app/db, which names no key of the secret. Without quotes, parsers of .env take "#" for a comment: put the text in quotes.',
-      expect.stringContaining('  2. "database.password" of config.load[0] refers to vault:secret/data/my-app/db, which names no key'),
+      expect.stringContaining(
+        '  2. "database.password" of config.load[0] refers to vault:secret/data/my-app/db, which names no key',
+      ),
     ]);
     for (const name of ['DB_PASSWORD', 'DB_URL']) delete process.env[name];
     await writeFile('.env', `DB_PASSWORD="${reference}"\nDB_URL='pg://\${${reference}}@db'\n`);

@@ -58,10 +58,13 @@ describe('the notation', () => {
     expect(parseCutReference(text)).toEqual([{ text: `vault:${path}`, path, key: '' }]);
   });
 
-  it.each(['vault:v1:cGxhaW4/dGV4dA==', 'vault://host/path', 'vault:login', 'see vault:secret/db', '${vault:secret/db}'])(
-    '%j has lost nothing',
-    (text) => expect(parseCutReference(text)).toBeUndefined(),
-  );
+  it.each([
+    'vault:v1:cGxhaW4/dGV4dA==',
+    'vault://host/path',
+    'vault:login',
+    'see vault:secret/db',
+    '${vault:secret/db}',
+  ])('%j has lost nothing', (text) => expect(parseCutReference(text)).toBeUndefined());
 
   it('takes linear time, whatever is thrown at it', () => {
     // Quadratic, each of these would take minutes.
