@@ -44,11 +44,12 @@ export async function withDeadline<T>(
     (result) => ({ result }),
     (error: unknown) => ({ error }),
   );
-  if (signal?.aborted)
-    throw new VaultAbortedError(`The boot on ${endpoint} was given up.`, { endpoint, operation: 'boot' });
+  const obstacles = explain(await within(LAST_WORDS_MS, last));
+  const details = { endpoint, operation: 'boot' };
+  if (signal?.aborted) throw new VaultAbortedError(`${endpoint} is waited for no longer. ${obstacles}`, details);
   throw new VaultTimeoutError(
-    `The application could not be booted on ${endpoint} within ${timeoutMs} ms ("boot.timeoutMs"). ${explain(await within(LAST_WORDS_MS, last))}`,
-    { endpoint, operation: 'boot' },
+    `The application could not be booted on ${endpoint} within ${timeoutMs} ms ("boot.timeoutMs"). ${obstacles}`,
+    details,
   );
 }
 

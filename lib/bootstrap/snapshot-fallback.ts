@@ -58,7 +58,10 @@ export async function loadOrFallBack(
   if (now && !isUnreachable(now.error)) throw now.error;
   if ('refusal' in kept) throw withRefusal(now?.error as VaultError, kept.refusal);
   abandon.abort();
-  return now ? { ...kept, because: now.error as VaultError } : kept;
+  const given = now ?? (await loading);
+  if ('loaded' in given) return given;
+  if (!isVaultError(given.error)) throw given.error;
+  return { ...kept, because: given.error };
 }
 
 /** A namespace of `forFeature` that could not be reached is a failure too as long as there is a snapshot with it. */
