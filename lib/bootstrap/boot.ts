@@ -18,9 +18,9 @@ import type { VaultModuleOptions } from '../vault.options.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { resolveOptions } from './resolve-options.js';
 import type { BootLog } from './boot-log.js';
+import { BootLoad } from './boot-load.js';
 import { logSummary } from './boot-summary.js';
-import { withDeadline } from './deadline.js';
-import { Obstacles } from './obstacles.js';
+import type { Obstacles } from './obstacles.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
 
@@ -53,8 +53,8 @@ export async function boot(
     emit: (event) => events.emit(event),
   });
   const tokens = VaultSession.tokensOf(session);
-  let obstacles: Obstacles | undefined;
-  const reported = reports(events, (error) => obstacles?.note(error));
+  let load: BootLoad | undefined;
+  const reported = reports(events, (error) => load?.note(error));
   const client = await VaultClient.create({ ...resolved.transport, ...reported }, tokens);
   const sys = new VaultSys(client, (endpoint) =>
     VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens),
@@ -65,24 +65,28 @@ export async function boot(
     new ConfigSnapshot(resolved.snapshot, resolved.config, resolved.transport, (reason, file) =>
       events.emit({ type: 'snapshot-problem', at: new Date(), file, reason }),
     );
-  const load = async (given?: AbortSignal): Promise<LoadedConfiguration> => {
-    const met = (obstacles = new Obstacles());
-    const work = async (limit: AbortSignal): Promise<LoadedConfiguration> => {
-      met.step = 'a function in "unseal.keys"';
-      await connect(resolved, session, client, sys, limit, log);
-      met.step = 'a factory in "config.load", or a schema';
-      return loader.load({ signal: limit });
-    };
-    try {
-      return await withDeadline(resolved.bootTimeoutMs, client.endpoint, work, (last) => met.describe(last), given);
-    } finally {
-      obstacles = undefined;
-    }
+  const work = async (limit: AbortSignal, obstacles: Obstacles): Promise<LoadedConfiguration> => {
+    obstacles.step = 'a function in "unseal.keys"';
+    await connect(resolved, session, client, sys, limit, log);
+    obstacles.step = 'a factory in "config.load", or a schema';
+    return loader.load({ signal: limit });
   };
+  const loading = (load = new BootLoad(work, resolved.bootTimeoutMs, client.endpoint));
   try {
-    const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load(signal) };
+    const start = snapshot
+      ? await loadOrFallBack(loading, loader, snapshot, signal)
+      : { loaded: await loading.run(signal) };
     await resolved.config.files.write(start.loaded.files);
-    const runtime = new VaultRuntime(start, load, resolved.config, session, client, sys, events, snapshot);
+    const runtime = new VaultRuntime(
+      start,
+      (again) => loading.run(again),
+      resolved.config,
+      session,
+      client,
+      sys,
+      events,
+      snapshot,
+    );
     logSummary(
       start.loaded,
       log,

@@ -10,7 +10,7 @@ export type LastWords<T> = { readonly result: T } | { readonly error: unknown } 
 /**
  * One deadline over the whole boot: calls under way are aborted, and a function that hangs is left behind.
  *
- * @param explain tells what stood in its way
+ * @param explain tells what stood in its way; called when the work was given up, whoever did so
  * @param signal of the caller, who may give up earlier
  * @throws VaultTimeoutError, VaultAbortedError
  * @internal

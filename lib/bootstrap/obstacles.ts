@@ -2,6 +2,7 @@ import type { LoadedConfiguration } from '../config/configuration.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError, VaultAbortedError, VaultConfigurationError } from '../errors/index.js';
 import type { LastWords } from './deadline.js';
+import { isUnreachable } from './unreachable.js';
 
 const MOST_CALLS = 5;
 const MOST_LINES = 10;
@@ -28,6 +29,11 @@ export class Obstacles {
     this.#tries.set(error.operation ?? '', error);
   }
 
+  /** What had failed for good, whatever became of the rest. */
+  refusals(last: LastWords<LoadedConfiguration>): readonly VaultError[] {
+    return last && 'error' in last ? parts(last.error).filter((error) => !isOutage(error)) : [];
+  }
+
   /**
    * Tells, with the fix, what each unfinished call met last or waits for, and what had failed already.
    *
@@ -52,6 +58,11 @@ export class Obstacles {
     for (const [reason, calls] of waiting) lines.add((WAITING[reason] ?? WAITING['answer'])!(list(calls)));
     return asText([...lines]);
   }
+}
+
+/** Whether it says only that Vault is away, or that nobody waited any longer. */
+function isOutage(error: VaultError): boolean {
+  return error instanceof VaultAbortedError || isUnreachable(error);
 }
 
 /** A load that ended too late may have succeeded, but for namespaces of `forFeature`. */

@@ -2,8 +2,11 @@ import type { LoadedConfiguration } from '../config/configuration.js';
 import type { ConfigurationLoader } from '../config/configuration-loader.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import { isVaultError, VaultConfigurationError } from '../errors/index.js';
-import type { VaultError, VaultErrorCode, VaultErrorDetails } from '../errors/index.js';
+import type { VaultError, VaultErrorDetails } from '../errors/index.js';
+import { summary } from '../config/sources/load-failures.js';
+import type { BootLoad } from './boot-load.js';
 import { within } from './deadline.js';
+import { isUnreachable } from './unreachable.js';
 
 /** What the application starts with; `takenAt` when that is a snapshot. @internal */
 export interface StartConfiguration {
@@ -11,21 +14,6 @@ export interface StartConfiguration {
   readonly takenAt?: Date;
   /** Why it is a snapshot. */
   readonly because?: VaultError;
-}
-
-/** Of a Vault that answers nothing of use, or nothing at all. TLS is not among them: that is a wrong server or a wrong setting. */
-const UNREACHABLE: readonly VaultErrorCode[] = [
-  'VAULT_CONNECTION',
-  'VAULT_RATE_LIMITED',
-  'VAULT_SEALED',
-  'VAULT_SERVER',
-  'VAULT_TIMEOUT',
-];
-
-/** Whether every reason of a failure is that Vault is away: one denied secret among ten that timed out is another matter. @internal */
-export function isUnreachable(error: unknown): error is VaultError {
-  if (error instanceof VaultConfigurationError) return error.errors.length > 0 && error.errors.every(isUnreachable);
-  return isVaultError(error) && UNREACHABLE.includes(error.code);
 }
 
 /**
@@ -37,30 +25,33 @@ export function isUnreachable(error: unknown): error is VaultError {
  * @internal
  */
 export async function loadOrFallBack(
-  load: (signal: AbortSignal) => Promise<LoadedConfiguration>,
+  load: BootLoad,
   loader: ConfigurationLoader,
   snapshot: ConfigSnapshot,
   signal?: AbortSignal,
 ): Promise<StartConfiguration> {
   const abandon = new AbortController();
   let live: { readonly loaded: LoadedConfiguration } | { readonly error: unknown } | undefined;
-  const loading = load(signal ? AbortSignal.any([signal, abandon.signal]) : abandon.signal).then(
+  const loading = load.run(signal ? AbortSignal.any([signal, abandon.signal]) : abandon.signal).then(
     (loaded) => (live = outcomeOf(loaded)),
     (error: unknown) => (live = { error }),
   );
+  const isOutage = ({ error }: { readonly error: unknown }) => isUnreachable(error) && load.refusals.length === 0;
   const first = await within(snapshot.waitMs, loading);
   if (first && 'loaded' in first) return first;
-  if (first && !isUnreachable(first.error)) throw first.error;
+  if (first && !isOutage(first)) throw first.error;
   const kept = await openSnapshot(loader, snapshot);
   // It may have come back while the file was being opened.
   const now = 'refusal' in kept ? await loading : (live as Awaited<typeof loading> | undefined);
   if (now && 'loaded' in now) return now;
-  if (now && !isUnreachable(now.error)) throw now.error;
+  if (now && !isOutage(now)) throw now.error;
   if ('refusal' in kept) throw withRefusal(now?.error as VaultError, kept.refusal);
   abandon.abort();
   const given = now ?? (await loading);
   if ('loaded' in given) return given;
   if (!isVaultError(given.error)) throw given.error;
+  // What has been refused while something else hung is no outage either.
+  if (load.refusals.length > 0) throw summary(load.refusals);
   return { ...kept, because: given.error };
 }
 

@@ -9,7 +9,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
-import { isUnreachable } from '../../lib/bootstrap/snapshot-fallback.js';
+import { isUnreachable } from '../../lib/bootstrap/unreachable.js';
 import type { VaultModuleOptions } from '../../lib/index.js';
 import {
   loadVaultConfig,
@@ -24,7 +24,7 @@ import {
 } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
-import { html, startFaultServer } from '../support/fault-server.js';
+import { forwardTo, html, startFaultServer } from '../support/fault-server.js';
 
 const KEY = randomBytes(32).toString('hex');
 
@@ -186,6 +186,31 @@ describe('a boot with Vault', () => {
       code: expect.stringContaining(code) as unknown,
       message: expect.not.stringContaining('snapshot') as unknown,
     });
+  });
+
+  it.each<[string, VaultModuleOptions, string]>([
+    ['waitMs has passed', { config: { snapshot: { file: '', key: KEY, waitMs: 300 } } }, 'VAULT_CONFIGURATION'],
+    ['the boot has run out of time', { boot: { timeoutMs: 300 } }, 'VAULT_TIMEOUT'],
+  ])('stays failed when one secret is denied while another does not come, and %s', async (_, more, code) => {
+    await server.seed({ 'secret/denied': { A: '1' } });
+    const proxy = await startFaultServer(forwardTo(server.endpoint));
+    const boot = (auth: VaultModuleOptions['auth']) => {
+      const config = { sources: ['app', 'denied'], snapshot: { ...more.config?.snapshot, file, key: KEY } };
+      return start({ ...more, endpoint: proxy.endpoint, ...(auth && { auth }), config });
+    };
+    await (await boot({ method: 'token', token: server.rootToken })).close();
+    messages = [];
+    const hang = forwardTo(server.endpoint, {
+      intercept: ({ url }, _response, forward) => (url.endsWith('/secret/data/app') ? undefined : forward()),
+    });
+    proxy.answerWith(hang);
+    const outcome = await boot(undefined).then(
+      () => 'it booted',
+      (error: unknown) => error,
+    );
+    expect(outcome).toMatchObject({ code, message: expect.stringContaining('secret/data/denied') as unknown });
+    expect(messages.join('\n')).not.toContain('SNAPSHOT');
+    await proxy.close();
   });
 
   it('stays failed when the secret is gone or the server is another one', async () => {
