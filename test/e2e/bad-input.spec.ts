@@ -89,6 +89,15 @@ describe('sources', () => {
     expect((await read(['other'], poor)).get('B')).toBe(2);
   });
 
+  it.each<[VaultSource, string]>([
+    ['my-ap', 'Or mount or path are misspelt: the server says the same then.'],
+    [{ secretPath: 'my-app', mountPath: 'nowhere' }, 'Or mount or path are misspelt: the server says the same then.'],
+    ['secret/data/my-app', 'More likely: "secret/data/" is added by the module: write secretPath "my-app".'],
+  ])('%j, denied: the policy need not be at fault', async (source, advice) => {
+    const error = (await read([source], poor).catch((thrown: unknown) => thrown)) as Error;
+    expect(error.message.endsWith(`{ capabilities = ["read"] } ${advice}`)).toBe(true);
+  });
+
   it('all failures come in one error, in its message too', async () => {
     const sources = ['my-app', 'absent-1', { secretPath: 'x', mountPath: 'nowhere' }, 'deleted'];
     const error = (await read(sources).catch((thrown: unknown) => thrown)) as Error;

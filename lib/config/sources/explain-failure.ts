@@ -19,7 +19,13 @@ export async function explainFailure(
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
   forgive = 'mark the source "optional: true"',
 ): Promise<VaultError> {
-  const advice = [adviceOnPath(source)];
+  const onPath = adviceOnPath(source);
+  // A token that may read one path is told of no other whether it exists.
+  if (error instanceof VaultPermissionError) {
+    const advice = onPath === '' ? 'Or mount or path are misspelt: the server says the same then.' : `More likely: ${onPath}`;
+    return new VaultPermissionError(`${error.message} ${advice}`, { ...error, mountPath: source.mountPath });
+  }
+  const advice = [onPath];
   if (error instanceof VaultNotFoundError || error instanceof VaultBadResponseError) {
     advice.push(adviceOnMount(source.mountPath, await describeMount(client, source, options)));
   }
@@ -32,7 +38,6 @@ export async function explainFailure(
   const message = [error.message, ...found].join(' ');
   const details = { ...error, mountPath: source.mountPath };
   if (error instanceof VaultNotFoundError) return new VaultNotFoundError(message, details);
-  if (error instanceof VaultPermissionError) return new VaultPermissionError(message, details);
   if (error instanceof VaultBadResponseError) return new VaultBadResponseError(message, details);
   return error;
 }
