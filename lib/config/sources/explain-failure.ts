@@ -22,7 +22,8 @@ export async function explainFailure(
   const onPath = adviceOnPath(source);
   // A token that may read one path is told of no other whether it exists.
   if (error instanceof VaultPermissionError) {
-    const advice = onPath === '' ? 'Or mount or path are misspelt: the server says the same then.' : `More likely: ${onPath}`;
+    const advice =
+      onPath === '' ? 'Or mount or path are misspelt: the server says the same then.' : `More likely: ${onPath}`;
     return new VaultPermissionError(`${error.message} ${advice}`, { ...error, mountPath: source.mountPath });
   }
   const advice = [onPath];
