@@ -107,12 +107,13 @@ export class VaultService {
   }
 
   /**
-   * Where a configuration value came from. Never the value.
+   * Where a configuration value came from. Never the value. A part of a value (`tls.ca`, where a secret has an
+   * object `tls`) has the origin of the whole, under the key of the whole.
    *
    * @returns `undefined` when it is not from Vault, and for a container of values: `origins('database')` has those
    */
   explain(key: string): VaultValueOrigin | undefined {
-    return this.#store.origins(key).find((origin) => origin.key === key);
+    return this.#store.explain(key);
   }
 
   /**

@@ -61,6 +61,16 @@ export class ConfigurationStore {
     return key === undefined ? origins : origins.filter((origin) => `${origin.key}.`.startsWith(`${key}.`));
   }
 
+  /** Where the value of this key came from, or the value that it is a part of. */
+  explain(key: string): VaultValueOrigin | undefined {
+    for (const { path, origin, value } of this.#loaded.entries.values()) {
+      const whole = path.join('.');
+      const isPart = key.startsWith(`${whole}.`) && plainAt(value, key.slice(whole.length + 1).split('.')) !== undefined;
+      if ((key === whole || isPart) && isFromVault(origin)) return valueOrigin(path, origin);
+    }
+    return undefined;
+  }
+
   /** Whether this text is in the configuration in this place, or in a plain value around it. */
   holds(path: readonly string[], text: string): boolean {
     return path.some((_, index) => {

@@ -55,6 +55,11 @@ class Consumer {
     throw new Error('a name that merely begins alike');
   }
 
+  @OnVaultChange('nested.a')
+  onPart(change: VaultConfigChange): void {
+    this.calls.push(['part', change]);
+  }
+
   @OnVaultChange()
   onAny(change: VaultConfigChange): void {
     this.calls.push(['any', change]);
@@ -114,6 +119,13 @@ describe('refresh()', () => {
     expect(process.env).toEqual(before);
     expect(vault.explain('database.password')).toMatchObject({ version: 2 });
     expect(JSON.stringify([change, vault.origins()])).not.toMatch(/pw-|key-/);
+  });
+
+  it('tells who listens to a part of a value, which changes as a whole', async () => {
+    const { vault, calls } = await start();
+    await bench.server.seed({ 'secret/flat': { API_KEY: 'key-1', nested: { a: 2, b: [1, 2] } } });
+    expect((await vault.refresh()).change?.keys).toContain('nested');
+    expect(calls.map(([name]) => name)).toContain('part');
   });
 
   it('changes nothing when nothing is new, and costs one request a secret', async () => {

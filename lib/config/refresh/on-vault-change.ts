@@ -13,7 +13,8 @@ export interface ChangeListener {
  * Calls the method after the configuration has changed, with a `VaultConfigChange`. The new values are in place by then;
  * what the method throws is logged and stops nothing.
  *
- * @param key a key such as `database.password`, or all below `database`; left out, every change
+ * @param key a key such as `database.password`, or all below `database`; left out, every change. A part of a value changes
+ *   with the whole
  * @param options `vault`: name of the `VaultModule`, when it has one
  * @publicApi
  */
@@ -31,5 +32,8 @@ export function listenersOf(method: unknown): readonly ChangeListener[] {
 
 /** @internal */
 export function concerns({ key }: ChangeListener, { keys }: VaultConfigChange): boolean {
-  return key === undefined || keys.some((changed) => changed === key || changed.startsWith(`${key}.`));
+  // One way for what is below a container, the other for a part of a value.
+  return (
+    key === undefined || keys.some((changed) => `${changed}.`.startsWith(`${key}.`) || key.startsWith(`${changed}.`))
+  );
 }
