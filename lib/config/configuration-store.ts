@@ -65,7 +65,8 @@ export class ConfigurationStore {
   explain(key: string): VaultValueOrigin | undefined {
     for (const { path, origin, value } of this.#loaded.entries.values()) {
       const whole = path.join('.');
-      const isPart = key.startsWith(`${whole}.`) && plainAt(value, key.slice(whole.length + 1).split('.')) !== undefined;
+      const isPart =
+        key.startsWith(`${whole}.`) && plainAt(value, key.slice(whole.length + 1).split('.')) !== undefined;
       if ((key === whole || isPart) && isFromVault(origin)) return valueOrigin(path, origin);
     }
     return undefined;

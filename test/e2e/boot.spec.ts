@@ -222,7 +222,8 @@ describe('who sees it', () => {
     expect(JSON.stringify(vault.origins())).not.toContain('hunter2');
     expect(vault.explain('mail.nested.port')).toEqual(vault.explain('mail.nested'));
     expect(vault.explain('mail.nested')).toMatchObject({ key: 'mail.nested', secretPath: 'my-app' });
-    for (const key of ['PATH', 'mail.nested.nothing', 'mail.nested.port.toFixed']) expect(vault.explain(key)).toBeUndefined();
+    for (const key of ['PATH', 'mail.nested.nothing', 'mail.nested.port.toFixed'])
+      expect(vault.explain(key)).toBeUndefined();
     expect(app.get(ConfigService).get('mail.nested.port')).toBe(25);
   });
 });
