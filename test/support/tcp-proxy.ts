@@ -118,7 +118,7 @@ export class TcpProxy {
 
   /** Resets the open connections, once. */
   cut(): void {
-    for (const socket of this.#answered) socket.resetAndDestroy();
+    for (const socket of this.#answered) reset(socket);
     for (const connection of this.#connections) this.#reset(connection);
   }
 
@@ -234,9 +234,7 @@ export class TcpProxy {
 
   #reset(connection: Connection): void {
     this.#forget(connection);
-    for (const socket of [connection.client, connection.target]) {
-      socket.resetAndDestroy();
-    }
+    for (const socket of [connection.client, connection.target]) reset(socket);
   }
 
   #forget(connection: Connection): void {
@@ -262,4 +260,10 @@ export class TcpProxy {
   #changed(): void {
     this.#waiting.forEach((look) => look());
   }
+}
+
+/** On one whose end is under way, a reset would leave that open for ever, and Node in a loop when the process ends. */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
