@@ -4,16 +4,17 @@ import { Subject } from 'rxjs';
 import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
-import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from './configuration.js';
+import type { LoadedConfiguration } from './configuration.js';
 import { containerAt, entryId, valuesOf } from './configuration.js';
-import type { VaultConfigChange, VaultSecretChange } from './refresh/config-change.js';
+import type { VaultConfigChange } from './refresh/config-change.js';
+import { changedEntries, describeChange } from './refresh/changed-entries.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
 import { refuseNamesake } from './namespaces/config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
-import { copyPlain, plainAt, samePlain } from './plain.js';
+import { copyPlain, plainAt } from './plain.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import type { VaultValueOrigin } from './origins/value-origin.js';
 import { isFromVault, valueOrigin } from './origins/value-origin.js';
@@ -149,15 +150,12 @@ export class ConfigurationStore {
     this.#loaded = loaded;
     const changed = changedEntries(before.entries, loaded.entries);
     if (changed.length === 0) return undefined;
-    const writes = changed.map(({ path, before: was, after }): ConfigWrite => {
-      return { path, oldValue: was?.value, newValue: after && copyPlain(after.value) };
-    });
-    const change: VaultConfigChange = Object.freeze({
-      keys: changed.map(({ path }) => path.join('.')),
-      secrets: changedSecrets(changed),
-      at: new Date(),
-    });
-    this.#writer?.write(writes);
+    const change = describeChange(changed, before.reads, loaded.reads);
+    this.#writer?.write(
+      changed.map(({ path, before: was, after }): ConfigWrite => {
+        return { path, oldValue: was?.value, newValue: after && copyPlain(after.value) };
+      }),
+    );
     this.#changes.next(change);
     return change;
   }
@@ -191,38 +189,4 @@ export class ConfigurationStore {
     if (known) refuseNamesake(definition, known);
     return known !== undefined;
   }
-}
-
-interface ChangedEntry {
-  readonly path: readonly string[];
-  readonly before: ConfigEntry | undefined;
-  readonly after: ConfigEntry | undefined;
-}
-
-function changedEntries(before: ConfigEntries, after: ConfigEntries): ChangedEntry[] {
-  const changed: ChangedEntry[] = [];
-  for (const [id, entry] of after) {
-    const was = before.get(id);
-    if (!was || !samePlain(was.value, entry.value)) changed.push({ path: entry.path, before: was, after: entry });
-  }
-  for (const [id, was] of before) if (!after.has(id)) changed.push({ path: was.path, before: was, after: undefined });
-  return changed;
-}
-
-function changedSecrets(changed: readonly ChangedEntry[]): VaultSecretChange[] {
-  const secrets = new Map<string, VaultSecretChange>();
-  for (const { before, after } of changed) {
-    const { mountPath, secretPath } = (after ?? before)?.origin ?? { mountPath: '', secretPath: '' };
-    const id = JSON.stringify([mountPath, secretPath]);
-    const from = before?.origin.version;
-    const to = after?.origin.version;
-    secrets.set(id, {
-      mountPath,
-      secretPath,
-      ...(from !== undefined && { from }),
-      ...(to !== undefined && { to }),
-      ...secrets.get(id),
-    });
-  }
-  return [...secrets.values()];
 }

@@ -92,6 +92,7 @@ export interface VaultConfigChangedEvent extends EventBase {
   readonly keys: readonly string[];
   /** Versions of the secrets behind them; one is missing when the secret is new, or gone. */
   readonly secrets: readonly {
+    readonly namespace?: string;
     readonly mountPath: string;
     readonly secretPath: string;
     readonly from?: number;

@@ -22,7 +22,7 @@ export function describeIssue(issue: StandardIssue, path: readonly string[], val
     typeof value === 'string' || typeof value === 'number' ? blank(String(value), secrets) : '';
   const rule = RULE.map((name) => text(details[name])).find((found) => found !== '');
   const asked = ASKED.flatMap((name) => (text(details[name]) === '' ? [] : [`${name} ${text(details[name])}`]));
-  return `"${key}" ${[rule ?? 'is not allowed', ...asked].join(', ')}`;
+  return `${JSON.stringify(key)} ${[rule ?? 'is not allowed', ...asked].join(', ')}`;
 }
 
 /** As `redact`, and nothing that equals a value, however short: here every text is a rule and may go. */

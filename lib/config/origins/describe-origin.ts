@@ -1,4 +1,5 @@
 import { duration } from '../duration.js';
+import { printable } from '../printable.js';
 import type { VaultValueOrigin } from './value-origin.js';
 
 /**
@@ -12,9 +13,7 @@ export function describeOrigin({ key, hides, ...origin }: VaultValueOrigin, now:
   const age = Number.isNaN(written) ? '' : `, written ${duration(Math.max(0, now.getTime() - written))} ago`;
   const place = fromSchema ? `made by the schema of ${placeOf(origin)}` : placeOf(origin) + age;
   const hidden = hides.map((other) => placeOf(other));
-  // Who writes secrets must not be able to write lines of the log.
-  const name = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
-  return `${name}: ${place}${hidden.length > 0 ? `; hides ${hidden.join(', ')}` : ''}`;
+  return `${printable(key)}: ${place}${hidden.length > 0 ? `; hides ${hidden.join(', ')}` : ''}`;
 }
 
 function placeOf(origin: Omit<VaultValueOrigin, 'hides' | 'key'>): string {

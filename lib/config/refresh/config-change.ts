@@ -16,6 +16,8 @@ export interface VaultConfigChange {
  * @publicApi
  */
 export interface VaultSecretChange {
+  /** Namespace of the server, where the source names one of its own. */
+  readonly namespace?: string;
   readonly mountPath: string;
   readonly secretPath: string;
   /** Version before; missing when the secret was not there. */

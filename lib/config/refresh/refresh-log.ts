@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { VaultEvent } from '../../observability/vault-event.js';
+import { printable, shortList } from '../printable.js';
 import type { VaultRefreshResult } from './configuration-refresher.js';
 
 const logger = new Logger('VaultModule');
@@ -23,7 +24,8 @@ export class RefreshLog {
       });
       const { keys, secrets: versions, at } = change;
       this.#emit({ type: 'config-changed', at, keys, secrets: versions });
-      logger.log(`Configuration changed: ${change.keys.join(', ')}; from ${secrets.join(', ')}`);
+      const from = secrets.length === 0 ? '' : `; from ${shortList(secrets)}`;
+      logger.log(`Configuration changed: ${shortList(keys.map(printable))}${from}`);
     }
     const now = problems.map(({ message }) => message).join('\n');
     if (now === this.#problems) return;

@@ -27,6 +27,23 @@ export function addressId({ namespace, mountPath, secretPath, version }: SecretA
   return JSON.stringify([namespace, mountPath, secretPath, version]);
 }
 
+/** A secret in whatever version. @internal */
+export function secretId({ namespace, mountPath, secretPath }: SecretAddress): string {
+  return addressId({ ...(namespace !== undefined && { namespace }), mountPath, secretPath });
+}
+
+/** What was read of each secret, by `secretId`; where several versions of one were read, the current one. @internal */
+export function versionsIn(reads: SecretReads): ReadonlyMap<string, Kv2Secret<JsonObject>> {
+  const versions = new Map<string, Kv2Secret<JsonObject>>();
+  for (const [id, { secret }] of reads) {
+    if (!secret) continue;
+    const [namespace, mountPath, secretPath, pinned] = JSON.parse(id) as [string | null, string, string, number | null];
+    const place = secretId({ ...(namespace !== null && { namespace }), mountPath, secretPath });
+    if (pinned === null || !versions.has(place)) versions.set(place, secret);
+  }
+  return versions;
+}
+
 /**
  * Reads secrets all at once, one request for each distinct address.
  *
