@@ -2,17 +2,20 @@ import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
 import type { VaultConfigChange } from '../config/refresh/config-change.js';
+import { printable, shortList } from '../config/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';
 import { redact } from '../errors/redact.js';
 
 type Method = (change: VaultConfigChange) => unknown;
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
 const logger = new Logger('VaultModule');
 
 /**
- * Finds the methods that `OnVaultChange` marks and calls them after each change, one after the other in the order of
- * their modules. Only of providers and controllers that live as long as the application.
+ * Calls the methods that `OnVaultChange` marks after each change, one after the other in the order of their modules. They
+ * are looked for at every change, because modules may be loaded later. Only of providers and controllers that live as long
+ * as the application, each transient instance of them included.
  *
  * @param vault name of the module whose changes these are
  * @internal
@@ -23,30 +26,44 @@ export function listenToChanges(
   vault: string | undefined,
 ): void {
   const scanner = new MetadataScanner();
-  const wrappers = [...discovery.getProviders(), ...discovery.getControllers()];
-  for (const wrapper of wrappers) {
-    const instance = wrapper.isDependencyTreeStatic() ? (wrapper.instance as object | null | undefined) : undefined;
-    const prototype: unknown = instance && Object.getPrototypeOf(instance);
-    if (!instance || !prototype) continue;
-    for (const name of scanner.getAllMethodNames(prototype)) {
-      const method = (instance as Record<string, unknown>)[name];
-      const listeners = listenersOf(method).filter((listener) => listener.vault === vault);
-      if (listeners.length === 0) continue;
-      const what = `${instance.constructor.name}.${name}`;
-      store.changes$.subscribe((change) => {
-        if (listeners.some((listener) => concerns(listener, change)))
-          void call(method as Method, instance, change, what);
-      });
+  const known = new WeakMap<object, readonly string[]>();
+  const markedIn = (prototype: object): readonly string[] => {
+    const methods = prototype as Record<string, unknown>;
+    const marked = known.get(prototype) ?? scanner.getAllMethodNames(prototype).filter((name) => listenersOf(methods[name]).length > 0); // prettier-ignore
+    known.set(prototype, marked);
+    return marked;
+  };
+  store.changes$.subscribe((change) => {
+    const wrappers = [...discovery.getProviders(), ...discovery.getControllers()];
+    // An instance may have several tokens.
+    for (const instance of new Set(wrappers.flatMap(instancesOf))) {
+      const prototype = Object.getPrototypeOf(instance) as object | null;
+      for (const name of prototype ? markedIn(prototype) : []) {
+        const listeners = listenersOf((prototype as Record<string, unknown>)[name]);
+        if (listeners.some((listener) => listener.vault === vault && concerns(listener, change)))
+          void call((instance as Record<string, Method>)[name] as Method, instance, change, name);
+      }
     }
-  }
+  });
+}
+
+/** Those whose constructor has run: until then, Nest has an empty object in the place of an instance. */
+function instancesOf(wrapper: Wrapper): object[] {
+  if (!wrapper.isDependencyTreeStatic()) return [];
+  const made = wrapper.isTransient
+    ? wrapper.getStaticTransientInstances().map((host) => (host?.isResolved ? (host.instance as unknown) : undefined))
+    : [wrapper.isNotMetatype || wrapper.initTime !== undefined ? (wrapper.instance as unknown) : undefined];
+  return made.filter((instance) => typeof instance === 'object' && instance !== null);
 }
 
 /** The message of what it throws is left out: it is the application's own and may quote a value. */
-async function call(method: Method, instance: object, change: VaultConfigChange, what: string): Promise<void> {
+async function call(method: Method, instance: object, change: VaultConfigChange, name: string): Promise<void> {
   try {
     await method.call(instance, change);
   } catch (error) {
     const kind = error instanceof Error ? redact(error.name) : typeof error;
-    logger.error(`${what} failed (${kind}) after a change of ${change.keys.join(', ')}.`);
+    logger.error(
+      `${instance.constructor.name}.${name} failed (${kind}) after a change of ${shortList(change.keys.map(printable))}.`,
+    );
   }
 }

@@ -16,6 +16,7 @@ import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, plainAt } from './plain.js';
 import type { SecretReads } from './sources/read-secrets.js';
+import { laterRead } from './sources/read-secrets.js';
 import type { VaultValueOrigin } from './origins/value-origin.js';
 import { isFromVault, valueOrigin } from './origins/value-origin.js';
 
@@ -172,7 +173,9 @@ export class ConfigurationStore {
       const before = this.#loaded;
       const planned = this.#plans(definition);
       const loader = planned ? this.loader : this.loader.including(layer);
-      const loaded = await loader.assemble(new Map([...before.reads, ...found]));
+      const reads = new Map(before.reads);
+      for (const [id, read] of found) reads.set(id, laterRead(reads.get(id), read));
+      const loaded = await loader.assemble(reads);
       const failure = loaded.failedFeatures.get(name) ?? this.refusalOf(loaded);
       if (failure) throw failure;
       await loader.plan.files.write(loaded.files);

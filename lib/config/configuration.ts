@@ -18,9 +18,10 @@ export interface ConfigEntry {
 /** Entries by `entryId` of their path; one per place. @internal */
 export type ConfigEntries = ReadonlyMap<string, ConfigEntry>;
 
-/** @internal */
+/** Another one for every path: a name with a NUL in it must not pass for a path. @internal */
 export function entryId(path: readonly string[]): string {
-  return path.length === 1 ? (path[0] as string) : path.join('\0');
+  const names = path.some((name) => name.includes('\0')) ? path.map((name) => name.replaceAll('\0', '\0=')) : path;
+  return names.length === 1 ? (names[0] as string) : names.join('\0.');
 }
 
 /** What one load has brought. @internal */

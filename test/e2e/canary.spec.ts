@@ -225,7 +225,7 @@ async function keepSnapshot(options: VaultSnapshotOptions, endpoint: string): Pr
   const plan = resolveConfig(config, {});
   const reads = new Map(
     plan.layers.flatMap(({ sources }) =>
-      sources.map((source) => [addressId(source), { secret: kept, readAt: new Date() }] as const),
+      sources.map((source) => [addressId(source), { secret: kept, readAt: new Date(), askedAt: 0 }] as const),
     ),
   );
   const written = new ConfigSnapshot(resolveSnapshot(options) as ResolvedSnapshot, plan, { endpoint }, fail);

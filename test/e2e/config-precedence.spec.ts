@@ -270,6 +270,14 @@ describe('a hostile secret', () => {
     expect(Object.keys(Object.prototype)).toEqual([]);
   });
 
+  it('with a NUL in a key does not pass for another place', async () => {
+    await server.seed({ 'secret/db': { a: { b: 1 }, 'x\0=': 2 }, 'secret/nul': { 'db\0a': 3, 'db\0.a': 4, 'x\0': 5 } });
+    const app = await start({ sources: [{ secretPath: 'db', as: 'db' }, 'nul'] });
+    const config = app.get(ConfigService);
+    expect(config.get('db')).toEqual({ a: { b: 1 }, 'x\0=': 2 });
+    expect(['db\0a', 'db\0.a', 'x\0'].map((key) => config.get<number>(key))).toEqual([3, 4, 5]);
+  });
+
   it('with a reserved name at any depth is refused', async () => {
     await server.seed({ 'secret/proto': { a: [JSON.parse('{"b":{"__proto__":{"polluted":1}}}')] } });
     await expect(start({ sources: ['proto'] })).rejects.toThrow(/"__proto__", which no configuration may have/);

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { VaultConfigNamespace, VaultModuleOptions } from '../../lib/index.js';
 import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import { useAppBench } from '../support/app-bench.js';
+import { gate } from '../support/boot-application.js';
 import { forwardTo, json } from '../support/fault-server.js';
 
 type Values = Readonly<Record<string, unknown>>;
@@ -83,6 +84,43 @@ describe('a namespace of forFeature', () => {
     answer();
     expect((await refreshed).change?.keys).toEqual(['KEY']);
     expect([values, config.get('late.on')]).toEqual([{ on: true }, true]);
+  });
+
+  it('does not bring back the old version of a secret it shares, whichever of the two was slower', async () => {
+    await bench.server.seed({ 'secret/shared': { KEY: 'one' }, 'secret/slow': {}, 'secret/slower': {} });
+    const early = vaultConfig('early', { secretPath: 'shared', vault: 'overtaken' });
+    const late = vaultConfig('late', { sources: ['shared', 'slower'], vault: 'overtaken' });
+    const { vault, lazy, config } = await start({ sources: ['shared', 'slow'] }, { name: 'overtaken' });
+    /** Does the work with the old version in hand, one of the secrets being held back, while the new one is written. */
+    const overtake = async (
+      held: string,
+      work: () => Promise<unknown>,
+      meanwhile: () => Promise<unknown>,
+      KEY: string,
+    ) => {
+      const [asked, answered, goOn] = [gate(), gate(), gate()];
+      bench.front.answerWith(async (request, response) => {
+        if (request.url?.endsWith(`/${held}`)) {
+          asked.open();
+          await goOn.opened;
+        }
+        await forwardTo(bench.server.endpoint)(request, response);
+        if (request.url?.endsWith('/shared')) answered.open();
+      });
+      const working = work();
+      await Promise.all([asked.opened, answered.opened]);
+      await bench.server.seed({ 'secret/shared': { KEY } });
+      await meanwhile();
+      expect(config.get('KEY')).toBe(KEY);
+      goOn.open();
+      await working;
+      expect(config.get('KEY')).toBe(KEY);
+    };
+    const refresh = () => vault.refresh();
+    await overtake('slow', refresh, () => loadLater(lazy, early), 'two');
+    await overtake('slower', () => loadLater(lazy, late), refresh, 'three');
+    expect([config.get('early'), config.get('late')]).toEqual([{ KEY: 'three' }, { KEY: 'three' }]);
+    expect(vault.explain('late.KEY')?.version).toBe(3);
   });
 
   it('that failed at boot is read anew by a module that is loaded later', async () => {

@@ -23,7 +23,7 @@ function readsOf(secrets: Record<string, Secret>): SecretReads {
       const [version = 0, data = {}, createdTime = `time of ${version}`] = secrets[name] ?? [];
       if (version === 0) return [id, { error: new VaultNotFoundError('absent') }];
       const secret = { version, data, createdTime, destroyed: false, customMetadata: {} };
-      return [id, { secret, readAt: new Date() }];
+      return [id, { secret, readAt: new Date(), askedAt: 0 }];
     }),
   );
 }

@@ -14,7 +14,7 @@ afterAll(() => client.close());
 
 function reading(data: Record<string, unknown>): SecretReads {
   const secret = { data, version: 1, createdTime: '', destroyed: false, customMetadata: {} };
-  return new Map([[addressId({ mountPath: 'secret', secretPath: 'x' }), { secret, readAt: new Date() }]]);
+  return new Map([[addressId({ mountPath: 'secret', secretPath: 'x' }), { secret, readAt: new Date(), askedAt: 0 }]]);
 }
 
 function loaderOf(config: VaultConfigOptions, environment = {}): ConfigurationLoader {

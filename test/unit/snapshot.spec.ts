@@ -48,7 +48,7 @@ function snapshot(
 
 function reads(data: JsonObject = { PASSWORD: 'hunter2' }, version = 3): SecretReads {
   const secret = { data, version, createdTime: '2026-01-02T03:04:05Z', destroyed: false, customMetadata: {} };
-  return new Map([[ID, { secret, readAt: new Date() }]]);
+  return new Map([[ID, { secret, readAt: new Date(), askedAt: 0 }]]);
 }
 
 async function refusal(of: ConfigSnapshot = snapshot()): Promise<VaultSnapshotError> {
@@ -162,6 +162,16 @@ describe('a snapshot', () => {
     await rm(file, { recursive: true });
     await one.save(reads());
     expect(await writtenAt()).toBe(1_002);
+  });
+
+  it('is written again when the clock has been set back', async () => {
+    const one = snapshot();
+    const now = Date.now();
+    jest.useFakeTimers({ now: now + 3_600_000, doNotFake: ['nextTick', 'setImmediate'] });
+    await one.save(reads());
+    jest.setSystemTime(now);
+    await one.save(reads());
+    expect((await snapshot().open()).takenAt.getTime()).toBe(now);
   });
 
   it('does not hide what could not be read when it was written', async () => {

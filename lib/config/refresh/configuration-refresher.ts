@@ -2,7 +2,7 @@ import type { VaultError } from '../../errors/index.js';
 import { isVaultError, VaultClosedError, VaultNotFoundError } from '../../errors/index.js';
 import type { VaultConfigChange } from './config-change.js';
 import type { ConfigurationStore } from '../configuration-store.js';
-import { addressId } from '../sources/read-secrets.js';
+import { addressId, laterRead } from '../sources/read-secrets.js';
 import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
 import { REFRESH_INTERVAL_MS } from './refresh.options.js';
@@ -161,10 +161,10 @@ function keepOrTake(
   problems: VaultError[],
   optional: boolean,
 ): SecretRead {
-  if (read.secret) return old && sameVersion(old, read) ? old : read;
+  if (read.secret) return old && sameVersion(old, read) ? old : laterRead(old, read);
   const neverThere = optional && !old?.secret && read.error instanceof VaultNotFoundError;
   if (!neverThere) problems.push(read.error);
-  return old?.secret ? old : read;
+  return laterRead(old, read);
 }
 
 /** The time of writing counts too: a secret that was removed and written anew starts at version 1 again. */

@@ -1,3 +1,4 @@
+import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { VaultConfigChange } from './config-change.js';
 
 const LISTENER = Symbol.for('nestjs-vault.on-vault-change');
@@ -16,10 +17,16 @@ export interface ChangeListener {
  * @param key a key such as `database.password`, or all below `database`; left out, every change. A part of a value changes
  *   with the whole
  * @param options `vault`: name of the `VaultModule`, when it has one
+ * @throws VaultInvalidOptionError on anything but a method, which is never called, such as a static one
  * @publicApi
  */
 export function OnVaultChange(key?: string, options: { readonly vault?: string } = {}): MethodDecorator {
-  return (_target, _name, descriptor) => {
+  return (target, name, descriptor) => {
+    if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
+      throw new VaultInvalidOptionError(
+        `@OnVaultChange() cannot be used on "${String(name)}": it is for methods, and not for static ones.`,
+      );
+    }
     const method = descriptor.value as unknown as { [LISTENER]?: ChangeListener[] };
     method[LISTENER] = [...(method[LISTENER] ?? []), { key, vault: options.vault }];
   };

@@ -74,7 +74,9 @@ export class ConfigSnapshot {
     const writtenAt = new Date();
     this.#saving = this.#saving.then(async () => {
       const ageMs = this.#saved ? writtenAt.getTime() - this.#saved.writtenAt.getTime() : Infinity;
-      if (this.#saved && ageMs < this.#options.maxAgeMs / 10 && sameSecrets(this.#saved.reads, reads)) return;
+      // One that is dated ahead of a clock that has been set right since would be refused at the next boot.
+      const isYoung = ageMs >= 0 && ageMs < this.#options.maxAgeMs / 10;
+      if (this.#saved && isYoung && sameSecrets(this.#saved.reads, reads)) return;
       if (await this.#save(reads, writtenAt)) this.#saved = { reads, writtenAt };
     });
     return this.#saving;

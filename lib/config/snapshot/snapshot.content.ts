@@ -41,5 +41,6 @@ function readOf(entry: unknown): [string, SecretRead] {
   if (typeof id !== 'string' || !isJsonObject(read)) throw new TypeError('not a read');
   if ('absent' in read) return [id, { error: new VaultNotFoundError(String(read.absent), read.details) }];
   if (!isJsonObject(read.secret) || !isJsonObject(read.secret.data)) throw new TypeError('not a secret');
-  return [id, { secret: read.secret as unknown as Kv2Secret<JsonObject>, readAt: new Date(read.readAt) }];
+  const secret = read.secret as unknown as Kv2Secret<JsonObject>;
+  return [id, { secret, readAt: new Date(read.readAt), askedAt: 0 }];
 }

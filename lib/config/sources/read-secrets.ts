@@ -16,7 +16,13 @@ export interface SecretAddress {
 
 /** What a read brought: the secret with the time of reading, or why there is none. @internal */
 export type SecretRead =
-  | { readonly secret: Kv2Secret<JsonObject>; readonly readAt: Date; readonly error?: undefined }
+  | {
+      readonly secret: Kv2Secret<JsonObject>;
+      readonly readAt: Date;
+      /** When it was asked for, by the clock of `performance.now()`, which nobody sets; 0 in another process. */
+      readonly askedAt: number;
+      readonly error?: undefined;
+    }
   | { readonly secret?: undefined; readonly error: VaultError };
 
 /** Reads by `addressId`. @internal */
@@ -42,6 +48,16 @@ export function versionsIn(reads: SecretReads): ReadonlyMap<string, Kv2Secret<Js
     if (pinned === null || !versions.has(place)) versions.set(place, secret);
   }
   return versions;
+}
+
+/**
+ * Of two reads of one secret the one to go on with: that which was asked for later, since answers may overtake each other;
+ * one that has failed replaces none that has not.
+ * @internal
+ */
+export function laterRead(old: SecretRead | undefined, read: SecretRead): SecretRead {
+  if (!old?.secret) return read;
+  return read.secret && read.askedAt >= old.askedAt ? read : old;
 }
 
 /**
@@ -72,11 +88,12 @@ async function read(
 ): Promise<SecretRead> {
   const kv = new Kv2Engine(client, mountPath);
   const call = { ...options, ...(namespace !== undefined && { namespace }) };
+  const askedAt = performance.now();
   try {
     const secret = await (version === undefined
       ? kv.read(secretPath, call)
       : kv.readVersion(secretPath, version, call));
-    return { secret, readAt: new Date() };
+    return { secret, readAt: new Date(), askedAt };
   } catch (error) {
     if (isVaultError(error)) return { error };
     throw error;
