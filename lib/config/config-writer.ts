@@ -43,7 +43,7 @@ export class ConfigWriter {
       const value = values[key];
       if (host[key] !== value) host[key] = value;
       // In this order: asking the environment costs more than everything else here.
-      if (shadow && process.env[key] !== undefined) shadow.set(key, value);
+      if (shadow && process.env[key] !== undefined) shadow.add(key);
     });
   }
 
@@ -77,7 +77,7 @@ export class ConfigWriter {
     put(own, key, newValue);
     const [top] = path as [string];
     if (containers.length === 0) {
-      if (isOurs && this.#shadow && process.env[key] !== undefined) this.#shadow.set(key, newValue);
+      if (isOurs && this.#shadow && process.env[key] !== undefined) this.#shadow.add(key);
       return;
     }
     // A container that is new since boot is not known to the host yet.

@@ -58,25 +58,36 @@ const broken = (kit, flag) => [
 
 const cases = {
   async 'with a variable of the same name, validated or not'(kit, auth, path) {
-    await admin.write(path, { AGAIN_IN_ENVIRONMENT: 'of Vault' });
-    process.env.AGAIN_IN_ENVIRONMENT = 'of the environment';
+    const secret = { AGAIN_IN_ENVIRONMENT: 'of Vault', environment: 'of Vault' };
+    const sources = [path, { secretPath: path, as: 'again' }];
+    await admin.write(path, secret);
+    process.env.AGAIN_IN_ENVIRONMENT = process.env['again.environment'] = 'of the environment';
     for (const validate of [undefined, (variables) => ({ ...variables })]) {
       const seen = [];
       const Reader = injectable(kit, 'Reader', [kit.ConfigService], (config) => {
-        seen.push(config.get('AGAIN_IN_ENVIRONMENT'));
+        seen.push(config.get('AGAIN_IN_ENVIRONMENT'), config.get('again.environment'));
       });
       const Feature = moduleOf(kit, 'Feature', { imports: [kit.ConfigModule], providers: [Reader] });
       const root = kit.ConfigModule.forRoot({ ignoreEnvFile: true, ...(validate && { validate }) });
-      const imports = [Feature, root, kit.VaultModule.forRoot({ auth, config: { sources: [path] } })];
+      const imports = [Feature, root, kit.VaultModule.forRoot({ auth, config: { sources } })];
       const app = await kit.boot(moduleOf(kit, 'AppModule', { imports, providers: [Reader] }));
-      same(seen, ['of Vault', 'of Vault']);
-      await admin.write(path, { AGAIN_IN_ENVIRONMENT: 'newer' });
-      await app.get(kit.VaultService, { strict: false }).refresh();
-      same(app.get(kit.ConfigService).get('AGAIN_IN_ENVIRONMENT'), 'newer');
+      same(seen, Array(4).fill('of Vault'));
+      const [config, vault] = [app.get(kit.ConfigService), app.get(kit.VaultService, { strict: false })];
+      const refreshed = async (value) => {
+        await admin.write(path, { AGAIN_IN_ENVIRONMENT: value, environment: value });
+        await vault.refresh();
+        return [config.get('AGAIN_IN_ENVIRONMENT'), config.get('again.environment')];
+      };
+      same(await refreshed('newer'), ['newer', 'newer']);
+      // What the application itself sets is its own.
+      config.set('AGAIN_IN_ENVIRONMENT', 'of the application');
+      same(config.get('AGAIN_IN_ENVIRONMENT'), 'of the application');
+      same(await refreshed('newest'), ['of the application', 'newest']);
       await app.close();
-      await admin.write(path, { AGAIN_IN_ENVIRONMENT: 'of Vault' });
+      await admin.write(path, secret);
     }
     delete process.env.AGAIN_IN_ENVIRONMENT;
+    delete process.env['again.environment'];
   },
 
   async 'and its values changed while it runs'(kit, auth, path) {
