@@ -13,8 +13,8 @@ const QUIET: BootLog = {
 /**
  * Reads the configuration without a Nest application: for migrations, scripts and the command lines of ORMs. It takes
  * the options of `VaultModule`, gives what `ConfigService` would hold, and leaves nothing behind: the token it obtained
- * is revoked, every connection is closed, and the process can end by itself. Values written to files (`files`) stay until
- * the process exits.
+ * is revoked, every connection is closed, and the process can end by itself. Values written to files (`files`) and
+ * to `process.env` (`exportToProcessEnv`) stay until the process exits.
  *
  * @param options what is left out comes from `BAO_…` and `VAULT_…` variables
  * @returns an object of its own for every call, nested as `as` says
@@ -26,7 +26,7 @@ export async function loadVaultConfig(options: VaultModuleOptions = {}): Promise
   try {
     return runtime.values();
   } finally {
-    // What holds the paths of files needs the files: they go with the process.
+    // What holds the paths of files needs the files: they go with the process, and so do variables.
     await runtime.disconnect();
   }
 }

@@ -6,6 +6,7 @@ import { VaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { duration } from '../config/duration.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
+import { valuesOf } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
@@ -77,6 +78,7 @@ export async function boot(
       ? await loadOrFallBack(loading, loader, snapshot, signal)
       : { loaded: await loading.run(signal) };
     await resolved.config.files.write(start.loaded.files);
+    resolved.config.exported?.write(valuesOf(start.loaded.entries));
     const runtime = new VaultRuntime(
       start,
       (again) => loading.run(again),
@@ -106,6 +108,7 @@ export async function boot(
     return runtime;
   } catch (error) {
     await resolved.config.files.close();
+    resolved.config.exported?.restore();
     await session.close();
     await client.close();
     throw error;

@@ -134,6 +134,7 @@ export class VaultRuntime {
   async #close(): Promise<void> {
     await this.#recovery?.close();
     await this.plan.files.close();
+    this.plan.exported?.restore();
     await this.disconnect();
     this.events.complete();
   }

@@ -1,5 +1,6 @@
 import type { Environment } from '../options/env-file.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
+import type { ExportedVariables } from './variables/exported-variables.js';
 import type { VaultRefreshOptions } from './refresh/refresh.options.js';
 import type { ConfigFactories } from './sources/config-factories.js';
 import type { VaultPrecedence } from './assembly/precedence.js';
@@ -41,6 +42,8 @@ export interface ConfigPlan {
   readonly references: ReferenceRules | undefined;
   /** Whether every value is there under its name in capitals too. */
   readonly aliases: boolean;
+  /** The variables of this boot, when it was asked for any. */
+  readonly exported?: ExportedVariables | undefined;
   /** Validates the whole once it is put together. */
   readonly schema?: StandardSchema | undefined;
   /** How it is kept current; `undefined` = only on demand. */

@@ -3,6 +3,7 @@ import type { JsonObject } from '../client/response.js';
 import type { ConfigEntries } from './configuration.js';
 import { containerAt } from './configuration.js';
 import { EnvironmentShadow } from './environment-shadow.js';
+import type { ExportedVariables } from './variables/exported-variables.js';
 
 /** One value to write; `undefined` takes the key away. @internal */
 export interface ConfigWrite {
@@ -28,11 +29,13 @@ export class ConfigWriter {
   /** The application's own values: what was merged into the host, whose containers are shared with it. */
   readonly #values: JsonObject;
   readonly #shadow: EnvironmentShadow | undefined;
+  readonly #exported: ExportedVariables | undefined;
   #config: ConfigServiceInside | undefined;
 
-  constructor(host: JsonObject, values: JsonObject) {
+  constructor(host: JsonObject, values: JsonObject, exported?: ExportedVariables) {
     this.#host = host;
     this.#values = values;
+    this.#exported = exported;
     this.#shadow = EnvironmentShadow.isNeeded() ? new EnvironmentShadow(host) : undefined;
   }
 
@@ -60,6 +63,7 @@ export class ConfigWriter {
     // What is gone goes first: something else may come to its place, or to the place it was a container of.
     for (const write of writes) if (write.newValue === undefined) this.#write(write);
     for (const write of writes) if (write.newValue !== undefined) this.#write(write);
+    this.#exported?.write(this.#values);
     for (const { path, oldValue, newValue } of writes) {
       this.#config?._changes$?.next({ path: path.join('.'), oldValue, newValue });
     }

@@ -45,6 +45,12 @@ export interface VaultConfigOptions {
   readonly schema?: StandardSchema<unknown, unknown>;
   /** Keeps an encrypted copy on disk, to start on when Vault cannot be reached. Default: none. */
   readonly snapshot?: VaultSnapshotOptions;
+  /**
+   * Writes values to `process.env` too, for libraries that look nowhere else: `true` for all, or a list of keys. Top-level
+   * keys keep their names, `database.url` becomes `DATABASE_URL`. They stay current, and are taken back when the application
+   * closes. Everything the process starts inherits them. Default: `false`.
+   */
+  readonly exportToProcessEnv?: boolean | readonly string[];
   /** Keeps the values current while the application runs. Default: only `vault.refresh()` does. */
   readonly refresh?: VaultRefreshOptions;
 }
@@ -65,4 +71,9 @@ export const CONFIG_SHAPE = {
     isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod, valibot or arktype',
   snapshot: SNAPSHOT_SHAPE,
   refresh: REFRESH_SHAPE,
+  exportToProcessEnv: (value) =>
+    typeof value === 'boolean' ||
+    (Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && key !== ''))
+      ? undefined
+      : 'true, false or a list of keys, not an empty one',
 } satisfies Record<keyof VaultConfigOptions, Shape[string]>;

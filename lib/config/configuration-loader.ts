@@ -4,6 +4,7 @@ import { VaultNotFoundError } from '../errors/index.js';
 import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
+import { valuesOf } from './configuration.js';
 import { explainFailure } from './sources/explain-failure.js';
 import { nothingFound, summary } from './sources/load-failures.js';
 import { preferEnvironment, preferVariable } from './assembly/precedence.js';
@@ -104,6 +105,7 @@ export class ConfigurationLoader {
     for (const { feature, error } of hidden) {
       if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
     }
+    this.plan.exported?.check(valuesOf(entries));
     return {
       entries,
       reads,

@@ -89,7 +89,7 @@ export class ConfigurationStore {
 
   /** Writes the values into the object that the application's `ConfigService` reads from; later changes go there too. */
   connect(host: JsonObject): void {
-    this.#writer = new ConfigWriter(host, this.#values);
+    this.#writer = new ConfigWriter(host, this.#values, this.loader.plan.exported);
     this.insist();
   }
 

@@ -7,6 +7,7 @@ import type { VaultConfigOptions } from './config.options.js';
 import { resolveLayout } from './sources/layout.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { resolveReferenceRules } from './references/reference.options.js';
+import { ExportedVariables } from './variables/exported-variables.js';
 import { SecretFiles } from './files/secret-files.js';
 import { resolveSource } from './sources/vault-source.js';
 import type { VaultSource } from './sources/vault-source.js';
@@ -52,6 +53,7 @@ export function resolveConfig(
     references: resolveReferenceRules(options.references, mounts),
     aliases: options.aliases !== undefined,
     schema: options.schema,
+    exported: options.exportToProcessEnv ? new ExportedVariables(options.exportToProcessEnv) : undefined,
     refresh: options.refresh,
   };
 }

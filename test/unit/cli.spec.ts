@@ -89,7 +89,7 @@ describe('names and values of the environment', () => {
       .concat(['JAVA_TOOL_OPTIONS', 'GIT_ASKPASS', 'DOTNET_STARTUP_HOOKS', 'OPENSSL_CONF', 'TS_NODE_COMPILER', 'PAGER'])
       .map((key): [Record<string, unknown>, string] => [{ [key]: 'SECRET-VALUE' }, `--allow ${key}`]),
     [{ node: { options: 'SECRET-VALUE' } }, '--allow NODE_OPTIONS'],
-    [{ DB_USER: 'SECRET-VALUE', db: { user: 'SECRET-VALUE' } }, '"DB_USER" and "db.user" would both be DB_USER'],
+    [{ DB_USER: 'SECRET-VALUE', db: { user: 'SECRET-VALUE-2' } }, '"DB_USER" and "db.user" would both be DB_USER'],
     [{ A: 'SECRET-VALUE\0' }, 'A holds a NUL'],
   ])('refuses %j', (values, message) => {
     expect(() => environmentOf(values)).toThrow(message);

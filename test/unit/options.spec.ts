@@ -251,6 +251,12 @@ describe('a wrong option is named', () => {
       message as string,
     ]),
     [{ ...BASE, config: { sources: [{ secretPath: 'a', aliases: true }] } }, 'config.sources[0].aliases'],
+    [
+      { ...BASE, config: { exportToProcessEnv: 'DB_URL' } },
+      '"config.exportToProcessEnv" must be true, false or a list of keys',
+    ],
+    [{ ...BASE, config: { exportToProcessEnv: [] } }, 'config.exportToProcessEnv'],
+    [{ ...BASE, config: { exportToProcessEnv: ['A', 1] } }, 'config.exportToProcessEnv'],
     [{ ...BASE, config: { aliases: 'camelCase' } }, '"config.aliases" must be "SCREAMING_CASE"'],
     ...['VAULT', true, 7].map((value): [unknown, string] => [
       { ...BASE, config: { precedence: value } },

@@ -1,0 +1,95 @@
+import { isJsonObject } from '../../client/response.js';
+
+/** @internal */
+export interface VariableRules {
+  /** Put before every name. */
+  readonly prefix?: string | undefined;
+  /** Names that are used although they change how programs run. */
+  readonly allow?: readonly string[];
+  /** Names that are left out. */
+  readonly omit?: readonly string[];
+}
+
+/** Why a value cannot be a variable: `other` is the key that has the name already. Never holds the value. @internal */
+export interface VariableProblem {
+  readonly name: string;
+  readonly why: 'name' | 'dangerous' | 'taken' | 'nul';
+  readonly key: string;
+  readonly other?: string;
+}
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * Variables by which whoever can write a secret would run code of his own, or send the program to another Vault. No list
+ * of them can be complete.
+ */
+const DANGEROUS = new RegExp(
+  `^(${[
+    'PATH|HOME|SHELL|ENV|IFS|PS4|ZDOTDIR|BASH_ENV|BASHOPTS|SHELLOPTS|PROMPT_COMMAND|EDITOR|VISUAL|PAGER|BROWSER',
+    'LD_.*|DYLD_.*|GCONV_PATH|OPENSSL_(CONF|MODULES|ENGINES)|SSL_CERT_(FILE|DIR)',
+    'NODE_(?!ENV$).*|NPM_CONFIG_.*|YARN_.*|TS_NODE_.*|PRISMA_.*_(BINARY|LIBRARY)',
+    'PYTHON.*|PERL5.*|RUBY(OPT|LIB)|PHPRC|PHP_INI_SCAN_DIR|LUA_(INIT|PATH|CPATH).*',
+    '(_|JDK_)?JAVA_(TOOL_)?(OPTIONS|OPTS)|(MAVEN|GRADLE)_OPTS|CLASSPATH|DOTNET_STARTUP_HOOKS|COR(ECLR)?_.*',
+    'GIT_(SSH|SSH_COMMAND|EXEC_PATH|CONFIG.*|ASKPASS|EDITOR|PAGER|EXTERNAL_DIFF|PROXY_COMMAND|TEMPLATE_DIR)|SSH_ASKPASS',
+    'VAULT_.*|BAO_.*',
+  ].join('|')})$`,
+  'i',
+);
+
+/**
+ * Configuration as environment variables: top-level names as they are, nested ones in capitals joined by `_`
+ * (`database.maxPool` becomes `DATABASE_MAX_POOL`), strings as they are and everything else as JSON.
+ *
+ * @internal
+ */
+export function variablesOf(
+  values: Readonly<Record<string, unknown>>,
+  { prefix = '', allow = [], omit = [] }: VariableRules = {},
+): { readonly variables: ReadonlyMap<string, string>; readonly problems: readonly VariableProblem[] } {
+  const variables = new Map<string, string>();
+  const keys = new Map<string, string>();
+  const problems: VariableProblem[] = [];
+  for (const { path, value } of leavesOf(values)) {
+    const key = path.join('.');
+    const name = prefix + variableName(path);
+    if (omit.includes(name)) continue;
+    const other = keys.get(name);
+    if (!NAME.test(name)) problems.push({ name, why: 'name', key });
+    else if (DANGEROUS.test(name) && !allow.includes(name)) problems.push({ name, why: 'dangerous', key });
+    // The same value under its alias is no other one.
+    else if (other !== undefined && variables.get(name) !== value) problems.push({ name, why: 'taken', key, other });
+    else if (value.includes('\0')) problems.push({ name, why: 'nul', key });
+    else {
+      variables.set(name, value);
+      keys.set(name, key);
+    }
+  }
+  return { variables, problems };
+}
+
+/** @internal */
+export function variableName(path: readonly string[]): string {
+  return path.length === 1 ? (path[0] as string) : path.map(inCapitals).join('_');
+}
+
+function* leavesOf(
+  values: Readonly<Record<string, unknown>>,
+): Generator<{ readonly path: readonly string[]; readonly value: string }> {
+  // Without recursion: a hostile secret may be nested deeper than the stack.
+  const queue = Object.entries(values).map(([key, value]) => ({ path: [key], value }));
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { path, value } = next;
+    if (isJsonObject(value) && Object.keys(value).length > 0) {
+      queue.unshift(...Object.entries(value).map(([key, inner]) => ({ path: [...path, key], value: inner })));
+    } else if (value !== undefined) yield { path, value: typeof value === 'string' ? value : JSON.stringify(value) };
+  }
+}
+
+function inCapitals(name: string): string {
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
+    .replace(/[^A-Za-z0-9]+/g, '_')
+    .toUpperCase();
+}
