@@ -12,7 +12,7 @@ import type { BootLog } from './boot-log.js';
  * @internal
  */
 export function logSummary(
-  { entries }: Pick<LoadedConfiguration, 'entries'>,
+  { complete: entries }: Pick<LoadedConfiguration, 'complete'>,
   log: Pick<BootLog, 'log' | 'debug'>,
   login?: { readonly endpoint: string; readonly accessor: string | undefined },
 ): void {

@@ -101,13 +101,13 @@ export class ConfigurationLoader {
     }
     if (failures.length > 0) throw summary(failures);
 
-    const { entries, hidden } = await uniteLayers(this.plan, whole, unsourced, variables);
+    const { hidden, ...united } = await uniteLayers(this.plan, whole, unsourced, variables);
     for (const { feature, error } of hidden) {
       if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
     }
-    this.plan.exported?.check(valuesOf(entries));
+    this.plan.exported?.check(valuesOf(united.entries));
     return {
-      entries,
+      ...united,
       reads,
       files: whole.flatMap((layer) => layer.files.map(({ file }) => file)),
       failedFeatures,

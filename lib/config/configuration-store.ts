@@ -5,7 +5,7 @@ import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
 import type { LoadedConfiguration } from './configuration.js';
-import { containerAt, entryId, valuesOf } from './configuration.js';
+import { containerAt, entryId, originInside, valuesOf } from './configuration.js';
 import type { VaultConfigChange } from './refresh/config-change.js';
 import { changedEntries, describeChange } from './refresh/changed-entries.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
@@ -58,20 +58,27 @@ export class ConfigurationStore {
    * @param key only what is called so, and what is below it
    */
   origins(key?: string): VaultValueOrigin[] {
-    const entries = [...this.#loaded.entries.values()].filter(({ origin }) => isFromVault(origin));
+    const entries = [...this.#loaded.complete.values()].filter(({ origin }) => isFromVault(origin));
     const origins = entries.map(({ path, origin }) => valueOrigin(path, origin));
     return key === undefined ? origins : origins.filter((origin) => `${origin.key}.`.startsWith(`${key}.`));
   }
 
   /** Where the value of this key came from, or the value that it is a part of. */
   explain(key: string): VaultValueOrigin | undefined {
-    for (const { path, origin, value } of this.#loaded.entries.values()) {
-      const whole = path.join('.');
-      const isPart =
-        key.startsWith(`${whole}.`) && plainAt(value, key.slice(whole.length + 1).split('.')) !== undefined;
-      if ((key === whole || isPart) && isFromVault(origin)) return valueOrigin(path, origin);
+    const { complete: entries } = this.#loaded;
+    const names = key.split('.');
+    // As `ConfigService` looks: a key of that very name, then what its dots lead to.
+    let [entry, inside] = [entries.get(entryId([key])), [] as string[]];
+    for (let length = 1; !entry && length <= names.length; length++) {
+      const around = entries.get(entryId(names.slice(0, length)));
+      inside = names.slice(length);
+      if (around && plainAt(around.value, inside) !== undefined) entry = around;
     }
-    return undefined;
+    // A key with dots in a container, which only `origins` calls so.
+    entry ??= [...entries.values()].find(({ path }) => path.join('.') === key);
+    const origin = entry && originInside(entry, inside);
+    if (!entry || !origin || !isFromVault(origin)) return undefined;
+    return valueOrigin(origin === entry.origin ? entry.path : names, origin);
   }
 
   /** Whether this text is in the configuration in this place, or in a plain value around it. */

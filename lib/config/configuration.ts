@@ -4,6 +4,7 @@ import { copyPlain } from './plain.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import type { SecretFile } from './files/secret-files.js';
 import type { Origin } from './origins/value-origin.js';
+import { hiding, NO_SECRET } from './origins/value-origin.js';
 
 /** One configuration value and its place. @internal */
 export interface ConfigEntry {
@@ -13,6 +14,15 @@ export interface ConfigEntry {
   readonly origin: Origin;
   /** Whether its name in capitals is asked for too. */
   readonly aliases?: boolean;
+  /** Variables that stand in the place of values inside of it, and the way there. */
+  readonly variables?: readonly { readonly variable: string; readonly inside: readonly string[] }[];
+}
+
+/** Where a value inside of an entry came from. @internal */
+export function originInside({ origin, variables = [] }: Omit<ConfigEntry, 'path'>, inside: readonly string[]): Origin {
+  const way = entryId(inside);
+  const found = variables.find((other) => entryId(other.inside) === way);
+  return found ? hiding({ ...NO_SECRET, variable: found.variable }, origin) : origin;
 }
 
 /** Entries by `entryId` of their path; one per place. @internal */
@@ -27,6 +37,8 @@ export function entryId(path: readonly string[]): string {
 /** What one load has brought. @internal */
 export interface LoadedConfiguration {
   readonly entries: ConfigEntries;
+  /** The same with the variables that win over values of Vault and are left to `ConfigService`. */
+  readonly complete: ConfigEntries;
   /** What was read, by address. */
   readonly reads: SecretReads;
   /** To be written before the values are used: some of them are paths. */

@@ -203,6 +203,55 @@ describe('precedence: env', () => {
   });
 });
 
+describe('explain', () => {
+  const explained = (app: INestApplicationContext, key: string) => {
+    const { variable, secretPath, hides = [] } = app.get(VaultService).explain(key) ?? {};
+    return [variable ?? secretPath, ...hides.map((hidden) => hidden.variable ?? hidden.secretPath)];
+  };
+
+  it.each([[['dotted', 'inner']], [['inner', 'dotted']]])(
+    'tells of a key with dots as ConfigService finds it: %j',
+    async (paths) => {
+      await server.seed({
+        'secret/dotted': { 'a.b': 'dotted' },
+        'secret/inner': { a: { b: 'inner', c: 'inner' }, 'x.y': 'inner' },
+      });
+      const app = await start({ sources: [...paths, { secretPath: 'inner', as: 'in' }] });
+      for (const key of ['a.b', 'a.c']) expect([app.get(ConfigService).get(key)]).toEqual(explained(app, key));
+      expect(explained(app, 'in.x.y')).toEqual(['inner']);
+    },
+  );
+
+  it('tells what an object hides and what hides a part of one', async () => {
+    await server.seed({ 'secret/object': { o: { x: 1, y: 1 } }, 'secret/parts': { x: 2 } });
+    const parts = { secretPath: 'parts', as: 'o' };
+    const over = await start({ sources: ['object', parts] });
+    expect(['o.x', 'o.y'].map((key) => explained(over, key))).toEqual([['parts', 'object'], ['object']]);
+    expect(explained(await start({ sources: [parts, 'object'] }), 'o')).toEqual(['object', 'parts']);
+  });
+
+  it('tells of variables that win, whole and inside of objects, under every name', async () => {
+    await server.seed({
+      'secret/flat': { PORT: 1 },
+      'secret/object': { o: { x: 1, y: { z: 1 } } },
+      'secret/parts': { w: 1 },
+    });
+    Object.assign(process.env, { PORT: '2', O_Y_Z: '2' });
+    const sources = ['flat', 'object'];
+    const app = await start({ precedence: 'env', aliases: 'SCREAMING_CASE', sources });
+    expect(explained(app, 'PORT')).toEqual(['PORT', 'flat']);
+    expect(['o.x', 'o.y.z', 'O_X', 'O_Y_Z'].map((key) => explained(app, key))).toEqual([
+      ['object'],
+      ['O_Y_Z', 'object'],
+      ['object'],
+      ['O_Y_Z', 'object'],
+    ]);
+    const apart = await start({ precedence: 'env', sources: [...sources, { secretPath: 'parts', as: 'o' }] });
+    expect(explained(apart, 'o.y.z')).toEqual(['O_Y_Z', 'object']);
+    expect(apart.get(ConfigService).get('o')).toEqual({ x: 1, y: { z: '2' }, w: 1 });
+  });
+});
+
 describe('ConfigModule.forRoot({ load })', () => {
   it('gives way where it makes the same key at once, whichever module is imported first', async () => {
     await server.seed({ 'secret/flat': { TOKEN: 'vault' }, 'secret/db': { password: 'vault' } });

@@ -1,5 +1,5 @@
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
-import { entryId } from '../configuration.js';
+import { entryId, originInside } from '../configuration.js';
 import { screamingCase } from './key-case.js';
 import { isPlainObject } from '../plain.js';
 
@@ -37,7 +37,7 @@ export function withAliases(entries: ConfigEntries, all: boolean): ConfigEntries
     for (const { path, value } of leavesOf(entry)) {
       const alias = screamingCase(path);
       if (alias !== '' && !entries.has(entryId([alias])))
-        aliases.set(alias, { path: [alias], value, origin: entry.origin });
+        aliases.set(alias, { path: [alias], value, origin: originInside(entry, path.slice(entry.path.length)) });
     }
   }
   return aliases.size === 0

@@ -31,17 +31,18 @@ function overridden(entry: ConfigEntry, find: FindVariable): ConfigEntry {
     return { ...entry, value: whole.value, origin: hiding({ ...NO_SECRET, variable: own }, origin) };
   }
   const inner = [...leavesOf(entry)].flatMap((leaf) => {
-    const found = leaf.path.length > path.length ? find(screamingCase(leaf.path)) : undefined;
-    return found ? [{ path: leaf.path.slice(path.length), value: found.value }] : [];
+    const variable = screamingCase(leaf.path);
+    const found = leaf.path.length > path.length ? find(variable) : undefined;
+    return found ? [{ variable, inside: leaf.path.slice(path.length), value: found.value }] : [];
   });
   if (inner.length === 0) return entry;
   const value = copyPlain(entry.value) as Record<string, unknown>;
-  for (const { path: names, value: text } of inner) {
+  for (const { inside: names, value: text } of inner) {
     let container = value;
     for (const name of names.slice(0, -1)) container = container[name] as Record<string, unknown>;
     container[names[names.length - 1] as string] = text;
   }
-  return { ...entry, value };
+  return { ...entry, value, variables: inner.map(({ variable, inside }) => ({ variable, inside })) };
 }
 
 /** The same for what is not Vault's, where only the very same key counts: `port` and `PORT` are two things there. @internal */

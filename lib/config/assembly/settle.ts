@@ -1,5 +1,7 @@
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
-import { entryId } from '../configuration.js';
+import { entryId, originInside } from '../configuration.js';
+import type { Origin } from '../origins/value-origin.js';
+import { hiding } from '../origins/value-origin.js';
 import { isPlainObject } from '../plain.js';
 
 /** A place in the configuration: a value, or a container of other places. */
@@ -33,23 +35,22 @@ export function settle(entries: ConfigEntries): ConfigEntries {
   if (![...containers].some((id) => entries.has(id))) return entries;
   const settled = new Map<string, ConfigEntry>();
   const root: Place = { inner: new Map() };
-  const remove = (place: Place): void => {
+  const remove = (place: Place): ConfigEntry | undefined => {
+    const entry = place.id === undefined ? undefined : settled.get(place.id);
     if (place.id !== undefined) settled.delete(place.id);
     place.id = undefined;
+    return entry;
   };
   const add = (entry: ConfigEntry): void => {
     let place = root;
     for (const name of entry.path) {
-      const whole = place.id === undefined ? undefined : settled.get(place.id);
-      if (whole) {
-        remove(place);
-        for (const part of partsOf(whole)) enter(place, part);
-      }
+      const whole = remove(place);
+      if (whole) for (const part of partsOf(whole)) enter(place, part);
       place = innerOf(place, name);
     }
-    clear(place, remove);
+    const origin = [...clear(place, remove)].reduce(hiding, entry.origin);
     place.id = entryId(entry.path);
-    settled.set(place.id, entry);
+    settled.set(place.id, origin === entry.origin ? entry : { ...entry, origin });
   };
   const enter = (place: Place, part: ConfigEntry): void => {
     const inner = innerOf(place, part.path[part.path.length - 1] as string);
@@ -68,20 +69,30 @@ function innerOf(place: Place, name: string): Place {
   return made;
 }
 
-function clear(place: Place, remove: (place: Place) => void): void {
+/** @returns the origins of what was there */
+function clear(place: Place, remove: (place: Place) => ConfigEntry | undefined): ReadonlySet<Origin> {
+  const origins = new Set<Origin>();
   const queue = [place];
   for (let next = queue.pop(); next; next = queue.pop()) {
-    remove(next);
+    const removed = remove(next);
+    if (removed) origins.add(removed.origin);
     for (const inner of next.inner.values()) queue.push(inner);
     next.inner.clear();
   }
+  return origins;
 }
 
 /** The values of an object as entries of their own; none of anything else. */
-function partsOf({ path, value, origin, aliases }: ConfigEntry): ConfigEntry[] {
+function partsOf(whole: ConfigEntry): ConfigEntry[] {
+  const { path, value, aliases, variables = [] } = whole;
   if (!isPlainObject(value)) return [];
-  return Object.entries(value).map(([key, inner]) => {
-    const place = [...path, key] as unknown as ConfigEntry['path'];
-    return { path: place, value: inner, origin, ...(aliases && { aliases }) };
-  });
+  return Object.entries(value).map(([key, inner]) => ({
+    path: [...path, key] as unknown as ConfigEntry['path'],
+    value: inner,
+    origin: originInside(whole, [key]),
+    ...(aliases && { aliases }),
+    variables: variables.flatMap(({ variable, inside: [first, ...inside] }) =>
+      first === key && inside.length > 0 ? [{ variable, inside }] : [],
+    ),
+  }));
 }

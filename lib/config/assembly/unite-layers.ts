@@ -1,7 +1,7 @@
 import { withAliases } from './aliases.js';
 import type { AssembledLayer } from './assemble.js';
 import type { ConfigLayer, ConfigPlan } from '../config-layer.js';
-import type { ConfigEntries, ConfigEntry } from '../configuration.js';
+import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from '../configuration.js';
 import { summary } from '../sources/load-failures.js';
 import { entriesOf, merge } from './merge-entries.js';
 import { hiddenNamespaces, unmentionedNamespaces } from './namespace-places.js';
@@ -33,7 +33,7 @@ export async function uniteLayers(
   assembled: readonly (AssembledLayer & { readonly layer: ConfigLayer })[],
   made: readonly ConfigEntry[],
   referring: ConfigEntries,
-): Promise<{ readonly entries: ConfigEntries; readonly hidden: readonly HiddenFeature[] }> {
+): Promise<Pick<LoadedConfiguration, 'complete' | 'entries'> & { readonly hidden: readonly HiddenFeature[] }> {
   const known = layers.filter(({ feature }) => feature === undefined);
   const [features, own] = [true, false].map((isFeature) =>
     assembled.filter(({ layer }) => (layer.feature !== undefined) === isFeature).map(({ entries }) => entries),
@@ -55,7 +55,7 @@ export async function uniteLayers(
   refuse(failures);
   const files = entriesOf(assembled.flatMap((layer) => layer.files.map(({ entry }) => entry)));
   const complete = withAliases(merge([whole, files]), aliases);
-  return { entries: precedence === 'env' ? withoutVariables(complete) : complete, hidden };
+  return { complete, entries: precedence === 'env' ? withoutVariables(complete) : complete, hidden };
 }
 
 function refuse(failures: readonly VaultError[]): void {
