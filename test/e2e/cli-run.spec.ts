@@ -249,4 +249,18 @@ describe('what cannot be run', () => {
     );
     expect([await small.end(), small.stdout]).toEqual([0, `${value} undefined\n`]);
   });
+
+  it('leaves out what --omit names, whatever the options export', async () => {
+    await bench.write(
+      'export.mjs',
+      `import options from './vault.mjs';
+      export default options().then((all) => ({ ...all, config: { sources: ['small'], exportToProcessEnv: true } }));`,
+    );
+    await bench.server.seed({ 'secret/small': { KEPT: 'kept', LEFT: 'left' } });
+    const run = bench.run(
+      ['--config', 'export.mjs', '--omit', 'LEFT'],
+      'console.log(process.env.KEPT, process.env.LEFT)',
+    );
+    expect([await run.end(), run.stdout]).toEqual([0, 'kept undefined\n']);
+  });
 });

@@ -71,7 +71,9 @@ type Flags = ReturnType<typeof parse>['flags'];
 async function run(flags: Flags, command: string[], signals: Signals, output: CliOutput): Promise<number> {
   const graceMs = milliseconds(flags, 'grace-ms', 30_000);
   const intervalMs = milliseconds(flags, 'interval-ms', 60_000);
-  const options = withSources(await orAborted(loadOptions(flags.config), signals.early), flags.sources);
+  const given = withSources(await orAborted(loadOptions(flags.config), signals.early), flags.sources);
+  // The command gets its variables from here alone: what --omit leaves out must not come by way of our own environment.
+  const options = { ...given, config: { ...given.config, exportToProcessEnv: false } };
   // Loaded on use, so that help needs neither Nest nor node-vault.
   const { boot } = await import('../../bootstrap/boot.js');
   const runtime = await boot(options, { log: output, signal: signals.early });
