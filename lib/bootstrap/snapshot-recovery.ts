@@ -1,5 +1,4 @@
-import { isVaultError } from '../errors/index.js';
-import type { VaultErrorCode } from '../errors/index.js';
+import { isVaultError, VaultConfigurationError } from '../errors/index.js';
 
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 15_000;
@@ -16,7 +15,7 @@ export class SnapshotRecovery {
   readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
-  #told: VaultErrorCode | 'unknown' | undefined;
+  #told: string | undefined;
 
   /**
    * @param attempt logs in, reads everything and changes over to it
@@ -54,10 +53,16 @@ export class SnapshotRecovery {
   }
 
   #tell(error: unknown): void {
-    const code = isVaultError(error) ? error.code : 'unknown';
-    if (code === this.#told) return;
-    this.#told = code;
+    const kind = kindOf(error);
+    if (kind === this.#told) return;
+    this.#told = kind;
     const reason = isVaultError(error) ? error.message : 'an unexpected error.';
     this.#warn(`Still running on the snapshot: ${reason}`);
   }
+}
+
+/** What is the matter, without what is different at every attempt. */
+function kindOf(error: unknown): string {
+  if (error instanceof VaultConfigurationError) return error.errors.map(kindOf).join();
+  return isVaultError(error) ? `${error.code} ${error.path ?? ''}` : 'unknown';
 }
