@@ -6,6 +6,7 @@ import { CONFIG_SHAPE } from '../config/config.options.js';
 import type { ConfigPlan } from '../config/config-layer.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { resolveConfig } from '../config/resolve-config.js';
+import { withoutExported } from '../config/variables/exported-variables.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
@@ -73,7 +74,7 @@ export async function resolveOptions(
       ...resolveRequest(options.request),
     },
     login,
-    config: resolveConfig(options.config, await readEnvironment(), features),
+    config: resolveConfig(options.config, withoutExported(await readEnvironment()), features),
     snapshot: resolveSnapshot(options.config?.snapshot),
     bootTimeoutMs: options.boot?.timeoutMs ?? 30_000,
     shutdown: { revoke: shutdown.revoke ?? true, timeoutMs: shutdown.timeoutMs ?? 2_000 },

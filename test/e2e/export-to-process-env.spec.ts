@@ -61,6 +61,17 @@ describe('config.exportToProcessEnv', () => {
     expect(added()).toEqual(mail);
   });
 
+  it('takes no value that another boot has exported for a variable of its own', async () => {
+    process.env['OTHER'] = 'vault:secret/flat#PORT';
+    await start({ ...flat, exportToProcessEnv: true });
+    await bench.server.seed({ 'secret/flat': { DATABASE_URL: 'postgres://two', PORT: 2, OTHER: 'untouched' } });
+    const app = await start({ ...flat, precedence: 'env' });
+    const values = ['DATABASE_URL', 'PORT', 'OTHER', 'mail.host'].map((key) =>
+      app.get(ConfigService).get<unknown>(key),
+    );
+    expect(values).toEqual(['postgres://two', 2, 2, 'smtp']);
+  });
+
   it('writes nothing unless it is asked to', async () => {
     await start(flat);
     await start({ ...flat, exportToProcessEnv: false });

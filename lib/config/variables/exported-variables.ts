@@ -1,5 +1,6 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultConfigurationError, VaultInvalidOptionError } from '../../errors/index.js';
+import type { Environment } from '../../options/env-file.js';
 import type { VariableProblem } from './variables-of.js';
 import { variableName, variablesOf } from './variables-of.js';
 
@@ -13,6 +14,18 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Who has a variable, and what was there before anybody had. Boots that overlap may want the same one. */
 const claims = new Map<string, { readonly before: string | undefined; readonly owners: Map<object, string> }>();
+
+/**
+ * The environment as it was before boots that are still up wrote to it: what they have from Vault is nobody's variable, and
+ * would not become another one when it changes there.
+ * @internal
+ */
+export function withoutExported(environment: Environment): Environment {
+  const own = { ...environment };
+  for (const [name, { before, owners }] of claims)
+    if ([...owners.values()].includes(own[name] ?? '')) own[name] = before;
+  return own;
+}
 
 /**
  * The variables of `process.env` that a boot has its values in, because it was asked to.
