@@ -1,4 +1,4 @@
-import { access, readFile } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { redact } from '../errors/redact.js';
@@ -57,6 +57,9 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 async function importOptions(path: string): Promise<unknown> {
+  // Node refuses one; other loaders take what lies in it.
+  if ((await stat(path).catch(() => undefined))?.isDirectory())
+    throw new CliError(`Cannot load ${path}: it is a folder.`);
   try {
     const { default: exported } = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown };
     // TypeScript compiled to CommonJS puts its default export into the exports.
