@@ -1,9 +1,13 @@
+import { Logger } from '@nestjs/common';
 import type { ConfigService } from '@nestjs/config';
 import type { JsonObject } from '../client/response.js';
 import type { ConfigEntries } from './configuration.js';
 import { containerAt } from './configuration.js';
 import { EnvironmentShadow } from './environment-shadow.js';
+import { printable } from './printable.js';
 import type { ExportedVariables } from './variables/exported-variables.js';
+
+const logger = new Logger('VaultModule');
 
 /** One value to write; `undefined` takes the key away. @internal */
 export interface ConfigWrite {
@@ -72,6 +76,7 @@ export class ConfigWriter {
   #write({ path, oldValue, newValue }: ConfigWrite): void {
     const key = path[path.length - 1] as string;
     const containers = path.slice(0, -1);
+    this.#thaw(containers);
     const own = containerAt(this.#values, containers);
     const inHost = readContainer(this.#host, containers);
     const isOurs = inHost !== undefined && inHost !== own && Object.is(inHost[key], own[key]);
@@ -87,11 +92,30 @@ export class ConfigWriter {
     // A container that is new since boot is not known to the host yet.
     if (!Object.hasOwn(this.#host, top)) this.#host[top] = this.#values[top];
   }
+
+  /** A container that the application has frozen cannot take new values; a copy of it can. */
+  #thaw(path: readonly string[]): void {
+    let around = this.#values;
+    for (const [index, name] of path.entries()) {
+      const container = around[name];
+      if (typeof container !== 'object' || container === null) return;
+      if (!Object.isExtensible(container)) {
+        around[name] = { ...container };
+        if (index === 0 && this.#host[name] === container) this.#host[name] = around[name];
+        const key = printable(path.slice(0, index + 1).join('.'));
+        logger.warn(
+          `${key} was frozen by the application. ConfigService has its new values; who holds the object has not.`,
+        );
+      }
+      around = around[name] as JsonObject;
+    }
+  }
 }
 
+/** Does nothing where the application has made a property read-only: the others must change all the same. */
 function put(container: JsonObject, key: string, value: unknown): void {
-  if (value === undefined) delete container[key];
-  else container[key] = value;
+  if (value === undefined) Reflect.deleteProperty(container, key);
+  else Reflect.set(container, key, value);
 }
 
 function readContainer(host: JsonObject, path: readonly string[]): JsonObject | undefined {

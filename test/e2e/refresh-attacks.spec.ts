@@ -248,6 +248,31 @@ it('a value below a container that the application has replaced is left to it', 
   }
 });
 
+it('containers that the application has frozen do not hold up a change', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+  const values = (password: string) => ({
+    'secret/top': { KEY: password },
+    'secret/frozen': { password, [password]: 1 },
+  });
+  await bench.server.seed(values('one'));
+  const frozen = vaultConfig<{ password: string }>('frozen', { secretPath: 'frozen' });
+  const sources = [frozen, ...['deep.down', 'own'].map((as) => ({ secretPath: 'frozen', as })), 'top'];
+  const { app, vault, config } = await start({ sources });
+  const held = Object.freeze(app.get<{ password: string }>(frozen.KEY));
+  Object.preventExtensions(Object.seal(config.get<object>('deep.down')));
+  Object.defineProperty(config.get<object>('own'), 'password', { writable: false });
+  const top = config.get<object>('deep');
+  for (const password of ['two', 'three']) {
+    await bench.server.seed(values(password));
+    expect((await vault.refresh()).problems).toEqual([]);
+    const now = { password, [password]: 1 };
+    expect(config.get('own')).toEqual({ ...now, password: 'one' });
+    expect([config.get('KEY'), config.get('frozen'), config.get('deep.down')]).toEqual([password, now, now]);
+  }
+  expect([held.password, config.get('deep') === top]).toEqual(['one', true]);
+  expect(warn.mock.calls.flat().filter((text) => /frozen by the application/.test(String(text)))).toHaveLength(2);
+});
+
 it('a listener of changes$ that throws harms nobody', async () => {
   const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
   await bench.server.seed({ 'secret/loud': { KEY: 'one' } });
