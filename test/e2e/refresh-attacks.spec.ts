@@ -237,6 +237,34 @@ it('what registerAs makes for config.load can be injected, and stays current', a
   expect(values).toEqual({ from: 'a@example.com', password: 'two' });
 });
 
+it('what a schema makes and nobody can read is a problem, not an error nobody hears of', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+  await bench.server.seed({ 'secret/trap': { KEY: 'one' } });
+  const validate = (value: unknown) => {
+    const { KEY } = value as { KEY: string };
+    const trap = {
+      get KEY() {
+        if (KEY === 'two') throw new TypeError(`quotes ${KEY}`);
+        return KEY;
+      },
+    };
+    return { value: trap };
+  };
+  const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
+  const { vault, config } = await start({ sources: ['trap'], schema });
+  await bench.server.seed({ 'secret/trap': { KEY: 'two' } });
+  const { change, problems } = await vault.refresh();
+  expect([change, problems.map(({ message }) => message)]).toEqual([
+    undefined,
+    [expect.stringContaining('(TypeError)')],
+  ]);
+  expect(warn.mock.calls.flat().join()).toMatch(/stays as it was.*TypeError/);
+  expect(warn.mock.calls.flat().join()).not.toContain('quotes');
+  await bench.server.seed({ 'secret/trap': { KEY: 'three' } });
+  await vault.refresh();
+  expect(config.get('KEY')).toBe('three');
+});
+
 it('a value below a container that the application has replaced is left to it', async () => {
   await bench.server.seed({ 'secret/below': { level: 'info', size: 1 } });
   const { vault, config } = await start({ sources: [{ secretPath: 'below', as: 'pool' }] });

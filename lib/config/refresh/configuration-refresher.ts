@@ -1,5 +1,6 @@
 import type { VaultError } from '../../errors/index.js';
-import { isVaultError, VaultClosedError, VaultNotFoundError } from '../../errors/index.js';
+import { isVaultError, VaultClosedError, VaultInvalidOptionError, VaultNotFoundError } from '../../errors/index.js';
+import { redact } from '../../errors/redact.js';
 import type { VaultConfigChange } from './config-change.js';
 import type { ConfigurationStore } from '../configuration-store.js';
 import { addressId, laterRead } from '../sources/read-secrets.js';
@@ -125,8 +126,7 @@ export class ConfigurationRefresher {
       if (loader.plan !== plan || this.#store.reads !== before) return await this.#apply(found);
       return { change: this.#closed ? undefined : this.#store.apply(loaded), problems };
     } catch (error) {
-      if (!isVaultError(error)) throw error;
-      return { change: undefined, problems: [...problems, error] };
+      return { change: undefined, problems: [...problems, isVaultError(error) ? error : unexpected(error)] };
     }
   }
 
@@ -152,6 +152,14 @@ export class ConfigurationRefresher {
     const intervalMs = this.#options?.intervalMs ?? REFRESH_INTERVAL_MS;
     this.#schedule(intervalMs * Math.min(2 ** this.#failures, LONGEST_BACKOFF));
   }
+}
+
+/** What the application's own objects throw, such as those a schema makes. The message may quote a value. */
+function unexpected(error: unknown): VaultError {
+  const kind = error instanceof Error ? redact(error.name) : typeof error;
+  return new VaultInvalidOptionError(
+    `The new configuration could not be put together (${kind}). Look at what "config.schema" and the schemas of namespaces make.`,
+  );
 }
 
 /** The read to go on with: the old one when nothing is new or the new one failed. */
