@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { ConfigurationLoader } from '../../lib/config/configuration-loader.js';
 import { valuesOf } from '../../lib/config/configuration.js';
 import { ConfigurationStore } from '../../lib/config/configuration-store.js';
@@ -63,6 +63,18 @@ describe('a value nested 50,000 levels deep', () => {
     store.apply(await loader.assemble(reading({ x: deep() })));
     expect(store.origins().length).toBeLessThanOrEqual(1);
   });
+});
+
+it('a schema that never returns is given up', async () => {
+  jest.useFakeTimers();
+  const validate = () => new Promise<never>(() => undefined);
+  const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
+  const failure = loaderOf({ sources: ['x'], schema })
+    .assemble(reading({ x: 1 }))
+    .catch((error: unknown) => error);
+  await jest.advanceTimersByTimeAsync(30_000);
+  jest.useRealTimers();
+  expect(String(await failure)).toMatch(/The schema of "config" has not returned within 30 s/);
 });
 
 describe('separators', () => {

@@ -4,9 +4,13 @@ import type { AssembledLayer } from './assemble.js';
 import type { ConfigLayer } from '../config-layer.js';
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { containerAt, entryId, valuesOf } from '../configuration.js';
+import { duration } from '../duration.js';
 import { describeIssue } from './describe-issue.js';
 import { containersOf } from './settle.js';
 import { NO_SECRET } from '../origins/value-origin.js';
+
+/** A refresh that waits for a schema for ever would be the last one. */
+const LONGEST_VALIDATION_MS = 30_000;
 
 /**
  * Runs the values of a layer through its schema; what the schema makes of them, defaults included, replaces them.
@@ -21,10 +25,14 @@ export async function validateLayer(
   const input = containerAt(valuesOf(entries), path);
   let result;
   try {
-    result = await schema['~standard'].validate(input);
+    result = await withinLimit(schema['~standard'].validate(input));
   } catch {
     // Its message is somebody else's and may quote a value.
     const message = `The schema of ${option} failed instead of giving a result. Look at its refinements and transforms.`;
+    return { entries, failures: [new VaultInvalidOptionError(message)] };
+  }
+  if (!result) {
+    const message = `The schema of ${option} has not returned within ${duration(LONGEST_VALIDATION_MS)}. Look at what it waits for.`;
     return { entries, failures: [new VaultInvalidOptionError(message)] };
   }
   if (result.issues) {
@@ -39,6 +47,18 @@ export async function validateLayer(
     return { entries, failures: [new VaultInvalidOptionError(message)] };
   }
   return { entries: replaceValues(result.value, path, entries), failures: [] };
+}
+
+async function withinLimit<T>(validating: T | Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), LONGEST_VALIDATION_MS).unref();
+  });
+  try {
+    return await Promise.race([validating, passed]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The values of the output under the origins of the input; a default has that of the layer's first value. */
