@@ -24,7 +24,8 @@ export class VaultApplication {
     this.#refresher = new ConfigurationRefresher(this.store, runtime.plan.refresh, (result) => {
       log.add(result);
       // Also when all was read and nothing has changed: it is as current as it was then.
-      if (result.change || result.problems.length === 0) runtime.saveSnapshot(this.store.reads);
+      const isWhole = result.problems.length === 0;
+      if (result.change || isWhole) runtime.saveSnapshot(this.store.reads, isWhole);
     });
     this.service = new VaultService(runtime, this.store, this.#refresher);
   }

@@ -66,9 +66,9 @@ export class VaultRuntime {
     return () => this.#onRecovered.delete(callback);
   }
 
-  /** Notes what was read last, for a later start without Vault. */
-  saveSnapshot(reads: SecretReads): void {
-    void this.#snapshot?.save(reads);
+  /** Notes what was read last, for a later start without Vault; `isWhole` when nothing of it is older. */
+  saveSnapshot(reads: SecretReads, isWhole = true): void {
+    void this.#snapshot?.save(reads, isWhole);
   }
 
   get configuration(): LoadedConfiguration {

@@ -1,4 +1,9 @@
 import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
@@ -193,7 +198,7 @@ it('ten thousand keys that change their place are there afterwards', async () =>
     const data = Object.fromEntries(names.map((name) => [key(name), 'v']));
     const metadata = { version, created_time: '2026-01-01T00:00:00Z', destroyed: false, deletion_time: '' };
     const wide = json(200, { data: { data, metadata } });
-    bench.front.answerWith((request, response) =>
+    bench.front.answerWith(async (request, response) =>
       (request.url?.includes('/wide') ? wide : forwardTo(bench.server.endpoint))(request, response),
     );
   };
@@ -263,6 +268,46 @@ it('what a schema makes and nobody can read is a problem, not an error nobody he
   await bench.server.seed({ 'secret/trap': { KEY: 'three' } });
   await vault.refresh();
   expect(config.get('KEY')).toBe('three');
+});
+
+it('a snapshot with values that could not be read again is no younger than they are', async () => {
+  jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+  const file = join(tmpdir(), `nestjs-vault-${randomUUID()}.snapshot`);
+  const saved = async () => {
+    const bytes = await readFile(file).catch(() => Buffer.alloc(78));
+    return { bytes: bytes.toString('hex'), at: bytes.readBigUInt64BE(10) };
+  };
+  const until = async (before: { bytes: string }) => {
+    for (let now = await saved(); ; now = await saved()) {
+      if (now.bytes !== before.bytes) return now;
+      await nextTurn();
+    }
+  };
+  try {
+    const nothing = await saved();
+    await bench.server.seed({ 'secret/whole': { KEY: 1 }, 'secret/denied': {} });
+    const { vault } = await start({ sources: ['whole', 'denied'], snapshot: { file, key: 'k'.repeat(43) } });
+    const first = await until(nothing);
+    bench.front.answerWith(async (request, response) =>
+      (request.url?.endsWith('/denied')
+        ? json(403, { errors: ['permission denied'] })
+        : forwardTo(bench.server.endpoint))(request, response),
+    );
+    await bench.server.seed({ 'secret/whole': { KEY: 2 } });
+    expect(await vault.refresh()).toMatchObject({
+      change: { keys: ['KEY'] },
+      problems: [{ code: 'VAULT_PERMISSION_DENIED' }],
+    });
+    const second = await until(first);
+    expect(second.at).toBe(first.at);
+    bench.front.answerWith(forwardTo(bench.server.endpoint));
+    await bench.server.seed({ 'secret/whole': { KEY: 3 } });
+    await vault.refresh();
+    expect((await until(second)).at).toBeGreaterThan(first.at);
+  } finally {
+    await bench.closeApplications();
+    await rm(file, { force: true });
+  }
 });
 
 it('a value below a container that the application has replaced is left to it', async () => {

@@ -164,6 +164,27 @@ describe('a snapshot', () => {
     expect(await writtenAt()).toBe(1_002);
   });
 
+  it('is as old as the oldest of what is in it', async () => {
+    const now = Date.now();
+    const at = (ms: number) => jest.useFakeTimers({ now: now + ms, doNotFake: ['nextTick', 'setImmediate'] });
+    const taken = async () => (await snapshot().open()).takenAt.getTime() - now;
+    at(0);
+    const one = snapshot();
+    await one.save(reads());
+    at(1_000);
+    await one.save(reads({ new: 1 }, 4), false);
+    expect([(await snapshot().open()).reads.get(ID)?.secret?.data, await taken()]).toEqual([{ new: 1 }, 0]);
+    // Also when it has been started on.
+    const two = snapshot();
+    await two.open();
+    at(2_000);
+    await two.save(reads({}, 5), false);
+    expect(await taken()).toBe(0);
+    at(3_000);
+    await two.save(reads({}, 6));
+    expect(await taken()).toBe(3_000);
+  });
+
   it('is written again when the clock has been set back', async () => {
     const one = snapshot();
     const now = Date.now();

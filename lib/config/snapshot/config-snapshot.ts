@@ -32,6 +32,8 @@ export class ConfigSnapshot {
   readonly #onProblem: (reason: string, file: string) => void;
   #saving: Promise<void> = Promise.resolve();
   #saved: { readonly reads: SecretReads; readonly writtenAt: Date } | undefined;
+  /** When all of it was read last. */
+  #wholeAt: Date | undefined;
   #warned: string | undefined;
 
   /**
@@ -69,11 +71,15 @@ export class ConfigSnapshot {
    * Replaces the snapshot by what was just read. One write at a time; resolves when it is done. When nothing is new, one
    * that has most of its life before it is left as it is. Never throws: a snapshot that cannot be written is no reason not
    * to run, and is warned of, once for each reason in a row.
+   *
+   * @param isWhole whether all of it was just read; what could not be is as old as it was
    */
-  save(reads: SecretReads): Promise<void> {
-    const writtenAt = new Date();
+  save(reads: SecretReads, isWhole = true): Promise<void> {
+    const now = new Date();
+    if (isWhole) this.#wholeAt = now;
+    const writtenAt = this.#wholeAt ?? now;
     this.#saving = this.#saving.then(async () => {
-      const ageMs = this.#saved ? writtenAt.getTime() - this.#saved.writtenAt.getTime() : Infinity;
+      const ageMs = this.#saved ? now.getTime() - this.#saved.writtenAt.getTime() : Infinity;
       // One that is dated ahead of a clock that has been set right since would be refused at the next boot.
       const isYoung = ageMs >= 0 && ageMs < this.#options.maxAgeMs / 10;
       if (this.#saved && isYoung && sameSecrets(this.#saved.reads, reads)) return;
@@ -107,6 +113,7 @@ export class ConfigSnapshot {
         this.file,
       );
     }
+    this.#wholeAt = opened.writtenAt;
     return { reads: this.#complete(reads), takenAt: opened.writtenAt };
   }
 
