@@ -72,6 +72,17 @@ describe('config.exportToProcessEnv', () => {
     expect(values).toEqual(['postgres://two', 2, 2, 'smtp']);
   });
 
+  it('refuses the objects of a factory that hold themselves, and passes over its functions', async () => {
+    const self: Record<string, unknown> = { log: () => undefined, level: 1n };
+    const config = { load: [() => ({ self })], exportToProcessEnv: true };
+    const app = await start(config);
+    expect(added()).toEqual({ SELF_LEVEL: '1' });
+    await app.close();
+    self['self'] = self;
+    await expect(start(config)).rejects.toThrow(/"config.exportToProcessEnv": "self.self" cannot be written as JSON/);
+    expect(added()).toEqual({});
+  });
+
   it('writes nothing unless it is asked to', async () => {
     await start(flat);
     await start({ ...flat, exportToProcessEnv: false });

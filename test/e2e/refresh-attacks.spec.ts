@@ -198,7 +198,7 @@ it('ten thousand keys that change their place are there afterwards', async () =>
     const data = Object.fromEntries(names.map((name) => [key(name), 'v']));
     const metadata = { version, created_time: '2026-01-01T00:00:00Z', destroyed: false, deletion_time: '' };
     const wide = json(200, { data: { data, metadata } });
-    bench.front.answerWith(async (request, response) =>
+    bench.front.answerWith((request, response) =>
       (request.url?.includes('/wide') ? wide : forwardTo(bench.server.endpoint))(request, response),
     );
   };
@@ -278,10 +278,11 @@ it('a snapshot with values that could not be read again is no younger than they 
     return { bytes: bytes.toString('hex'), at: bytes.readBigUInt64BE(10) };
   };
   const until = async (before: { bytes: string }) => {
-    for (let now = await saved(); ; now = await saved()) {
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline; await nextTurn()) {
+      const now = await saved();
       if (now.bytes !== before.bytes) return now;
-      await nextTurn();
     }
+    throw new Error('The snapshot has not been written.');
   };
   try {
     const nothing = await saved();

@@ -41,6 +41,14 @@ it('blanks out what a config file quotes of a credential in the environment', as
 describe('names and values of the environment', () => {
   it('a value that a schema has made undefined is no variable', () => {
     expect(environmentOf({ A: '1', B: undefined, c: { d: undefined } })).toEqual({ A: '1' });
+    const part = { z: 1 };
+    const made = { fn: () => 1, symbol: Symbol('s'), big: 10n, when: new Date(0), shared: { x: part, y: part } };
+    expect(environmentOf(made)).toEqual({
+      big: '10',
+      when: '"1970-01-01T00:00:00.000Z"',
+      SHARED_X_Z: '1',
+      SHARED_Y_Z: '1',
+    });
   });
 
   it('flat keys stay, nested ones are in capitals, what is not text is JSON', () => {
@@ -94,6 +102,19 @@ describe('names and values of the environment', () => {
   ])('refuses %j', (values, message) => {
     expect(() => environmentOf(values)).toThrow(message);
     expect(() => environmentOf(values)).not.toThrow('SECRET-VALUE');
+  });
+
+  it('refuses what holds itself or is nested too deep for JSON, and takes everything else apart', () => {
+    const cycle: Record<string, unknown> = { secret: 'SECRET-VALUE' };
+    cycle['self'] = { other: [cycle], again: cycle };
+    const deep = JSON.parse(`${'['.repeat(50_000)}"SECRET-VALUE"${']'.repeat(50_000)}`) as unknown;
+    const refused = () => environmentOf({ cycle, deep, OK: 1 });
+    expect(refused).toThrow(
+      /CYCLE_SELF_OTHER cannot be.*--omit CYCLE_SELF_OTHER\.[^]*CYCLE_SELF_AGAIN[^]*deep cannot be/,
+    );
+    expect(refused).not.toThrow('SECRET-VALUE');
+    const omit = ['CYCLE_SELF_OTHER', 'CYCLE_SELF_AGAIN', 'deep'];
+    expect(environmentOf({ cycle, deep, OK: 1 }, { omit })).toEqual({ CYCLE_SECRET: 'SECRET-VALUE', OK: '1' });
   });
 
   it('lists all that is wrong at once, and passes on what is allowed', () => {

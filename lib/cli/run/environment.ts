@@ -31,6 +31,8 @@ function describe({ name, why, key, other }: VariableProblem): string {
       return `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}.`;
     case 'nul':
       return `${name} holds a NUL character, which no variable can.`;
+    case 'text':
+      return `${name} cannot be written as JSON, because it holds itself or is nested too deep: leave it out with --omit ${name}.`;
   }
 }
 

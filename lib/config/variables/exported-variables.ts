@@ -132,6 +132,7 @@ function refusal({ name, why, key, other }: VariableProblem): VaultError {
     dangerous: `${name} changes how programs run, and who can write the secret would decide that: rename it`,
     taken: `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}: rename one with "map"`,
     nul: `${name} holds a NUL character, which no variable can`,
+    text: `${JSON.stringify(key)} cannot be written as JSON, because it holds itself or is nested too deep`,
   };
   return new VaultInvalidOptionError(`${OPTION}: ${reasons[why]}, or list the keys you need there.`);
 }

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../client/response.js';
+import { isPlainObject } from '../plain.js';
 
 /** @internal */
 export interface VariableRules {
@@ -13,7 +13,7 @@ export interface VariableRules {
 /** Why a value cannot be a variable: `other` is the key that has the name already. Never holds the value. @internal */
 export interface VariableProblem {
   readonly name: string;
-  readonly why: 'name' | 'dangerous' | 'taken' | 'nul';
+  readonly why: 'name' | 'dangerous' | 'taken' | 'nul' | 'text';
   readonly key: string;
   readonly other?: string;
 }
@@ -50,13 +50,15 @@ export function variablesOf(
   const variables = new Map<string, string>();
   const keys = new Map<string, string>();
   const problems: VariableProblem[] = [];
-  for (const { path, value } of leavesOf(values)) {
+  for (const { path, value: given } of leavesOf(values)) {
+    const value = textOf(given);
     const key = path.join('.');
     const name = prefix + variableName(path);
     if (omit.includes(name)) continue;
     const other = keys.get(name);
     if (!NAME.test(name)) problems.push({ name, why: 'name', key });
     else if (DANGEROUS.test(name) && !allow.includes(name)) problems.push({ name, why: 'dangerous', key });
+    else if (value === undefined) problems.push({ name, why: 'text', key });
     // The same value under its alias is no other one.
     else if (other !== undefined && variables.get(name) !== value) problems.push({ name, why: 'taken', key, other });
     else if (value.includes('\0')) problems.push({ name, why: 'nul', key });
@@ -73,16 +75,39 @@ export function variableName(path: readonly string[]): string {
   return path.length === 1 ? (path[0] as string) : path.map(inCapitals).join('_');
 }
 
-function* leavesOf(
-  values: Readonly<Record<string, unknown>>,
-): Generator<{ readonly path: readonly string[]; readonly value: string }> {
-  // Without recursion: a hostile secret may be nested deeper than the stack.
-  const queue = Object.entries(values).map(([key, value]) => ({ path: [key], value }));
+/** A value, with the objects that it is in. */
+interface Node {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  readonly around: Node | undefined;
+}
+
+/** Without recursion: a hostile secret may be nested deeper than the stack, and a factory's object may hold itself. */
+function* leavesOf(values: Readonly<Record<string, unknown>>): Generator<Node> {
+  const partsOf = (object: object, path: readonly string[], around?: Node): Node[] =>
+    Object.entries(object).map(([key, value]) => ({ path: [...path, key], value: value as unknown, around }));
+  const queue = partsOf(values, []);
   for (let next = queue.shift(); next; next = queue.shift()) {
     const { path, value } = next;
-    if (isJsonObject(value) && Object.keys(value).length > 0) {
-      queue.unshift(...Object.entries(value).map(([key, inner]) => ({ path: [...path, key], value: inner })));
-    } else if (value !== undefined) yield { path, value: typeof value === 'string' ? value : JSON.stringify(value) };
+    const isApart = isPlainObject(value) && Object.keys(value).length > 0 && !isInside(next);
+    if (isApart) queue.unshift(...partsOf(value, path, next));
+    // As in JSON, these are no values.
+    else if (!['undefined', 'function', 'symbol'].includes(typeof value)) yield next;
+  }
+}
+
+function isInside({ value, around }: Node): boolean {
+  for (let node = around; node; node = node.around) if (node.value === value) return true;
+  return false;
+}
+
+/** `undefined` for what cannot be written as JSON. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  try {
+    return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  } catch {
+    return undefined;
   }
 }
 
