@@ -79,6 +79,18 @@ export function plainAt(value: unknown, path: readonly string[]): unknown {
   return inner;
 }
 
+/** A value with the objects around it that were taken apart. @internal */
+export interface Nested {
+  readonly value: unknown;
+  readonly around?: Nested | undefined;
+}
+
+/** Whether it is one of the objects around it, which would be taken apart for ever. @internal */
+export function isInsideItself({ value, around }: Nested): boolean {
+  for (let outer = around; outer; outer = outer.around) if (outer.value === value) return true;
+  return false;
+}
+
 /** Every text in a value, at any depth. @internal */
 export function textsIn(value: unknown): string[] {
   const texts: string[] = [];

@@ -38,10 +38,14 @@ export function redact(text: string, secrets: readonly string[] = []): string {
 export function secretsOf(body: unknown): string[] {
   const found: string[] = [];
   const queue: unknown[] = [body];
+  const seen = new Set<unknown>();
   while (queue.length > 0 && found.length <= MOST_SECRETS) {
     const value = queue.pop();
     if (typeof value === 'string' || typeof value === 'number') found.push(String(value));
-    else if (typeof value === 'object' && value !== null) for (const entry of Object.values(value)) queue.push(entry);
+    else if (typeof value === 'object' && value !== null && !seen.has(value)) {
+      seen.add(value);
+      for (const entry of Object.values(value)) queue.push(entry);
+    }
   }
   return found;
 }

@@ -65,6 +65,27 @@ describe('a value nested 50,000 levels deep', () => {
   });
 });
 
+it('what a factory makes may hold itself, many times', async () => {
+  const self: Record<string, unknown> = { port: 1, list: [] };
+  for (const name of ['parent', 'root', 'me']) self[name] = self;
+  (self['list'] as unknown[]).push(self);
+  const load = [() => ({ self, other: { self } })];
+  const loader = loaderOf({ load, aliases: 'SCREAMING_CASE', precedence: 'env', references: { inSecrets: true } });
+  const loaded = await loader.assemble(new Map());
+  const store = new ConfigurationStore(loader, loaded);
+  expect(store.values).toMatchObject({ SELF_PORT: 1, OTHER_SELF_PORT: 1 });
+  expect(store.apply(await loader.assemble(new Map()))).toBeUndefined();
+  // Nor does a schema that refuses it look for its texts for ever, of which it has none.
+  const empty: Record<string, unknown> = {};
+  empty['self'] = empty;
+  const refuse = {
+    '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) },
+  } as const;
+  await expect(loaderOf({ load: [() => ({ empty })], schema: refuse }).assemble(new Map())).rejects.toThrow(
+    /do not fit/,
+  );
+});
+
 it('a schema that never returns is given up', async () => {
   jest.useFakeTimers();
   const validate = () => new Promise<never>(() => undefined);

@@ -1,7 +1,8 @@
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId, originInside } from '../configuration.js';
 import { screamingCase } from './key-case.js';
-import { isPlainObject } from '../plain.js';
+import type { Nested } from '../plain.js';
+import { isInsideItself, isPlainObject } from '../plain.js';
 
 /** Names of values that are nested deeper are nothing anybody types, and every level makes them longer. */
 const DEEPEST = 32;
@@ -14,12 +15,13 @@ export interface Leaf {
 
 /** The values in a value. Lists are values. @internal */
 export function* leavesOf(leaf: Leaf): Generator<Leaf> {
-  const queue: Leaf[] = [leaf];
+  const queue: (Leaf & Nested)[] = [leaf];
   for (let next = queue.pop(); next; next = queue.pop()) {
     const { path, value } = next;
     if (!isPlainObject(value)) yield next;
-    else if (path.length < DEEPEST) {
-      for (const [key, inner] of Object.entries(value)) queue.push({ path: [...path, key], value: inner });
+    else if (path.length < DEEPEST && !isInsideItself(next)) {
+      for (const [key, inner] of Object.entries(value))
+        queue.push({ path: [...path, key], value: inner, around: next });
     }
   }
 }

@@ -1,4 +1,5 @@
-import { isPlainObject } from '../plain.js';
+import type { Nested } from '../plain.js';
+import { isInsideItself, isPlainObject } from '../plain.js';
 
 /** @internal */
 export interface VariableRules {
@@ -75,11 +76,8 @@ export function variableName(path: readonly string[]): string {
   return path.length === 1 ? (path[0] as string) : path.map(inCapitals).join('_');
 }
 
-/** A value, with the objects that it is in. */
-interface Node {
+interface Node extends Nested {
   readonly path: readonly string[];
-  readonly value: unknown;
-  readonly around: Node | undefined;
 }
 
 /** Without recursion: a hostile secret may be nested deeper than the stack, and a factory's object may hold itself. */
@@ -89,16 +87,11 @@ function* leavesOf(values: Readonly<Record<string, unknown>>): Generator<Node> {
   const queue = partsOf(values, []);
   for (let next = queue.shift(); next; next = queue.shift()) {
     const { path, value } = next;
-    const isApart = isPlainObject(value) && Object.keys(value).length > 0 && !isInside(next);
+    const isApart = isPlainObject(value) && Object.keys(value).length > 0 && !isInsideItself(next);
     if (isApart) queue.unshift(...partsOf(value, path, next));
     // As in JSON, these are no values.
     else if (!['undefined', 'function', 'symbol'].includes(typeof value)) yield next;
   }
-}
-
-function isInside({ value, around }: Node): boolean {
-  for (let node = around; node; node = node.around) if (node.value === value) return true;
-  return false;
 }
 
 /** `undefined` for what cannot be written as JSON. */
