@@ -191,6 +191,7 @@ describe('references in the environment', () => {
     process.env['FOUR'] = 'vault:secret/../sys#x';
     process.env['FIVE'] = 'pg://${vault:secret/my-app/db#tls}';
     process.env['SIX'] = 'vault:secret/hostile#evil';
+    process.env['SEVEN'] = 'pg://${vault:secret/my-app/db#password?${vault:secret/my-app/db#username}}@db';
     const error = (await failure()) as Error & { code: string };
     expect(error.code).toBe('VAULT_CONFIGURATION');
     expect(error.message).toMatch(
@@ -200,6 +201,7 @@ describe('references in the environment', () => {
     expect(error.message).toMatch(/FOUR refers to .*could lead to another path/);
     expect(error.message).toMatch(/FIVE refers to vault:secret\/my-app\/db#tls, which is no text/);
     expect(error.message).toMatch(/SIX refers to .*a name that no configuration may have/);
+    expect(error.message).toMatch(/SEVEN refers to vault:secret\/my-app\/db#password, which has braces in its default/);
     expect(renderError(error)).not.toMatch(/hunter2|CA-TEXT/);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });

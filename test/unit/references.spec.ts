@@ -52,6 +52,14 @@ describe('the notation', () => {
   ])('%j is text', (text) => expect(parseReferences(text)).toBeUndefined());
 
   it.each([
+    'x ${vault:secret/db#k?${vault:secret/other#k}} y',
+    '${vault:secret/db#k?{"a":1}}',
+    '${vault:secret/a#k}-${vault:secret/db#k?${HOST}}',
+  ])('%j has a default that nobody can know the end of', (text) => {
+    expect(parseReferences(text)).toEqual([{ text: 'vault:secret/db#k', path: 'secret/db', key: 'k', open: true }]);
+  });
+
+  it.each([
     ['vault:secret/data/my-app/db', 'secret/data/my-app/db'],
     ['pg://${vault:secret/db', 'secret/db'],
   ])('%j has lost its key', (text, path) => {

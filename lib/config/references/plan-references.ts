@@ -34,7 +34,7 @@ export function referencesIn(value: unknown): ReferenceText[] {
 export function addressesOf(texts: Iterable<ReferenceText>, { mounts }: ReferenceRules): SecretAddress[] {
   const found: SecretAddress[] = [];
   for (const part of [...texts].flat()) {
-    if (typeof part === 'string' || part.key === '') continue;
+    if (typeof part === 'string' || part.key === '' || part.open) continue;
     try {
       found.push(addressOf(part, mounts));
     } catch (error) {

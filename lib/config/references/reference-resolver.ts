@@ -92,6 +92,7 @@ export class ReferenceResolver {
 
   #lookUp(reference: VaultReference, holder: Holder): ResolvedReference | undefined {
     if (reference.key === '') return this.#fail(holder, reference, WITHOUT_KEY);
+    if (reference.open) return this.#fail(holder, reference, BRACES);
     let address: SecretAddress;
     try {
       address = addressOf(reference, this.#rules.mounts);
@@ -161,6 +162,9 @@ export class ReferenceResolver {
 const TOO_LONG = `is the end of a chain of more than ${LONGEST_CHAIN} references, which is not followed. Shorten it in Vault`;
 const WITHOUT_KEY =
   'names no key of the secret. Without quotes, parsers of .env take "#" for a comment: put the text in quotes';
+
+const BRACES =
+  'has braces in its default, so that nobody can know where it ends. Only the reference itself can stand in "${…}": take the default, or the reference in it, to a variable of its own';
 
 /** The key itself, dots and all; else the place its dots lead to. */
 function valueAt(data: object, key: string): unknown {

@@ -13,6 +13,8 @@ export interface VaultReference {
   readonly version?: number;
   /** What stands in when the secret or the key does not exist. */
   readonly fallback?: string;
+  /** Whether there are braces in the default of one in a longer text: where that ends cannot be known. */
+  readonly open?: true;
 }
 
 /** A text with references in it; a reference that is the whole text is the only part. @internal */
@@ -25,6 +27,7 @@ const PATH = `[^\\s#?\${}/:]+(?:/${SEGMENT})+`;
 const REFERENCE = `(?<text>vault:(?<path>${PATH})#(?<key>[^\\s#?\${}]+)(?:#(?<version>\\d{1,15}))?)`;
 const WHOLE = new RegExp(`^${REFERENCE}(?:\\?(?<fallback>[^]*))?$`);
 const INLINE = new RegExp(`\\$\\{${REFERENCE}(?:\\?(?<fallback>[^{}]*))?\\}`, 'g');
+const OPEN = new RegExp(`\\$\\{${REFERENCE}\\?[^{}]*\\{`);
 const CUT = new RegExp(`(?:^|\\$\\{)(?<text>vault:(?<path>${PATH}))$`);
 
 /**
@@ -35,6 +38,8 @@ export function parseReferences(text: string): ReferenceText | undefined {
   if (!text.includes('vault:')) return undefined;
   const whole = WHOLE.exec(text);
   if (whole) return [referenceOf(whole.groups)];
+  const open = OPEN.exec(text);
+  if (open) return [{ ...referenceOf(open.groups), open: true }];
   const parts: (string | VaultReference)[] = [];
   let end = 0;
   for (const match of text.matchAll(INLINE)) {
