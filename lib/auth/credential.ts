@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { VaultAuthenticationError } from '../errors/index.js';
-import { redact } from '../errors/redact.js';
+import { failureKind } from '../errors/redact.js';
 
 /**
  * Where a credential comes from: the value itself, an environment variable, a file, or a function. It is asked again at
@@ -76,8 +76,7 @@ async function fetchCredential(credential: Credential, option: string): Promise<
       return await credential();
     } catch (error) {
       // The message is the user's own and may hold anything, so only the kind of error is told.
-      const kind = error instanceof Error ? redact(error.name) : typeof error;
-      throw new VaultAuthenticationError(`"${option}": the function that supplies it failed (${kind}).`);
+      throw new VaultAuthenticationError(`"${option}": the function that supplies it failed (${failureKind(error)}).`);
     }
   }
   if ('env' in credential) {

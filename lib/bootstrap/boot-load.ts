@@ -10,14 +10,14 @@ import { Obstacles } from './obstacles.js';
 export class BootLoad {
   readonly #work: (limit: AbortSignal, obstacles: Obstacles) => Promise<LoadedConfiguration>;
   readonly #timeoutMs: number;
-  readonly #endpoint: string;
+  readonly #endpoint: () => string;
   #obstacles: Obstacles | undefined;
   #refusals: readonly VaultError[] = [];
 
   constructor(
     work: (limit: AbortSignal, obstacles: Obstacles) => Promise<LoadedConfiguration>,
     timeoutMs: number,
-    endpoint: string,
+    endpoint: () => string,
   ) {
     this.#work = work;
     this.#timeoutMs = timeoutMs;
@@ -41,7 +41,7 @@ export class BootLoad {
     try {
       return await withDeadline(
         this.#timeoutMs,
-        this.#endpoint,
+        this.#endpoint(),
         (limit) => this.#work(limit, obstacles),
         (last) => {
           this.#refusals = obstacles.refusals(last);

@@ -3,6 +3,7 @@ import type { LoadedConfiguration } from '../config/configuration.js';
 import { describeOrigin } from '../config/origins/describe-origin.js';
 import type { Origin } from '../config/origins/value-origin.js';
 import { valueOrigin } from '../config/origins/value-origin.js';
+import { secretId } from '../config/sources/read-secrets.js';
 import type { BootLog } from './boot-log.js';
 
 /**
@@ -18,7 +19,7 @@ export function logSummary(
 ): void {
   const origins = new Set<Origin>();
   entries.forEach(({ origin }) => origins.add(origin));
-  const secrets = new Set([...origins].filter(({ secretPath }) => secretPath !== '').map(addressOf));
+  const secrets = new Set([...origins].filter(({ secretPath }) => secretPath !== '').map(secretId));
   const accessor = login?.accessor === undefined ? '' : ` (accessor ${login.accessor})`;
   log.log(
     `${login ? `Logged in to ${login.endpoint}${accessor}; ` : ''}${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
@@ -28,8 +29,4 @@ export function logSummary(
   if (log instanceof Logger && Logger.isLevelEnabled('error') && !Logger.isLevelEnabled('debug')) return;
   const now = new Date();
   for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin), now));
-}
-
-function addressOf({ namespace, mountPath, secretPath }: Origin): string {
-  return JSON.stringify([namespace, mountPath, secretPath]);
 }

@@ -54,8 +54,14 @@ export async function boot(
     emit: (event) => events.emit(event),
   });
   const tokens = VaultSession.tokensOf(session);
-  let load: BootLoad | undefined;
-  const reported = reports(events, (error) => load?.note(error));
+  const work = async (limit: AbortSignal, obstacles: Obstacles): Promise<LoadedConfiguration> => {
+    obstacles.step = 'a function in "unseal.keys"';
+    await connect(resolved, session, client, sys, limit, log);
+    obstacles.step = 'a factory in "config.load", or a schema';
+    return loader.load({ signal: limit });
+  };
+  const load = new BootLoad(work, resolved.bootTimeoutMs, () => client.endpoint);
+  const reported = reports(events, (error) => load.note(error));
   const client = await VaultClient.create({ ...resolved.transport, ...reported }, tokens);
   const sys = new VaultSys(client, (endpoint) =>
     VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens),
@@ -66,22 +72,13 @@ export async function boot(
     new ConfigSnapshot(resolved.snapshot, resolved.config, resolved.transport, (reason, file) =>
       events.emit({ type: 'snapshot-problem', at: new Date(), file, reason }),
     );
-  const work = async (limit: AbortSignal, obstacles: Obstacles): Promise<LoadedConfiguration> => {
-    obstacles.step = 'a function in "unseal.keys"';
-    await connect(resolved, session, client, sys, limit, log);
-    obstacles.step = 'a factory in "config.load", or a schema';
-    return loader.load({ signal: limit });
-  };
-  const loading = (load = new BootLoad(work, resolved.bootTimeoutMs, client.endpoint));
   try {
-    const start = snapshot
-      ? await loadOrFallBack(loading, loader, snapshot, signal)
-      : { loaded: await loading.run(signal) };
+    const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load.run(signal) };
     await resolved.config.files.write(start.loaded.files);
     resolved.config.exported?.write(valuesOf(start.loaded.entries));
     const runtime = new VaultRuntime(
       start,
-      (again) => loading.run(again),
+      (again) => load.run(again),
       resolved.config,
       session,
       client,

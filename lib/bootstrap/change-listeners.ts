@@ -5,7 +5,7 @@ import type { VaultConfigChange } from '../config/refresh/config-change.js';
 import { printable, shortList } from '../config/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';
-import { redact } from '../errors/redact.js';
+import { failureKind } from '../errors/redact.js';
 
 type Method = (change: VaultConfigChange) => unknown;
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
@@ -61,9 +61,8 @@ async function call(method: Method, instance: object, change: VaultConfigChange,
   try {
     await method.call(instance, change);
   } catch (error) {
-    const kind = error instanceof Error ? redact(error.name) : typeof error;
     logger.error(
-      `${instance.constructor.name}.${name} failed (${kind}) after a change of ${shortList(change.keys.map(printable))}.`,
+      `${instance.constructor.name}.${name} failed (${failureKind(error)}) after a change of ${shortList(change.keys.map(printable))}.`,
     );
   }
 }

@@ -1,3 +1,4 @@
+import { within } from '../client/within.js';
 import { VaultAbortedError, VaultTimeoutError } from '../errors/index.js';
 
 /** How long work that was given up may take to tell what it was about. */
@@ -51,15 +52,4 @@ export async function withDeadline<T>(
     `The application could not be booted on ${endpoint} within ${timeoutMs} ms ("boot.timeoutMs"). ${obstacles}`,
     details,
   );
-}
-
-/** Resolves with what the promise does, or with `undefined` once that time has passed. Rejects as the promise does. @internal */
-export async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const passed = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), timeoutMs)));
-  try {
-    return await Promise.race([promise, passed]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -2,6 +2,7 @@ import type { DiscoveryService } from '@nestjs/core';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { isStoreToken } from '../config/namespaces/feature.module.js';
 import { unresolvedReferences } from '../config/references/unresolved-references.js';
+import { shortList } from '../config/printable.js';
 import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 
@@ -48,12 +49,14 @@ function isSet(host: object, path: readonly string[]): boolean {
 }
 
 function refusal(keys: readonly string[]): VaultInvalidOptionError {
-  const others = keys.length - MOST_NAMED;
-  const named = keys.slice(0, MOST_NAMED).map((key) => JSON.stringify(key));
+  const named = shortList(
+    keys.map((key) => JSON.stringify(key)),
+    MOST_NAMED,
+  );
   const [what, them] =
     keys.length === 1 ? ['a reference to Vault that nobody', 'it'] : ['references to Vault that nobody', 'them'];
   return new VaultInvalidOptionError(
-    `ConfigService has ${what} has resolved: ${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}. ` +
+    `ConfigService has ${what} has resolved: ${named}. ` +
       `What ConfigModule's own "load" and "validate" make is out of reach. Make ${them} in "config.load", which takes the same factories, as plain objects:
     ConfigModule.forRoot({ isGlobal: true })
     VaultModule.forRoot({ config: { load: [databaseConfig] } })

@@ -1,3 +1,4 @@
+import { within } from '../client/within.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import type { ConfigurationLoader } from '../config/configuration-loader.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
@@ -5,7 +6,6 @@ import { isVaultError, VaultConfigurationError } from '../errors/index.js';
 import type { VaultError, VaultErrorDetails } from '../errors/index.js';
 import { summary } from '../config/sources/load-failures.js';
 import type { BootLoad } from './boot-load.js';
-import { within } from './deadline.js';
 import { isUnreachable } from './unreachable.js';
 
 /** What the application starts with; `takenAt` when that is a snapshot. @internal */

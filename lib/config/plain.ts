@@ -79,6 +79,17 @@ export function plainAt(value: unknown, path: readonly string[]): unknown {
   return inner;
 }
 
+/** As `ConfigService.get` finds it: the key itself, dots and all, or where they lead. @internal */
+export function valueAt(values: object, key: string): unknown {
+  if (Object.hasOwn(values, key)) return (values as Record<string, unknown>)[key];
+  let value: unknown = values;
+  for (const part of key.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = (value as Record<string, unknown>)[part];
+  }
+  return value;
+}
+
 /** A value with the objects around it that were taken apart. @internal */
 export interface Nested {
   readonly value: unknown;

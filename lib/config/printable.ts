@@ -7,7 +7,7 @@ export function printable(key: string): string {
 }
 
 /** The first of them; the others are counted. @internal */
-export function shortList(texts: readonly string[]): string {
-  const named = texts.slice(0, MOST_NAMED).join(', ');
-  return texts.length > MOST_NAMED ? `${named} and ${texts.length - MOST_NAMED} more` : named;
+export function shortList(texts: readonly string[], most = MOST_NAMED): string {
+  const named = texts.slice(0, most).join(', ');
+  return texts.length > most ? `${named} and ${texts.length - most} more` : named;
 }

@@ -97,3 +97,8 @@ function formsOf(secret: string): string[] {
   const base64 = [bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url')];
   return [secret, json, go, url, query, ...quoted, ...base64];
 }
+
+/** What somebody else's code has thrown, by its kind: its message may quote anything. @internal */
+export function failureKind(failure: unknown): string {
+  return failure instanceof Error ? redact(failure.name) : typeof failure;
+}

@@ -1,6 +1,6 @@
 import type { VaultErrorCode } from '../errors/index.js';
 import { isVaultError } from '../errors/index.js';
-import { redact } from '../errors/redact.js';
+import { failureKind } from '../errors/redact.js';
 
 /**
  * What an event may say of an error. The message of an error that is not this module's may hold anything, so only its kind
@@ -9,5 +9,5 @@ import { redact } from '../errors/redact.js';
  */
 export function factsOfFailure(error: unknown): { readonly code: VaultErrorCode | undefined; readonly reason: string } {
   if (isVaultError(error)) return { code: error.code, reason: error.message };
-  return { code: undefined, reason: `unexpected ${error instanceof Error ? redact(error.name) : typeof error}` };
+  return { code: undefined, reason: `unexpected ${failureKind(error)}` };
 }

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Observer, Operator, Subscriber, Subscription, TeardownLogic } from 'rxjs';
 import { Observable } from 'rxjs';
-import { redact } from '../errors/redact.js';
+import { failureKind } from '../errors/redact.js';
 
 const logger = new Logger('VaultModule');
 
@@ -57,5 +57,5 @@ function guard(name: string, call: () => void): void {
 
 /** The message is the listener's own and may hold anything, so only the kind of error is told. */
 function report(name: string, failure: unknown): void {
-  logger.error(`A listener of ${name} failed (${failure instanceof Error ? redact(failure.name) : typeof failure}).`);
+  logger.error(`A listener of ${name} failed (${failureKind(failure)}).`);
 }

@@ -2,7 +2,7 @@ import { is } from '../../options/check-options.js';
 import { encodePath } from '../../client/path.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import { isVaultError, VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
-import { redact } from '../../errors/redact.js';
+import { failureKind } from '../../errors/redact.js';
 import type { Login, LoginKind, LoginMethod } from '../login-method.js';
 import type { LoginOptions } from '../login.options.js';
 import { LOGIN, needs } from '../login.options.js';
@@ -101,8 +101,9 @@ export class CustomLogin implements LoginMethod {
           operation: OPERATION,
         });
       // The message is the user's own and may hold anything, so only the kind of error is told.
-      const kind = error instanceof Error ? redact(error.name) : typeof error;
-      throw new VaultAuthenticationError(`Cannot ${OPERATION}: it failed (${kind}).`, { operation: OPERATION });
+      throw new VaultAuthenticationError(`Cannot ${OPERATION}: it failed (${failureKind(error)}).`, {
+        operation: OPERATION,
+      });
     }
   }
 }

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { is, positive } from '../../options/check-options.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import { VaultAuthenticationError, VaultBadResponseError } from '../../errors/index.js';
-import { redact } from '../../errors/redact.js';
+import { failureKind } from '../../errors/redact.js';
 import { diagnoseRole } from './jwt-claims.js';
 import type { Login, LoginKind, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
@@ -101,8 +101,7 @@ export class OidcLogin implements LoginMethod {
     try {
       await openUrl(url);
     } catch (error) {
-      const kind = error instanceof Error ? redact(error.name) : typeof error;
-      throw new VaultAuthenticationError(`"auth.openUrl": the function failed (${kind}).`);
+      throw new VaultAuthenticationError(`"auth.openUrl": the function failed (${failureKind(error)}).`);
     }
   }
 

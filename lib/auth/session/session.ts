@@ -1,4 +1,5 @@
 import type { TokenSource } from '../../client/token-source.js';
+import { within } from '../../client/within.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import { VaultClosedError } from '../../errors/index.js';
 import { factsOfFailure } from '../../observability/facts-of-failure.js';
@@ -224,12 +225,4 @@ export class VaultSession {
 
 function closed(): VaultClosedError {
   return new VaultClosedError('Cannot log in: the Vault session of this application is closed.');
-}
-
-/** Resolves when the work has ended, and at the latest after that time. */
-async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-  await Promise.race([work, limit]);
-  clearTimeout(timer);
 }

@@ -35,17 +35,16 @@ export async function uniteLayers(
   referring: ConfigEntries,
 ): Promise<Pick<LoadedConfiguration, 'complete' | 'entries'> & { readonly hidden: readonly HiddenFeature[] }> {
   const known = layers.filter(({ feature }) => feature === undefined);
-  const [features, own] = [true, false].map((isFeature) =>
-    assembled.filter(({ layer }) => (layer.feature !== undefined) === isFeature).map(({ entries }) => entries),
-  ) as [ConfigEntries[], ConfigEntries[]];
-  const layered = [entriesOf(made), ...own];
+  const own = assembled.filter(({ layer }) => layer.feature === undefined);
+  const features = assembled.filter(({ layer }) => layer.feature !== undefined);
+  const layered = [entriesOf(made), ...own.map(({ entries }) => entries)];
   const settled = settle(merge(precedence === 'env' ? [...layered, referring] : [referring, ...layered]));
   refuse(hiddenNamespaces(known, settled).map(({ error }) => error));
   const validated = await validateLayer({ option: '"config"', path: [], sources: [], schema }, settled);
   refuse(validated.failures);
   const left = unmentionedNamespaces(known, settled, validated.entries);
   const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...made, ...left]);
-  const whole = features.length > 0 ? settle(merge([kept, ...features])) : kept;
+  const whole = features.length > 0 ? settle(merge([kept, ...features.map(({ entries }) => entries)])) : kept;
   const hidden: HiddenFeature[] = [];
   const failures: VaultError[] = [];
   for (const { layer, error } of hiddenNamespaces(layers, whole)) {

@@ -1,4 +1,5 @@
 import { isJsonObject } from '../../client/response.js';
+import { within } from '../../client/within.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { AssembledLayer } from './assemble.js';
 import type { ConfigLayer } from '../config-layer.js';
@@ -25,7 +26,7 @@ export async function validateLayer(
   const input = containerAt(valuesOf(entries), path);
   let result;
   try {
-    result = await withinLimit(schema['~standard'].validate(input));
+    result = await within(LONGEST_VALIDATION_MS, schema['~standard'].validate(input), false);
   } catch {
     // Its message is somebody else's and may quote a value.
     const message = `The schema of ${option} failed instead of giving a result. Look at its refinements and transforms.`;
@@ -47,18 +48,6 @@ export async function validateLayer(
     return { entries, failures: [new VaultInvalidOptionError(message)] };
   }
   return { entries: replaceValues(result.value, path, entries), failures: [] };
-}
-
-async function withinLimit<T>(validating: T | Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const passed = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), LONGEST_VALIDATION_MS).unref();
-  });
-  try {
-    return await Promise.race([validating, passed]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** The values of the output under the origins of the input; a default has that of the layer's first value. */

@@ -1,5 +1,6 @@
 import type { VaultError, VaultErrorDetails } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
+import { shortList } from '../printable.js';
 import type { SecretAddress } from '../sources/read-secrets.js';
 import { addressId } from '../sources/read-secrets.js';
 import type { VaultReference } from './reference-syntax.js';
@@ -41,11 +42,9 @@ export async function describeReferences(
   }
   const explained = [...unread.values()].map(async ({ address, error, names }) => {
     const { message, ...details } = await explain(error, address).then((why) => ({ ...why, message: why.message }));
-    const others = names.length - MOST_NAMED;
-    const named = names.slice(0, MOST_NAMED).join(', ') + (others > 0 ? ` and ${others} more` : '');
     // The same class of error: what is retryable stays so.
     const Same = error.constructor as new (message: string, details: VaultErrorDetails) => VaultError;
-    return new Same(`${named}: ${message}`, details);
+    return new Same(`${shortList(names, MOST_NAMED)}: ${message}`, details);
   });
   return [...errors, ...(await Promise.all(explained))];
 }

@@ -1,5 +1,5 @@
 import { isVaultError, VaultNotFoundError } from '../../errors/index.js';
-import { copyPlain } from '../plain.js';
+import { copyPlain, valueAt } from '../plain.js';
 import type { SecretAddress, SecretRead, SecretReads } from '../sources/read-secrets.js';
 import { addressId } from '../sources/read-secrets.js';
 import { reservedKeyIn } from '../reserved-keys.js';
@@ -165,14 +165,3 @@ const WITHOUT_KEY =
 
 const BRACES =
   'has braces in its default, so that nobody can know where it ends. Only the reference itself can stand in "${…}": take the default, or the reference in it, to a variable of its own';
-
-/** The key itself, dots and all; else the place its dots lead to. */
-function valueAt(data: object, key: string): unknown {
-  if (Object.hasOwn(data, key)) return (data as Record<string, unknown>)[key];
-  let value: unknown = data;
-  for (const part of key.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Record<string, unknown>)[part];
-  }
-  return value;
-}

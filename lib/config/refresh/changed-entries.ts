@@ -41,8 +41,9 @@ function changedSecrets(
   const [old, current] = [versionsIn(before), versionsIn(after)];
   const secrets = new Map<string, VaultSecretChange>();
   const origins = new Set(changed.flatMap((entry) => [entry.before?.origin ?? [], entry.after?.origin ?? []]).flat());
-  for (const { namespace, mountPath, secretPath } of origins) {
-    const id = secretId({ ...(namespace !== undefined && { namespace }), mountPath, secretPath });
+  for (const origin of origins) {
+    const { namespace, mountPath, secretPath } = origin;
+    const id = secretId(origin);
     const [was, is] = [old.get(id), current.get(id)];
     // One that was deleted with its history and written anew has the same number and another time.
     if (was?.version === is?.version && was?.createdTime === is?.createdTime) continue;

@@ -1,6 +1,6 @@
 import type { VaultError } from '../../errors/index.js';
 import { isVaultError, VaultClosedError, VaultInvalidOptionError, VaultNotFoundError } from '../../errors/index.js';
-import { redact } from '../../errors/redact.js';
+import { failureKind } from '../../errors/redact.js';
 import type { VaultConfigChange } from './config-change.js';
 import type { ConfigurationStore } from '../configuration-store.js';
 import { addressId, laterRead } from '../sources/read-secrets.js';
@@ -156,9 +156,8 @@ export class ConfigurationRefresher {
 
 /** What the application's own objects throw, such as those a schema makes. The message may quote a value. */
 function unexpected(error: unknown): VaultError {
-  const kind = error instanceof Error ? redact(error.name) : typeof error;
   return new VaultInvalidOptionError(
-    `The new configuration could not be put together (${kind}). Look at what "config.schema" and the schemas of namespaces make.`,
+    `The new configuration could not be put together (${failureKind(error)}). Look at what "config.schema" and the schemas of namespaces make.`,
   );
 }
 

@@ -34,8 +34,8 @@ export function addressId({ namespace, mountPath, secretPath, version }: SecretA
 }
 
 /** A secret in whatever version. @internal */
-export function secretId({ namespace, mountPath, secretPath }: SecretAddress): string {
-  return addressId({ ...(namespace !== undefined && { namespace }), mountPath, secretPath });
+export function secretId({ namespace, mountPath, secretPath }: Omit<SecretAddress, 'version'>): string {
+  return JSON.stringify([namespace, mountPath, secretPath]);
 }
 
 /** What was read of each secret, by `secretId`; where several versions of one were read, the current one. @internal */
@@ -43,9 +43,10 @@ export function versionsIn(reads: SecretReads): ReadonlyMap<string, Kv2Secret<Js
   const versions = new Map<string, Kv2Secret<JsonObject>>();
   for (const [id, { secret }] of reads) {
     if (!secret) continue;
-    const [namespace, mountPath, secretPath, pinned] = JSON.parse(id) as [string | null, string, string, number | null];
-    const place = secretId({ ...(namespace !== null && { namespace }), mountPath, secretPath });
-    if (pinned === null || !versions.has(place)) versions.set(place, secret);
+    const address = JSON.parse(id) as readonly unknown[];
+    const place = JSON.stringify(address.slice(0, -1));
+    const isCurrent = address[address.length - 1] === null;
+    if (isCurrent || !versions.has(place)) versions.set(place, secret);
   }
   return versions;
 }

@@ -1,6 +1,7 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultConfigurationError, VaultInvalidOptionError } from '../../errors/index.js';
 import type { Environment } from '../../options/env-file.js';
+import { valueAt } from '../plain.js';
 import type { VariableProblem } from './variables-of.js';
 import { variableName, variablesOf } from './variables-of.js';
 
@@ -105,17 +106,6 @@ function exported(keys: ExportedKeys, values: Values) {
 
 function nameOf(values: Values, key: string): string {
   return variableName(Object.hasOwn(values, key) ? [key] : key.split('.'));
-}
-
-/** As `ConfigService.get` finds it: the key itself, dots and all, or where they lead. */
-function valueAt(values: Values, key: string): unknown {
-  if (Object.hasOwn(values, key)) return values[key];
-  let value: unknown = values;
-  for (const part of key.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Values)[part];
-  }
-  return value;
 }
 
 const OPTION = '"config.exportToProcessEnv"';

@@ -1,5 +1,5 @@
 import { VaultAbortedError, VaultAuthenticationError } from '../../../errors/index.js';
-import { redact } from '../../../errors/redact.js';
+import { failureKind } from '../../../errors/redact.js';
 import type { Credential } from '../../credential.js';
 import { checkCredential, resolveCredential } from '../../credential.js';
 import { loadOptionalPackage } from './optional-package.js';
@@ -60,7 +60,7 @@ export async function resolveAwsCredentials(
       .then(source)
       .catch((error: unknown) => {
         throw new VaultAuthenticationError(
-          `"auth.credentials": the function that supplies it failed (${kind(error)}).`,
+          `"auth.credentials": the function that supplies it failed (${failureKind(error)}).`,
         );
       });
     return complete(given, 'the function in "auth.credentials"');
@@ -94,7 +94,7 @@ async function fromChain(signal: AbortSignal | undefined): Promise<AwsCredential
       ends,
       // Its messages may quote files, and the output of commands that supply credentials.
       chain.catch((error: unknown) => {
-        throw notFound(kind(error));
+        throw notFound(failureKind(error));
       }),
     ]);
   } finally {
@@ -127,8 +127,4 @@ function complete(given: AwsCredentials | undefined, source: string): AwsCredent
   throw new VaultAuthenticationError(
     `${source} gave no usable "${missing}": it has to be text without white space. Check where the credentials come from.`,
   );
-}
-
-function kind(error: unknown): string {
-  return error instanceof Error ? redact(error.name) : typeof error;
 }
