@@ -41,8 +41,8 @@ let snapshots: string;
 /** Where tokens lie in files, which is not where the program runs. */
 let files: string;
 let boots: VaultModuleOptions[];
-/** How many of them succeed: one for each way to log in, one through a proxy, one that keeps a snapshot and one that starts on
- * one, and the sealed server that is unsealed. */
+/** How many of them succeed: one for each way to log in, one through a proxy, one that exports its values, one that keeps a
+ * snapshot and one that starts on one, and the sealed server that is unsealed. */
 let successes: number;
 let cloud: CloudCanaries;
 
@@ -126,7 +126,7 @@ beforeAll(async () => {
       ((await server.request(method, path, body)).body as { auth: T }).auth,
   });
   closing.push(() => cloud.close());
-  successes = logins.length + more.accepted.length + cloud.logins.length + 4;
+  successes = logins.length + more.accepted.length + cloud.logins.length + 5;
   const [tunnel, closed] = [await startConnectProxy(), await startConnectProxy(PROXY_REFUSES)];
   for (const one of [tunnel, closed]) closing.push(() => one.close());
   const guarded = {
@@ -157,6 +157,11 @@ beforeAll(async () => {
       auth: { method: 'token', token },
       config: { sources: ['canary/denied', 'canary/app'] },
     },
+    ...[true, ['again.text', 'absent']].map((exportToProcessEnv) => ({
+      endpoint: server.endpoint,
+      auth: { method: 'token', token } as const,
+      config: { ...config, exportToProcessEnv },
+    })),
     ...more.accepted,
     ...more.refused,
     ...[...more.accepted, ...more.refused]
@@ -276,12 +281,15 @@ async function run(input: object): Promise<string> {
 
 describe('no marked secret', () => {
   it('appears in anything that is printed, thrown, inspected or left in the environment', async () => {
-    const output = await run({ boots, secret });
+    const output = await run({ boots, secret, unresolved: `vault:secret/x#y?${canary('default-of-a-reference')}` });
     // It did what it was meant to do: logins and refusals, on every kind of server.
     expect(output.match(/^BOOTED$/gm)).toHaveLength(successes);
     // The configuration was changed and read again, and what is told of that was printed.
     expect(output).toContain('config-changed');
-    expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - successes);
+    expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - successes + 1);
+    expect(output).toContain('ConfigService has a reference to Vault that nobody has resolved: "unresolved.0"');
+    expect(output).toContain('again was frozen by the application');
+    expect(output).toContain('names "absent", which is no key');
     expect(new Set(output.match(/^FAILED VAULT_\w+$/gm)).size).toBeGreaterThanOrEqual(8);
     expect(output).toContain('STARTED ON A SNAPSHOT');
     expect(output).toContain('The snapshot does not help either');

@@ -4,7 +4,7 @@
 import 'reflect-metadata';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
-import { ConfigModule } from '@nestjs/config';
+import { ConfigModule, ConfigService } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
 import type { VaultModuleOptions } from 'nestjs-vault';
 import { VaultModule, VaultService } from 'nestjs-vault';
@@ -14,6 +14,8 @@ interface Input {
   readonly leak?: string;
   readonly boots: readonly VaultModuleOptions[];
   readonly secret: Record<string, unknown>;
+  /** What a factory of `ConfigModule` itself makes, in one more boot with the first options. */
+  readonly unresolved?: string;
 }
 
 const input = JSON.parse(await text(process.stdin)) as Input;
@@ -31,7 +33,7 @@ function show(title: string, value: unknown): void {
   }
 }
 
-async function use(vault: VaultService): Promise<void> {
+async function use(vault: VaultService, config: ConfigService): Promise<void> {
   vault.events$.subscribe((event) => show('event', event));
   await vault.session.relogin().catch((error: unknown) => show('relogin', error));
   const kv = vault.kv();
@@ -43,6 +45,7 @@ async function use(vault: VaultService): Promise<void> {
   }
   show('degraded', vault.degraded);
   vault.changes$.subscribe((change) => show('change', change));
+  Object.freeze(config.get('again'));
   if (!vault.degraded) {
     changes += 1;
     await kv.patch('canary/app', { ...input.secret, changes }).catch((error: unknown) => show('patch', error));
@@ -88,14 +91,21 @@ function revive({ auth, ...options }: VaultModuleOptions): VaultModuleOptions {
   return { ...options, auth: { ...auth, [named]: made } };
 }
 
-for (const options of input.boots.map(revive)) {
+const runs = input.boots.map((boot) => ({ options: revive(boot), load: [] as (() => object)[] }));
+if (input.unresolved !== undefined && runs[0]) {
+  runs.push({ options: runs[0].options, load: [() => ({ unresolved: [input.unresolved] })] });
+}
+for (const { options, load } of runs) {
   try {
     const app = await NestFactory.createApplicationContext(
-      { module: class AppModule {}, imports: [ConfigModule.forRoot({ isGlobal: true }), VaultModule.forRoot(options)] },
+      {
+        module: class AppModule {},
+        imports: [ConfigModule.forRoot({ isGlobal: true, load }), VaultModule.forRoot(options)],
+      },
       { abortOnError: false, logger: ['verbose', 'debug', 'log', 'warn', 'error', 'fatal'] },
     );
     const vault = app.get(VaultService);
-    await use(vault);
+    await use(vault, app.get(ConfigService));
     await app.close();
     await vault
       .kv()
