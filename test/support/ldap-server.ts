@@ -57,14 +57,15 @@ export async function startLdapServer(options: LdapServerOptions = {}): Promise<
   }
   const directory = inventDirectory(options.users ?? DEFAULT_USERS);
   for (let attempt = 1; ; attempt += 1) {
-    const url = `ldap://127.0.0.1:${await freePort()}`;
+    const port = await freePort();
+    const url = `ldap://127.0.0.1:${port}`;
     const workDir = await mkdtemp(join(tmpdir(), 'ldap-test-server-'));
     const preparing = slapd ? prepareSlapd(slapd, directory, workDir, url) : prepareLibrary(directory, workDir, url);
     const command = await preparing.catch(async (error: unknown) => {
       await rm(workDir, { recursive: true, force: true });
       throw error;
     });
-    const server = await startWatched(command, { workDir, ready: / starting$/m, timeoutMs: START_TIMEOUT_MS });
+    const server = await startWatched(command, { workDir, ready: / starting$/m, port, timeoutMs: START_TIMEOUT_MS });
     if ('stop' in server) return { ...directory, implementation: slapd ? 'slapd' : 'library', url, stop: server.stop };
     if (attempt === PORT_TRIES || !/address already in use/i.test(server.failed)) {
       throw new Error(`The LDAP server did not start: ${command.join(' ')}\n${server.failed}`);

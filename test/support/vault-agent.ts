@@ -57,6 +57,7 @@ export async function startVaultAgent(server: string, roleId: string, secretId: 
   const agent = await startWatched([binary.path, 'agent', `-config=${file('agent.hcl')}`], {
     workDir,
     ready: /token written[^]*token written/,
+    port,
     timeoutMs: START_TIMEOUT_MS,
   });
   if ('failed' in agent) throw new Error(`The agent did not start:\n${agent.failed}`);

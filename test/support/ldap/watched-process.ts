@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 // The shell reads a pipe whose other end only this process holds: the kernel closes it, however this process ends. Then the
 // shell ends the server and removes the directory. `stop()` closes the same pipe, so every test that stops a server tries
@@ -17,6 +19,19 @@ wait
 rm -rf "$work_dir"
 `;
 
+export interface WatchedOptions {
+  /** Removed when the process has ended. */
+  readonly workDir: string;
+  /** What its standard error shows once it serves. */
+  readonly ready: RegExp;
+  /**
+   * The loopback port it serves on. slapd says "starting" between bind() and listen(), so on a busy machine a client that
+   * goes by the text alone is refused.
+   */
+  readonly port?: number;
+  readonly timeoutMs: number;
+}
+
 export interface WatchedProcess {
   /** Ends the process and removes its working directory. May be called twice. */
   readonly stop: () => Promise<void>;
@@ -25,12 +40,11 @@ export interface WatchedProcess {
 /**
  * Runs a server that does not outlive this process, and leaves no files behind.
  *
- * @param options `ready`: what its standard error shows once it serves; `workDir`: removed when the server has ended
  * @returns the process, or what it printed when it ended or was silent for `timeoutMs` instead of becoming ready
  */
 export async function startWatched(
   command: readonly string[],
-  options: { workDir: string; ready: RegExp; timeoutMs: number },
+  options: WatchedOptions,
 ): Promise<WatchedProcess | { failed: string }> {
   const shell = spawn('/bin/sh', ['-c', SCRIPT, 'watched-process', options.workDir, ...command], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
@@ -48,15 +62,19 @@ export async function startWatched(
   };
 
   let output = '';
+  let settled = false;
   const ready = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(() => resolve(false), options.timeoutMs);
+    const timer = setTimeout(() => settle(false), options.timeoutMs);
     const settle = (outcome: boolean): void => {
+      settled = true;
       clearTimeout(timer);
       resolve(outcome);
     };
     errors.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-64 * 1024);
-      if (options.ready.test(output)) settle(true);
+      if (!options.ready.test(output)) return;
+      if (options.port === undefined) settle(true);
+      else void waitUntilAccepted(options.port, () => settled).then(() => settle(true));
     });
     errors.once('end', () => settle(false));
     shell.once('error', (error) => {
@@ -73,4 +91,19 @@ export async function startWatched(
   lifeline.unref();
   errors.unref();
   return { stop };
+}
+
+// The kernel tells nobody when a socket begins to listen, so this asks.
+async function waitUntilAccepted(port: number, givenUp: () => boolean): Promise<void> {
+  while (!givenUp() && !(await accepts(port))) await delay(5);
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
