@@ -1,9 +1,16 @@
 import { redact, secretsOf } from '../../errors/redact.js';
+import { shortList } from '../printable.js';
 import type { StandardIssue } from '../standard-schema.js';
 
 /** What validators call the rule that was broken: zod and arktype `code`, valibot `type`; then what it asked for. */
 const RULE = ['code', 'type'] as const;
-const ASKED = ['expected', 'format', 'minimum', 'maximum', 'requirement'] as const;
+const ASKED = ['expected', 'format', 'prefix', 'suffix', 'includes', 'minimum', 'maximum', 'divisor', 'requirement'];
+/** Lists of zod: what is allowed, and names of keys that are not. */
+const LISTED = ['values', 'keys'] as const;
+/** Where arktype names what it found instead: in unions this is part of what was expected. */
+const FOUND = /\s*\(was [^()]*\)/g;
+/** Which `redact` leaves standing. */
+const SHORT_NUMBER = /(?<![\p{L}\p{N}])\d{1,3}(?![\p{L}\p{N}])/gu;
 
 /**
  * Names the key and the rule of an issue. Its message is left out: it is the validator's or the user's own text, and
@@ -22,10 +29,18 @@ export function describeIssue(issue: StandardIssue, path: readonly string[], val
     typeof value === 'string' || typeof value === 'number' ? blank(String(value), secrets) : '';
   const rule = RULE.map((name) => text(details[name])).find((found) => found !== '');
   const asked = ASKED.flatMap((name) => (text(details[name]) === '' ? [] : [`${name} ${text(details[name])}`]));
-  return `${JSON.stringify(key)} ${[rule ?? 'is not allowed', ...asked].join(', ')}`;
+  const listed = LISTED.flatMap((name) => {
+    const list: unknown = details[name];
+    const texts = Array.isArray(list) ? list.map(text).filter((found) => found !== '') : [];
+    return texts.length === 0 ? [] : [`${name} ${shortList(texts)}`];
+  });
+  return `${JSON.stringify(key)} ${[rule ?? 'is not allowed', ...asked, ...listed].join(', ')}`;
 }
 
 /** As `redact`, and nothing that equals a value, however short: here every text is a rule and may go. */
 function blank(text: string, secrets: readonly string[]): string {
-  return secrets.includes(text) ? '' : redact(text, secrets);
+  if (secrets.includes(text)) return '';
+  const clean = redact(text, secrets).replace(FOUND, '');
+  // Of a secret that has the same number, it is more likely the PIN than the count.
+  return clean.replace(SHORT_NUMBER, (digits) => (secrets.includes(digits) ? '***' : digits));
 }

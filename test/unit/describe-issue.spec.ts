@@ -1,0 +1,47 @@
+import { describe, expect, it } from '@jest/globals';
+import { type } from 'arktype';
+import * as v from 'valibot';
+import { z } from 'zod';
+import { describeIssue } from '../../lib/config/assembly/describe-issue.js';
+import type { StandardSchema } from '../../lib/config/standard-schema.js';
+
+const VALUES = { pin: '123', ratio: 0.25, port: 77, tls: true, mode: 'xyz', list: [9, 4321], longer: 'hunter2hunter2' };
+
+async function issuesOf(schema: StandardSchema<unknown, unknown>): Promise<string> {
+  const { issues = [] } = await schema['~standard'].validate(VALUES);
+  return issues.map((issue) => describeIssue(issue, ['db'], VALUES)).join('; ');
+}
+
+describe('what does not fit a schema', () => {
+  it.each<[string, StandardSchema<unknown, unknown>]>([
+    ['numbers', type({ port: '78|79', ratio: '1|2' })],
+    ['texts of digits', type({ pin: "'0000'|'1111'" })],
+    ['short texts', type({ mode: "'a'|'b'" })],
+    ['truths', type({ tls: "false|'no'" })],
+    ['inside', type({ list: "'a'|'b'", longer: "'a'|'b'" })],
+    ['valibot', v.object({ port: v.picklist([78, 79]), pin: v.literal('0000'), tls: v.literal(false) })],
+    ['zod', z.object({ port: z.literal([78, 79]), pin: z.literal('0000'), tls: z.literal(false) })],
+  ])('is told without its value: %s', async (_, schema) => {
+    const text = await issuesOf(schema);
+    expect(text).toMatch(/"db\.\w+" \w/);
+    expect(text).not.toMatch(/\b(77|0\.25|123|true|xyz|9|4321|hunter2hunter2)\b/);
+  });
+
+  it('names the keys that are not allowed, and what is', async () => {
+    const strict = z.strictObject({ pin: z.enum(['low', 'high']), port: z.number().multipleOf(10) });
+    expect(await issuesOf(strict)).toBe(
+      '"db.pin" invalid_value, values low, high; "db.port" not_multiple_of, divisor 10; "db" unrecognized_keys, keys ratio, tls, mode, list, longer',
+    );
+    expect(await issuesOf(z.object({ mode: z.string().startsWith('ab') }))).toBe(
+      '"db.mode" invalid_format, format starts_with, prefix ab',
+    );
+    expect(await issuesOf(z.object({ port: z.literal([78, 79]), pin: z.literal('0000') }))).toBe(
+      '"db.port" invalid_value, values 78, 79; "db.pin" invalid_value, values 0000',
+    );
+  });
+
+  it('keeps a list of rules short', async () => {
+    const many = z.object({ mode: z.enum(Array.from({ length: 500 }, (_, index) => `choice-${index}`)) });
+    expect((await issuesOf(many)).length).toBeLessThan(600);
+  });
+});
