@@ -49,22 +49,27 @@ async function readJson(path: string): Promise<unknown> {
     throw new CliError(`Cannot read ${path} (${codeOf(error)}).`);
   }
   try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    // The parser would quote what it stumbled over.
-    throw new CliError(`${path} is not valid JSON.`);
+    // Editors on Windows put a byte order mark in front.
+    return JSON.parse(text.replace(/^\uFEFF/, '')) as unknown;
+  } catch (error) {
+    // The parser would quote what it stumbled over. It does not always say where that was.
+    const position = /at position (\d+)/.exec((error as Error).message)?.[1];
+    const line = position && text.slice(0, Number(position)).split('\n').length;
+    throw new CliError(`${path} is not valid JSON${line ? `: look at line ${line}` : ''}.`);
   }
 }
 
 async function importOptions(path: string): Promise<unknown> {
+  const stats = await stat(path).catch((error: unknown) => {
+    throw new CliError(`Cannot read ${path} (${codeOf(error)}).`);
+  });
   // Node refuses one; other loaders take what lies in it.
-  if ((await stat(path).catch(() => undefined))?.isDirectory())
-    throw new CliError(`Cannot load ${path}: it is a folder.`);
+  if (stats.isDirectory()) throw new CliError(`Cannot load ${path}: it is a folder.`);
   try {
     const { default: exported } = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown };
     // TypeScript compiled to CommonJS puts its default export into the exports.
     const given = (exported as { default?: unknown } | undefined)?.default ?? exported;
-    return typeof given === 'function' ? await (given as () => unknown)() : given;
+    return await (typeof given === 'function' ? (given as () => unknown)() : given);
   } catch (error) {
     if (codeOf(error) === 'ERR_UNKNOWN_FILE_EXTENSION') {
       throw new CliError(
@@ -80,7 +85,9 @@ async function importOptions(path: string): Promise<unknown> {
 }
 
 function hintFor(path: string, name: string, message: string): string {
-  if (name !== 'SyntaxError' || !/\.[jt]s$/.test(path) || !/import|export/.test(message)) return '';
+  if (name !== 'SyntaxError') return '';
+  if (!/import|export/.test(message)) return /\.[cm]?js$/.test(path) ? `. For the place: node --check ${path}` : '';
+  if (!/\.[jt]s$/.test(path)) return '';
   return `. By the nearest package.json it is CommonJS: name it ${path.replace(/([jt])s$/, 'm$1s')}, or use module.exports.`;
 }
 

@@ -169,6 +169,7 @@ describe('the command line', () => {
     [['run', 'node', 'app.js'], 'Which command?'],
     [['run', '--sources', 'a', '--'], 'Which command?'],
     [['run', '--'], 'Which command?'],
+    [['run', '--sources', 'a', '--', ''], 'Which command?'],
     [['run', '--wtach', '--', 'true'], "Unknown option '--wtach'"],
     [['run', 'stray', '--', 'true'], 'Unexpected argument'],
     [['run', '--sources', '--', 'true'], '--sources'],
@@ -180,32 +181,40 @@ describe('the command line', () => {
     [['run', '--sources', 'a,,b', '--', 'true'], '"config.sources[1]" is empty'],
     [['run', '--config', 'no-such-file.json', '--', 'true'], 'no-such-file.json (ENOENT)'],
     [['run', '--config', '.', '--', 'true'], 'Cannot load .'],
-    [['run', '--config', 'no-such-file.mjs', '--', 'true'], 'Cannot load no-such-file.mjs'],
+    [['run', '--config', 'no-such-file.mjs', '--', 'true'], 'Cannot read no-such-file.mjs (ENOENT)'],
   ])('refuses %j', async (args, message) => {
     const { code, out, err } = await cli(...args);
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toContain(message);
   });
 
-  it.each([
+  it.each<[string, string, string | RegExp]>([
     ['not-json.json', '{ "auth": SECRET-VALUE', 'is not valid JSON'],
+    ['comma.json', '{\n  "auth": { "method": "token" },\n}', 'comma.json is not valid JSON: look at line 3.'],
+    ['byte-order-mark.json', '\uFEFF{ "endpont": "SECRET-VALUE" }', 'Did you mean "endpoint"'],
     ['list.json', '["SECRET-VALUE"]', 'does not give options'],
     ['nothing.mjs', 'export const options = {};', 'does not give options'],
     ['null.cjs', 'module.exports = null;', 'does not give options'],
     ['function.cjs', 'module.exports = () => undefined;', 'does not give options'],
     ['promise.mjs', 'export default Promise.resolve({ endpont: "SECRET-VALUE" });', 'Did you mean "endpoint"'],
-    ['rejected.mjs', 'export default Promise.reject(new RangeError("not today"));', 'RangeError: not today'],
+    ['rejected.mjs', 'export default Promise.reject(new RangeError("not today"));', 'rejected.mjs: RangeError: not today'],
     ['thrown.mjs', 'throw null;', 'something was thrown'],
-    ['syntax.mjs', 'export default {', 'SyntaxError'],
+    ['syntax.mjs', 'export default {', /syntax\.mjs: SyntaxError: .*For the place: node --check \S+syntax\.mjs$/m],
+    ['link.mjs', 'import { nothing } from "node:fs";', /named 'nothing'$/m],
     ['broken.mjs', 'throw new RangeError("not today");', 'RangeError: not today'],
     ['token.mjs', 'throw new Error("hvs.CAESIJ1234567890abcdefgh");', '***'],
     ['unknown.json', '{ "endpont": "SECRET-VALUE" }', 'Did you mean "endpoint"'],
+    [
+      'quoting.mjs',
+      'process.env.APP_PASSWORD = "SECRET-VALUE"; export default Promise.reject(new RangeError("SECRET-VALUE is out of bounds"))',
+      'RangeError: *** is out of bounds',
+    ],
   ])('says what is wrong with %s', async (name, content, message) => {
     const file = join(folder, name);
     await writeFile(file, content);
     const { code, err } = await cli('run', '--config', file, '--', 'true');
     expect(code).toBe(1);
-    expect(err).toContain(message);
+    expect(err.trim()).toMatch(message);
     expect(err).not.toMatch(/SECRET-VALUE|hvs\./);
   });
 

@@ -123,7 +123,8 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 function parse(args: readonly string[]) {
   const end = args.indexOf('--');
   const command = end === -1 ? [] : args.slice(end + 1);
-  if (command.length === 0) {
+  // An empty one is a variable of the shell that is not set.
+  if (!command[0]) {
     throw new CliError(
       'Which command? Write it behind two hyphens: nestjs-vault run --sources my-app -- node dist/main.js',
     );
