@@ -197,7 +197,11 @@ describe('the command line', () => {
     ['null.cjs', 'module.exports = null;', 'does not give options'],
     ['function.cjs', 'module.exports = () => undefined;', 'does not give options'],
     ['promise.mjs', 'export default Promise.resolve({ endpont: "SECRET-VALUE" });', 'Did you mean "endpoint"'],
-    ['rejected.mjs', 'export default Promise.reject(new RangeError("not today"));', 'rejected.mjs: RangeError: not today'],
+    [
+      'rejected.mjs',
+      'export default Promise.reject(new RangeError("not today"));',
+      'rejected.mjs: RangeError: not today',
+    ],
     ['thrown.mjs', 'throw null;', 'something was thrown'],
     ['syntax.mjs', 'export default {', /syntax\.mjs: SyntaxError: .*For the place: node --check \S+syntax\.mjs$/m],
     ['link.mjs', 'import { nothing } from "node:fs";', /named 'nothing'$/m],
