@@ -7,11 +7,14 @@ import { addressId, laterRead } from '../sources/read-secrets.js';
 import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
 import { REFRESH_INTERVAL_MS } from './refresh.options.js';
+import { warnOfShutdownHooks } from './shutdown-hooks.js';
 
 /** Every round is so much earlier than the interval says, at most: instances that started together drift apart. */
 const JITTER = 0.2;
 /** After failures the interval doubles, up to so many times its length. */
 const LONGEST_BACKOFF = 8;
+/** What is longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * What a refresh found. Never holds a value.
@@ -39,7 +42,11 @@ export class ConfigurationRefresher {
   #failures = 0;
   #closed = false;
   readonly #ending = new AbortController();
-  readonly #onSighup = () => void this.#round();
+  readonly #onSighup = () => {
+    // Shutdown hooks may have come after the start.
+    warnOfShutdownHooks();
+    void this.#round();
+  };
 
   /** @param report called after each round; its errors are its own business */
   constructor(
@@ -55,7 +62,10 @@ export class ConfigurationRefresher {
   /** Begins the rounds, when there is an interval. */
   start(): void {
     if (this.#closed || !this.#options) return;
-    if (this.#options.sighup) process.on('SIGHUP', this.#onSighup);
+    if (this.#options.sighup) {
+      process.on('SIGHUP', this.#onSighup);
+      warnOfShutdownHooks();
+    }
     this.#schedule(this.#options.intervalMs ?? REFRESH_INTERVAL_MS);
   }
 
@@ -140,7 +150,8 @@ export class ConfigurationRefresher {
     if (this.#closed) return;
     // Signals may have come while a round was under way: each of them ends here, and there must be one timer.
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#round(), delayMs * (1 - Math.random() * JITTER));
+    const waitMs = Math.min(delayMs, LONGEST_TIMER_MS) * (1 - Math.random() * JITTER);
+    this.#timer = setTimeout(() => void this.#round(), waitMs);
     this.#timer.unref();
   }
 
