@@ -233,28 +233,32 @@ describe('refresh on its own', () => {
     expect(database.username).toBe('u3');
   });
 
-  it.each(['before the start', 'after the start'])('warns when shutdown hooks take SIGHUP as well: %s', async (when) => {
-    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-    // Nest sends the signal once more when it has closed the application.
-    const ended = new Promise((resolve) => jest.spyOn(process, 'kill').mockImplementation(() => (resolve(0), true)));
-    const app = await Test.createTestingModule({
-      imports: [
-        VaultModule.forRoot({
-          endpoint: bench.front.endpoint,
-          auth: { method: 'token', token: bench.server.rootToken },
-          config: { sources: ['flat'], refresh: { sighup: true } },
-        }),
-      ],
-    }).compile();
-    if (when === 'after the start') await app.init();
-    app.enableShutdownHooks();
-    await app.init();
-    const told = () => warn.mock.calls.filter(([text]) => /enableShutdownHooks\(\['SIGTERM'/.test(String(text))).length;
-    const early = told();
-    process.emit('SIGHUP');
-    await ended;
-    expect([early, told() > 0]).toEqual([when === 'before the start' ? 1 : 0, true]);
-  });
+  it.each(['before the start', 'after the start'])(
+    'warns when shutdown hooks take SIGHUP as well: %s',
+    async (when) => {
+      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      // Nest sends the signal once more when it has closed the application.
+      const ended = new Promise((resolve) => jest.spyOn(process, 'kill').mockImplementation(() => (resolve(0), true)));
+      const app = await Test.createTestingModule({
+        imports: [
+          VaultModule.forRoot({
+            endpoint: bench.front.endpoint,
+            auth: { method: 'token', token: bench.server.rootToken },
+            config: { sources: ['flat'], refresh: { sighup: true } },
+          }),
+        ],
+      }).compile();
+      if (when === 'after the start') await app.init();
+      app.enableShutdownHooks();
+      await app.init();
+      const told = () =>
+        warn.mock.calls.filter(([text]) => /enableShutdownHooks\(\['SIGTERM'/.test(String(text))).length;
+      const early = told();
+      process.emit('SIGHUP');
+      await ended;
+      expect([early, told() > 0]).toEqual([when === 'before the start' ? 1 : 0, true]);
+    },
+  );
 
   it('never shows half of two versions in a storm of rotations', async () => {
     const consumer = await start({ refresh: { intervalMs: 50 } });

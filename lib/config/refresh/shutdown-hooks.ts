@@ -13,6 +13,6 @@ const NEST_LISTENER = 'cleanup';
 export function warnOfShutdownHooks(): void {
   if (!process.listeners('SIGHUP').some(({ name }) => name === NEST_LISTENER)) return;
   logger.warn(
-    '"config.refresh.sighup": SIGHUP ends the application, because enableShutdownHooks() takes every signal. Name those that shall end it: enableShutdownHooks([\'SIGTERM\', \'SIGINT\']).',
+    "\"config.refresh.sighup\": SIGHUP ends the application, because enableShutdownHooks() takes every signal. Name those that shall end it: enableShutdownHooks(['SIGTERM', 'SIGINT']).",
   );
 }
