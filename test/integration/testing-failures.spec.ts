@@ -46,8 +46,8 @@ describe('startVaultServer fails', () => {
   it('when the server never becomes ready, and ends it', async () => {
     const binary = await fakeServer('echo "pid $$"; exec sleep 600');
     let output = '';
-    const failure = startVaultServer({ binary, startTimeoutMs: 1000, onOutput: (text) => (output += text) });
-    await expect(failure).rejects.toThrow('was not ready within 1000 ms');
+    const failure = startVaultServer({ binary, startTimeoutMs: 3000, onOutput: (text) => (output += text) });
+    await expect(failure).rejects.toThrow('was not ready within 3000 ms');
     expect(() => process.kill(Number(/pid (\d+)/.exec(output)?.[1]), 0)).toThrow('ESRCH');
   });
 

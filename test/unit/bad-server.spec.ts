@@ -34,7 +34,7 @@ async function failureAt(
   started?: FaultServer,
   answer?: FaultHandler | 'deaf',
 ): Promise<VaultError> {
-  const client = await createClient(endpoint, TOKEN, { timeoutMs: 2000, ...options, endpoint });
+  const client = await createClient(endpoint, TOKEN, { ...options, endpoint });
   const error = await client
     .request({ method: 'POST', path: 'secret/data/my-app', body: { data: { password: PASSWORD } } })
     .then(

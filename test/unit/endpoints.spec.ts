@@ -299,12 +299,13 @@ describe('a redirect', () => {
     const standby = await startNode(429, (request, response) =>
       (request.method === 'POST' ? redirect : OK)(request, response),
     );
-    const client = await connect([gone, standby], { timeoutMs: 20_000 });
+    const client = await connect([gone, standby]);
     await client.request(READ);
     const write = client.request(WRITE);
     await failureOf(client.request({ ...WRITE, timeoutMs: 1200 }));
     const asked = standby.asked;
-    await client.request({ ...READ, timeoutMs: 100 });
+    // It would wait as long as the write, which ends only afterwards.
+    await client.request(READ);
     standby.calls = OK;
     expect((await write).status).toBe(200);
     expect(asked).toBeLessThan(25);
