@@ -6,6 +6,7 @@ import { BootMemo } from './bootstrap/boot-memo.js';
 import { LazyPromise } from './bootstrap/lazy-promise.js';
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config/namespaces/config-namespace.js';
+import { refuseForeign } from './config/namespaces/config-namespace.js';
 import { featureModule, registeredFeatures } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
 import { coreModule, VaultCoreModule } from './vault-core.module.js';
@@ -47,7 +48,11 @@ function createModule(
   options: () => Promise<VaultModuleOptions>,
   { isGlobal = true, name }: VaultModuleRegistration,
 ): DynamicModule {
-  const memo = new BootMemo(async () => boot(await options(), { features: registeredFeatures(name) }));
+  const memo = new BootMemo(async () => {
+    const given = await options();
+    refuseForeign(given?.config?.sources, name);
+    return boot(given, { features: registeredFeatures(name) });
+  });
   // Nest 10 tells dynamic modules apart by their printed form, in which two calls of forRoot would look alike.
   const id = `${VAULT_CONFIGURATION}:${randomUUID()}`;
   // The same object for every boot, so that no scan is ever split over two; only other namespaces make another one.

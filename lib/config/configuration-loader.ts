@@ -5,6 +5,7 @@ import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
 import { valuesOf } from './configuration.js';
+import { withoutSharedFiles } from './files/shared-files.js';
 import { explainFailure } from './sources/explain-failure.js';
 import { nothingFound, summary } from './sources/load-failures.js';
 import { preferEnvironment, preferVariable } from './assembly/precedence.js';
@@ -90,7 +91,10 @@ export class ConfigurationLoader {
       layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits, resolver, find)) })),
     );
     const whole = assembled.filter((layer) => layer.failures.length === 0);
-    for (const { layer, failures: failed } of assembled) {
+    const { files, failures: shared } = withoutSharedFiles(whole);
+    for (const one of assembled) {
+      const { layer } = one;
+      const failed = [...one.failures, ...(shared.get(one) ? [shared.get(one) as VaultError] : [])];
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
     }
@@ -109,7 +113,7 @@ export class ConfigurationLoader {
     return {
       ...united,
       reads,
-      files: whole.flatMap((layer) => layer.files.map(({ file }) => file)),
+      files,
       failedFeatures,
     };
   }

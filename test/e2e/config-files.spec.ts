@@ -132,9 +132,40 @@ describe('files', () => {
 
   it.each<[string, VaultSource, RegExp]>([
     ['a key that is not there', { secretPath: 'tls', files: ['nope'] }, /no key "nope".*"files"/],
+    ['two values for one file', { secretPath: 'tls', files: [{ key: 'key', path: '/tmp/x.pem' }, { key: 'number', path: '/tmp/x.pem' }] }, /the key "number" of secret "tls" to the file "\/tmp\/x\.pem": the key "key" of secret "tls" goes there.*"path"/], // prettier-ignore
+    ['two files for one name', { secretPath: 'tls', files: [{ key: 'key', name: 'P' }, { key: 'number', name: 'P' }] }, /"key" and "number" both lead to "P"\. Rename one with "name"/], // prettier-ignore
     ['text that is no base64', { secretPath: 'tls', files: [{ key: 'key', encoding: 'base64' }] }, /not in base64/],
   ])('refuse %s', async (_, source, message) => {
     await expect(start(source)).rejects.toThrow(message);
+  });
+
+  it('of two sources with the same key hold the value of the later one, and are not written in between', async () => {
+    await server.seed({ 'secret/tls-own': { key: 'own' } });
+    const app = await start({ secretPath: 'tls', files: ['key'] }, { secretPath: 'tls-own', files: ['key'] });
+    const path = app.get(ConfigService).getOrThrow<string>('key_FILE');
+    expect(await readFile(path, 'utf8')).toBe('own');
+    const { ino } = await stat(path);
+    await server.seed({ 'secret/tls': { key: 'changed', JSON_TEXT: json, store: '', number: 8 } });
+    await app.get(VaultService).refresh();
+    expect([app.get(ConfigService).get('number'), (await stat(path)).ino]).toEqual([8, ino]);
+  });
+
+  it('hold what references in secrets stand for', async () => {
+    await server.seed({ 'secret/tls-referring': { key: 'vault:secret/tls-own#key' } });
+    await server.seed({ 'secret/tls-own': { key: 'own' } });
+    @Module({
+      imports: [
+        VaultModule.forRoot({
+          endpoint: server.endpoint,
+          auth: { method: 'token', token: server.rootToken },
+          config: { sources: [{ secretPath: 'tls-referring', files: ['key'] }], references: { inSecrets: true } },
+        }),
+      ],
+    })
+    class AppModule {}
+    const app = await bootApplication(AppModule);
+    open.push(app);
+    expect(await readFile(app.get(ConfigService).getOrThrow<string>('key_FILE'), 'utf8')).toBe('own');
   });
 
   it('go with a process that ends without closing anything', async () => {

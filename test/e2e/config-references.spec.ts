@@ -9,7 +9,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Injectable, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
 import type { VaultConfigOptions } from '../../lib/index.js';
-import { VaultModule, VaultService } from '../../lib/index.js';
+import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
@@ -288,6 +288,11 @@ describe('load', () => {
   });
 
   it.each<[string, VaultConfigOptions['load'], RegExp]>([
+    [
+      'a namespace',
+      [vaultConfig('misplaced', { secretPath: 'x' })],
+      /"config\.load\[0\]" is vaultConfig\("misplaced"\).*"config\.sources"/,
+    ],
     ['no object', [() => 7 as never], /"config\.load\[0\]" must make an object/],
     ['no function', [Promise.resolve(7 as never)], /"config\.load\[0\]" must be a function/],
     ['a reserved key', [() => JSON.parse('{"__proto__":1}') as never], /"config\.load\[0\]" makes a key/],

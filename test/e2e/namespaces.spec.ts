@@ -207,6 +207,15 @@ describe.each<[string, VaultConfigNamespace<{ port: number; password: string }>]
 });
 
 describe('two modules', () => {
+  it('do not read namespaces that are declared for another', async () => {
+    const payments = vaultConfig('payments', { secretPath: 'database', vault: 'payments' });
+    @Module({ imports: [VaultModule.forRoot(options({ sources: [payments] }))] })
+    class AppModule {}
+    await expect(start(AppModule)).rejects.toThrow(
+      'vaultConfig("payments") has vault: "payments", and stands in "config.sources" of the VaultModule that has no name.',
+    );
+  });
+
   it('with different servers and names keep apart', async () => {
     const other = await startVaultServer();
     try {
@@ -258,6 +267,11 @@ describe('vaultConfig()', () => {
     [['x', {}], /either "secretPath" or "sources"/],
     [['x', { secretPath: 'a', sources: ['b'] }], /either "secretPath" or "sources"/],
     [['x', { sources: [] }], /empty list/],
+    [['x', { sources: 'a' }], /takes a list as "sources"/],
+    [['x', { sources: ['a'], mountPath: 'kv' }], /"mountPath" beside "sources"/],
+    [['x', { sources: ['a'], optional: true, schema: databaseSchema }], /"optional" beside "sources"/],
+    [['x', { sources: ['a'], shcema: databaseSchema }], /"shcema" beside "sources"/],
+    [['x', { secretPath: 'a', as: 'y' }], /takes no "as"/],
     [['x', { secretPath: 'a', schema: {} }], /no Standard Schema/],
     [['x', { secretPath: 'a', vault: 7 }], /no name/],
   ])('refuses %j', (args, message) => {

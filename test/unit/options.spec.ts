@@ -24,6 +24,7 @@ describe('a wrong option is named', () => {
     [{ endpont: 'x' }, /"endpont" is not an option\. Did you mean "endpoint"\?/],
     [{ whatever: 1 }, /"whatever" is not an option\. Known: endpoint/],
     [{ endpoint: 7 }, '"endpoint" must be a string'],
+    [{ ...BASE, config: { sources: [() => ({})] } }, /"config\.sources\[0\]" is a function.*"config\.load"/],
     [{ endpoint: 'vault:8200' }, '"endpoint"'],
     [{ endpoint: 'vault.example.com' }, '"endpoint"'],
     [{ endpoint: 'ftp://vault' }, '"endpoint"'],

@@ -57,16 +57,28 @@ export function assembleLayer(
     const origin = originOf(source, read);
     const { keys, failures: failed } = mapKeys(source, read.secret, containers);
     failures.push(...failed);
+    const values = resolve ? resolved(source, read.secret.data, keys, resolve) : read.secret.data;
     for (const { key, path } of keys) {
-      const given = read.secret.data[key];
-      const value = resolve ? resolve(given, `the key ${JSON.stringify(key)} of secret "${source.secretPath}"`) : given;
+      const value = values[key];
       put(entries, source.aliases ? { path, value, origin, aliases: true } : { path, value, origin });
     }
-    const found = fileEntries(source, read.secret, containers, keys, folder);
+    const found = fileEntries(source, { ...read.secret, data: values }, containers, keys, folder);
     failures.push(...found.failures);
     for (const { path, file } of found.files) files.push({ file, entry: { path, value: file.path, origin } });
   }
   return { entries, files, failures };
+}
+
+/** The values that are taken or written to files, references in them resolved; each once, so that each fails once. */
+function resolved(
+  { secretPath, files = [] }: ResolvedSource,
+  data: JsonObject,
+  keys: readonly { readonly key: string }[],
+  resolve: (value: unknown, name: string) => unknown,
+): JsonObject {
+  const taken = new Set([...keys, ...files].map(({ key }) => key).filter((key) => Object.hasOwn(data, key)));
+  const nameOf = (key: string) => `the key ${JSON.stringify(key)} of secret "${secretPath}"`;
+  return Object.fromEntries([...taken].map((key) => [key, resolve(data[key], nameOf(key))]));
 }
 
 function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {

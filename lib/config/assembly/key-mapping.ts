@@ -115,10 +115,17 @@ export function missingKey(
   );
 }
 
-function collision(source: ResolvedSource, first: string, second: string, path: readonly string[]): VaultError {
+/** @internal */
+export function collision(
+  source: ResolvedSource,
+  first: string,
+  second: string,
+  path: readonly string[],
+  option = 'map',
+): VaultError {
   return refusal(
     source,
-    `the keys ${JSON.stringify(first)} and ${JSON.stringify(second)} both lead to "${path.join('.')}". Rename one with "map", or leave it out.`,
+    `the keys ${JSON.stringify(first)} and ${JSON.stringify(second)} both lead to "${path.join('.')}". Rename one with "${option}", or leave it out.`,
   );
 }
 

@@ -3,8 +3,9 @@ import type { Kv2Secret } from '../../engines/kv2.types.js';
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigEntry } from '../configuration.js';
+import { entryId } from '../configuration.js';
 import type { MappedKey } from '../assembly/key-mapping.js';
-import { missingKey } from '../assembly/key-mapping.js';
+import { collision, missingKey } from '../assembly/key-mapping.js';
 import type { SecretFile } from './secret-files.js';
 import { filePath } from './secret-file.options.js';
 import type { ResolvedSource } from '../sources/vault-source.js';
@@ -34,22 +35,31 @@ export function fileEntries(
   if (!source.files) return { files: [], failures: [] };
   const files: FileEntry[] = [];
   const failures: VaultError[] = [];
+  const places = new Map<string, string>();
   const mapped = new Map(keys.map((entry) => [entry.key, entry.path]));
   for (const file of source.files) {
     if (!Object.hasOwn(secret.data, file.key)) {
       failures.push(missingKey(source, secret, file.key, 'files'));
       continue;
     }
-    const value = secret.data[file.key];
     const what = `the key ${JSON.stringify(file.key)} of secret "${source.secretPath}"`;
+    const value = secret.data[file.key];
     if (file.encoding === 'base64' && (typeof value !== 'string' || !BASE64.test(value))) {
-      failures.push(new VaultInvalidOptionError(`Cannot write ${what} to a file: it is not in base64.`));
+      failures.push(
+        new VaultInvalidOptionError(
+          `Cannot write ${what} to a file: it is not in base64. Store it so, or leave "encoding" out.`,
+        ),
+      );
       continue;
     }
     const place =
       file.name === undefined
         ? withSuffix(mapped.get(file.key) ?? [...containers, file.key])
         : [...containers, ...file.name.split('.')];
+    const id = entryId(place);
+    const other = places.get(id);
+    if (other !== undefined && other !== file.key) failures.push(collision(source, other, file.key, place, 'name'));
+    places.set(id, file.key);
     const content = (): Buffer => Buffer.from(textOf(value), file.encoding ?? 'utf8');
     files.push({
       path: place as unknown as ConfigEntry['path'],

@@ -65,6 +65,26 @@ export function refuseNamesake(namespace: NamespaceDefinition, known: NamespaceD
   );
 }
 
+/**
+ * A namespace that is declared for another Vault must not be read from this one: there may be something of the same name.
+ *
+ * @param sources as given, not checked yet
+ * @param vault name of the module they are listed in
+ * @throws VaultInvalidOptionError naming both
+ * @internal
+ */
+export function refuseForeign(sources: unknown, vault: string | undefined): void {
+  for (const source of Array.isArray(sources) ? sources : []) {
+    const namespace = definitionOf(source);
+    const declared = namespace?.options.vault;
+    if (!namespace || declared === undefined || declared === vault) continue;
+    const here = vault === undefined ? 'that has no name' : `called "${vault}"`;
+    throw new VaultInvalidOptionError(
+      `vaultConfig("${namespace.name}") has vault: "${declared}", and stands in "config.sources" of the VaultModule ${here}. List it in that of "${declared}", or take "vault" out.`,
+    );
+  }
+}
+
 function secretsOf({ options: { sources, secretPath = '' } }: NamespaceDefinition): string {
   const paths = (sources ?? [secretPath]).map((source) => (typeof source === 'string' ? source : source.secretPath));
   return paths.map((path) => JSON.stringify(path)).join(' and ');

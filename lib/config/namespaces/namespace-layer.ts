@@ -34,8 +34,22 @@ export function checkNamespace({ name, options }: NamespaceDefinition): void {
     throw refuse('takes an object such as { secretPath: "my-app" }.');
   if ((options.sources === undefined) === (options.secretPath === undefined))
     throw refuse('takes either "secretPath" or "sources".');
-  if (options.sources && options.sources.length === 0) throw refuse('has an empty list of "sources".');
+  if (options.sources !== undefined) checkSources(options, refuse);
+  if ('as' in options) throw refuse('takes no "as": its name says where the values go.');
   if (options.schema !== undefined && !isStandardSchema(options.schema))
     throw refuse('has a "schema" that is no Standard Schema; take one of zod, valibot or arktype.');
   if (options.vault !== undefined && typeof options.vault !== 'string') throw refuse('has a "vault" that is no name.');
+}
+
+function checkSources(
+  { sources, schema: _, vault: __, ...others }: NamespaceDefinition['options'],
+  refuse: (why: string) => VaultInvalidOptionError,
+): void {
+  if (!Array.isArray(sources)) throw refuse('takes a list as "sources".');
+  if (sources.length === 0) throw refuse('has an empty list of "sources".');
+  const [stray] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+  if (stray === undefined) return;
+  throw refuse(
+    `has ${JSON.stringify(stray)} beside "sources", where it counts for none of them. Options of a secret go into its entry: sources: [{ secretPath, … }].`,
+  );
 }

@@ -1,6 +1,7 @@
 import type { ConfigFactory } from '@nestjs/config';
 import { isJsonObject } from '../../client/response.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
+import { definitionOf } from '../namespaces/config-namespace.js';
 import { isReservedKey } from '../reserved-keys.js';
 
 /** What a factory has made, and where it goes. @internal */
@@ -49,6 +50,12 @@ async function make(given: VaultConfigFactory, option: string): Promise<FactoryV
   const factory: unknown = await given;
   if (typeof factory !== 'function') {
     throw new VaultInvalidOptionError(`"${option}" must be a function, or a promise of one.`);
+  }
+  const namespace = definitionOf(factory);
+  if (namespace) {
+    throw new VaultInvalidOptionError(
+      `"${option}" is vaultConfig("${namespace.name}"), which is no factory but read from Vault. List it in "config.sources".`,
+    );
   }
   const values: unknown = await (factory as ConfigFactory)();
   if (!isJsonObject(values)) throw new VaultInvalidOptionError(`"${option}" must make an object.`);

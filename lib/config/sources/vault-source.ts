@@ -98,6 +98,11 @@ const SHAPE = {
  * @internal
  */
 export function resolveSource(source: VaultSource, option: string, environment: Environment): ResolvedSource {
+  if (typeof source === 'function') {
+    throw new VaultInvalidOptionError(
+      `"${option}" is a function, not a secret. Factories, those of registerAs too, go into "config.load"; what vaultConfig() makes stands in "config.sources" itself.`,
+    );
+  }
   if (source === '' || source === null || (typeof source !== 'string' && typeof source !== 'object')) {
     throw new VaultInvalidOptionError(
       `"${option}" is ${source === '' ? 'empty' : 'not a source'}. Give a path such as "my-app", or { secretPath: "my-app" }.`,
