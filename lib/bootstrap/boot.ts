@@ -99,8 +99,9 @@ export async function boot(
         reason: outage(runtime.degraded),
       });
       runtime.recover(log);
-    } else {
-      void snapshot?.save(start.loaded.reads);
+    } else if (start.loaded.failedFeatures.size === 0) {
+      // Otherwise once an application is up, and so has none of the namespaces that failed.
+      runtime.saveSnapshot(start.loaded.reads);
     }
     return runtime;
   } catch (error) {

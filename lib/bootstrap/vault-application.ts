@@ -35,9 +35,10 @@ export class VaultApplication {
     this.#runtime.start();
     this.store.start();
     this.#refresher.start();
-    this.#ignoreRecovery = this.#runtime.onRecovered(
-      (reads) => void this.#refresher.adopt(reads).catch(() => undefined),
-    );
+    this.#ignoreRecovery = this.#runtime.onRecovered({
+      refusalOf: (loaded) => this.store.refusalOf(loaded),
+      adopt: (reads) => void this.#refresher.adopt(reads).catch(() => undefined),
+    });
   }
 
   async close(): Promise<void> {

@@ -8,11 +8,19 @@ import type { LoadedConfiguration } from '../config/configuration.js';
 import { valuesOf } from '../config/configuration.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
+import type { VaultError } from '../errors/index.js';
 import type { EventHub } from '../observability/event-hub.js';
 import type { VaultSys } from '../sys/vault-sys.js';
 import type { BootLog } from './boot-log.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
+
+/** What changes over when Vault is back. @internal */
+export interface RecoveringApplication {
+  /** Why it must not change over to these values. */
+  refusalOf(loaded: LoadedConfiguration): VaultError | undefined;
+  adopt(reads: SecretReads): void;
+}
 
 /**
  * What one boot has made: a session, and the configuration read with it. Applications live on it.
@@ -27,7 +35,7 @@ export class VaultRuntime {
   #closing: Promise<void> | undefined;
   #disconnecting: Promise<void> | undefined;
   #first: ConfigurationStore | undefined;
-  readonly #onRecovered = new Set<(reads: SecretReads) => void>();
+  readonly #applications = new Set<RecoveringApplication>();
 
   constructor(
     { loaded, takenAt, because }: StartConfiguration,
@@ -56,14 +64,14 @@ export class VaultRuntime {
   }
 
   /**
-   * Calls back when Vault is back after a start on a snapshot, at once when it is already.
+   * Has an application change over when Vault is back after a start on a snapshot, at once when it is already.
    *
    * @returns ends that
    */
-  onRecovered(callback: (reads: SecretReads) => void): () => void {
-    this.#onRecovered.add(callback);
-    if (this.#recovery && !this.#degraded) callback(this.#configuration.reads);
-    return () => this.#onRecovered.delete(callback);
+  onRecovered(application: RecoveringApplication): () => void {
+    this.#applications.add(application);
+    if (this.#recovery && !this.#degraded) application.adopt(this.#configuration.reads);
+    return () => this.#applications.delete(application);
   }
 
   /** Notes what was read last, for a later start without Vault; `isWhole` when nothing of it is older. */
@@ -88,16 +96,19 @@ export class VaultRuntime {
   /**
    * Reads everything again and changes over to it as a whole, the snapshot too. Nothing has changed when it throws.
    *
-   * @throws VaultConfigurationError, and what a boot throws while there is no session
+   * @throws VaultConfigurationError, also when an application refuses the values; and what a boot throws while there is no
+   *   session
    */
   async reload(signal?: AbortSignal): Promise<void> {
     const loaded = await this.#load(signal);
+    const refusal = this.#refusalOf(loaded);
+    if (refusal) throw refusal;
     const recovered = this.#degraded !== undefined;
     this.#configuration = loaded;
     this.#degraded = undefined;
     this.saveSnapshot(loaded.reads);
     if (!recovered) return;
-    for (const callback of this.#onRecovered) callback(loaded.reads);
+    for (const application of this.#applications) application.adopt(loaded.reads);
     this.events.emit({ type: 'snapshot-left', at: new Date(), file: this.#snapshot?.file ?? '', reason: undefined });
   }
 
@@ -112,6 +123,8 @@ export class VaultRuntime {
   /** An application is up on it: from now on the session looks after itself. */
   start(): void {
     this.session.start();
+    // What has failed was none of this application's namespaces, or it would not be up.
+    if (!this.#degraded && this.#configuration.failedFeatures.size > 0) this.saveSnapshot(this.#configuration.reads);
   }
 
   /** Writes the files of what was read last; those that have not changed stay as they are. */
@@ -144,6 +157,12 @@ export class VaultRuntime {
     await this.session.close();
     await this.client.close();
     await this.#snapshot?.settled();
+  }
+
+  /** As long as no application is up, each of the namespaces may be one of its own. */
+  #refusalOf(loaded: LoadedConfiguration): VaultError | undefined {
+    if (this.#applications.size === 0) return [...loaded.failedFeatures.values()][0];
+    return [...this.#applications].map((application) => application.refusalOf(loaded)).find((error) => error);
   }
 
   #makeStore(): ConfigurationStore {

@@ -165,7 +165,7 @@ export class ConfigSnapshot {
 }
 
 function whyNot(error: unknown): string {
-  if (error instanceof PrivateFileFault) return describeFault(error.reason);
+  if (error instanceof PrivateFileFault) return describeFault(error.reason === 'ENOENT' ? 'no-folder' : error.reason);
   if (isVaultError(error)) return error.message;
   // Such as JSON nested deeper than the stack. Its message may hold anything.
   return `${error instanceof Error ? error.name : 'an unknown error'} while it was made.`;

@@ -2,6 +2,7 @@ import { duration } from '../duration.js';
 
 const FAULTS: Readonly<Record<string, string>> = {
   ENOENT: 'there is none. It is written after a boot with Vault, and its folder must exist.',
+  'no-folder': 'its folder does not exist. Create it, in a place that outlives the process.',
   EACCES: 'this user may not open it or write to its folder (EACCES).',
   ENOTDIR: 'a part of its path is a file, not a folder (ENOTDIR).',
   EISDIR: 'it is a folder.',
@@ -14,7 +15,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   'not-a-snapshot': 'it is not a snapshot of this module.',
   'unknown-version': 'another version of this module has written it.',
   foreign: 'it was made with another server address, another namespace or other sources.',
-  'wrong-key': 'the key is another one than it was written with, or the file was changed since.',
+  'wrong-key': 'the key is another one than it was written with, or the file was changed or cut off since.',
 };
 
 /**
