@@ -54,7 +54,10 @@ it('replicas that write one snapshot at once leave no boot with half of it, or w
   const seen = new Set<unknown>();
   const reader = async () => {
     while (writing > 0) {
-      const { first, second } = await loadVaultConfig({ ...options, request: { retries: 0, headers: { 'x-away': '1' } } });
+      const { first, second } = await loadVaultConfig({
+        ...options,
+        request: { retries: 0, headers: { 'x-away': '1' } },
+      });
       if (first !== second) throw new Error('half of two snapshots');
       seen.add(first);
     }
