@@ -10,9 +10,11 @@ import { withoutExported } from '../config/variables/exported-variables.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
+import { shortList } from '../config/printable.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';
 import { checkOptions, headerText, is, positive } from '../options/check-options.js';
-import { readEnvironment } from '../options/env-file.js';
+import { expandedReferences, readEnvironment } from '../options/env-file.js';
 import { fromEnvironment, VARIABLES } from '../options/environment.js';
 import { checkEndpoint, checkEndpoints, resolveEndpoints } from './resolve-endpoint.js';
 import { REQUEST_SHAPE, resolveRequest } from './resolve-request.js';
@@ -64,6 +66,8 @@ export async function resolveOptions(
   const tls = await resolveTls(options.tls);
   const login = createLoginMethod(options.auth ?? { method: 'token' }, { tls });
   const { shutdown = {}, unseal } = options;
+  const config = resolveConfig(options.config, withoutExported(await readEnvironment()), features);
+  if (config.references) refuseExpanded(await expandedReferences(), config.references.literal);
   const namespace = options.namespace ?? fromEnvironment(VARIABLES.namespace);
   return {
     transport: {
@@ -74,7 +78,7 @@ export async function resolveOptions(
       ...resolveRequest(options.request),
     },
     login,
-    config: resolveConfig(options.config, withoutExported(await readEnvironment()), features),
+    config,
     snapshot: resolveSnapshot(options.config?.snapshot),
     bootTimeoutMs: options.boot?.timeoutMs ?? 30_000,
     shutdown: { revoke: shutdown.revoke ?? true, timeoutMs: shutdown.timeoutMs ?? 2_000 },
@@ -85,4 +89,12 @@ export async function resolveOptions(
       }),
     },
   };
+}
+
+function refuseExpanded(names: readonly string[], literal: readonly string[]): void {
+  const refused = names.filter((name) => !literal.includes(name));
+  if (refused.length === 0) return;
+  throw new VaultInvalidOptionError(
+    `"expandVariables" of ConfigModule has taken references in .env for variables of its own, and left no more of them than their ends: ${shortList(refused)}. Leave the option out, or make these texts in "config.load". What is meant as it is belongs into "config.references.literal".`,
+  );
 }

@@ -6,6 +6,7 @@ import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
 import { valuesOf } from './configuration.js';
 import { withoutSharedFiles } from './files/shared-files.js';
+import type { OtherAdvice } from './sources/explain-failure.js';
 import { explainFailure } from './sources/explain-failure.js';
 import { nothingFound, summary } from './sources/load-failures.js';
 import { preferEnvironment, preferVariable } from './assembly/precedence.js';
@@ -23,6 +24,12 @@ import type { ResolvedSource } from './sources/vault-source.js';
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
 type FindVariable = ReturnType<typeof variableFinder>;
+
+const OF_A_REFERENCE: OtherAdvice = {
+  forgive: 'give the reference a default behind "?"',
+  mount: 'correct the reference, or name a mount that has slashes in "config.references.mountPath"',
+  version: 'correct the number behind the second "#", or leave it out',
+};
 
 const NONE: ConfigEntries = new Map();
 
@@ -100,7 +107,7 @@ export class ConfigurationLoader {
     }
     if (resolver) {
       const explain = (error: VaultError, address: Parameters<typeof explainFailure>[1]) =>
-        explainFailure(error, address, this.#client, limits, 'give the reference a default behind "?"');
+        explainFailure(error, address, this.#client, limits, OF_A_REFERENCE);
       failures.push(...(await describeReferences(resolver.failures, explain)));
     }
     if (failures.length > 0) throw summary(failures);
@@ -139,7 +146,7 @@ export class ConfigurationLoader {
   ) {
     const unread = await Promise.all(layer.sources.map((source) => this.#failureOf(source, reads, limits)));
     const failed = unread.filter((error) => error !== undefined);
-    const resolve = (value: unknown, name: string) => resolver?.resolveDeep(value, name).value;
+    const resolve = (value: unknown, name: string) => resolver?.resolveDeep(value, name, true).value;
     const { folder } = this.plan.files;
     const assembled = this.plan.references?.inSecrets
       ? assembleLayer(layer, reads, folder, resolve)

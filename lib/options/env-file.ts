@@ -8,6 +8,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const UNQUOTED = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*([^\s"'`].*)$/gm;
 /** A reference to a key of a secret: the `#` in it starts no comment. */
 const REFERENCE = /(?:^|\$\{)vault:[^\s#?]+#\S/;
+const EXPANDABLE = /\$\{vault:[^\s{}#?]+#[^{}]+\}/;
 
 /**
  * The variables of `.env` in the working directory that the environment does not set itself. They are not written to
@@ -31,6 +32,37 @@ export async function readEnvFile(): Promise<Record<string, string>> {
 /** The environment as `ConfigService` sees it: `process.env`, and below it `.env`. @internal */
 export async function readEnvironment(): Promise<Environment> {
   return { ...process.env, ...(await readEnvFile()) };
+}
+
+/**
+ * Variables of `.env` whose references `expandVariables` of `ConfigModule` has taken for variables of its own: to it,
+ * `${vault:secret/my-app/db#password}` is a variable that is not set, with the default `app/db#password`. What it has
+ * made of them stands in `process.env`.
+ * @internal
+ */
+export async function expandedReferences(): Promise<string[]> {
+  const values = parseEnv(await readFile('.env', 'utf8').catch(() => '')) as Record<string, string>;
+  return Object.keys(values).filter((name) => isExpanded(values[name] as string, process.env[name]));
+}
+
+function isExpanded(text: string, value: string | undefined): boolean {
+  if (value === undefined || !EXPANDABLE.test(text)) return false;
+  const parts = text.split(/(\$\{[^{}]+\}|\$[A-Za-z_]\w*)/);
+  const pattern = parts.map((part) => {
+    if (!part.startsWith('$')) return escaped(part);
+    return part.startsWith('${vault:') ? escaped(defaultIn(part.slice(2, -1))) : '[^]*';
+  });
+  return pattern.join('') !== '[^]*' && new RegExp(`^${pattern.join('')}$`).test(value);
+}
+
+/** As libraries that expand variables split their names. */
+function defaultIn(expression: string): string {
+  const [operator = '+'] = /:\+|\+|:-|-/.exec(expression) ?? [];
+  return operator.endsWith('-') ? expression.slice(expression.indexOf(operator) + operator.length) : '';
+}
+
+function escaped(text: string): string {
+  return text.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
 }
 
 function wholeReferences(content: string, values: Readonly<Record<string, string>>): ReadonlyMap<string, string> {

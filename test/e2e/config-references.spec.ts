@@ -206,6 +206,89 @@ describe('references in the environment', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
+  it.each([
+    [
+      'QUOTED',
+      '"vault:secret/my-app/db#password"',
+      /QUOTED refers to vault:secret\/my-app\/db#password, which has quotes or spaces around it/,
+    ],
+    ['FROM_FILE', 'vault:secret/my-app/db#password\n', /FROM_FILE refers to .* has quotes or spaces around it/],
+    [
+      'VERSION',
+      'vault:secret/my-app/db#password#v2',
+      /VERSION refers to vault:secret\/my-app\/db, which does not follow the notation/,
+    ],
+    [
+      'SPACED',
+      'vault:secret/my-app/db#pass word?hunter2',
+      /SPACED refers to vault:secret\/my-app\/db, which does not follow/,
+    ],
+    [
+      'CHAINED',
+      'vault:secret/absent#x?vault:secret/my-app/db#password',
+      /CHAINED refers to vault:secret\/absent#x, which has another reference as its default/,
+    ],
+    [
+      'LATER',
+      'vault:secret/my-app/db#password#99',
+      /LATER .*There is no version 99, or no such secret: "bao kv metadata get -mount=secret my-app\/db" lists/,
+    ],
+    [
+      'UPWARDS',
+      'vault:secret/../sys#x',
+      /is not readable: its path "secret\/\.\.\/sys" contains "\.\.", which could lead to another path\. Write the full path\.$/,
+    ],
+    [
+      'SLASHES',
+      'vault:no/mount/x#k',
+      /SLASHES .*at "no" that this token can see: correct the reference, or name a mount that has slashes in "config\.references\.mountPath"/,
+    ],
+  ])('that can only have been meant as such stop the boot: %s=%j', async (name, text, message) => {
+    process.env[name] = text;
+    const error = await failure();
+    expect(error.message).toMatch(message);
+    expect(renderError(error)).not.toContain('hunter2');
+    if (!name.startsWith('QUOTED')) return;
+    expect((await boot({ references: { literal: [name] } })).get(name)).toBe(text);
+  });
+
+  it('of a version that is gone for good say which other one to take', async () => {
+    await server.seed({ 'secret/versions': { k: 1 } });
+    await server.seed({ 'secret/versions': { k: 2 } });
+    await server.request('POST', 'secret/destroy/versions', { versions: [1] });
+    process.env['PINNED'] = 'vault:secret/versions#k#1';
+    expect((await failure()).message).toMatch(
+      /PINNED .*destroyed.*For another one, correct the number behind the second "#"/,
+    );
+    expect((await failure({ references: false, sources: [{ secretPath: 'versions', version: 1 }] })).message).toMatch(
+      /destroyed.*For another one, correct "version" of the source/,
+    );
+    expect((await failure({ references: false, sources: [{ secretPath: 'versions', version: 3 }] })).message).toMatch(
+      /no version 3, or no such secret.*correct "version" of the source, or leave it out; or mark the source "optional: true"/,
+    );
+  });
+
+  it.each([
+    ['"x-${vault:secret/my-app/db#password}-y"'],
+    ['"${vault:secret/other#value}"'],
+    ['"pg://${EXPAND_HOST}:${vault:secret/my-app/db#password}@${EXPAND_HOST}"'],
+  ])('in .env that expandVariables has taken apart stop the boot: %s', async (text) => {
+    await writeFile('.env', `EXPAND_HOST=host\nEXPANDED=${text}\n`);
+    @Module({
+      imports: [
+        ConfigModule.forRoot({ expandVariables: true }),
+        VaultModule.forRoot({ endpoint, auth: { method: 'token', token: server.rootToken } }),
+      ],
+    })
+    class AppModule {}
+    await expect(bootApplication(AppModule)).rejects.toThrow(
+      /"expandVariables" of ConfigModule has taken references in \.env.*: EXPANDED\. Leave the option out/,
+    );
+    // A variable that somebody has set is no reference at all.
+    process.env['EXPANDED'] = 'pg://host:real@host';
+    expect((await boot()).get('EXPANDED')).toBe('pg://host:real@host');
+  });
+
   it('find mounts with slashes', async () => {
     await server.request('POST', 'team/kv/data/x', { data: { k: 'team' } });
     process.env['WITH_DATA'] = 'vault:team/kv/data/x#k';

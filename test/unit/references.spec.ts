@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { addressOf } from '../../lib/config/references/reference-address.js';
-import { parseCutReference, parseReferences } from '../../lib/config/references/reference-syntax.js';
+import { parseFlawedReference, parseReferences } from '../../lib/config/references/reference-syntax.js';
 import { expand } from '../../lib/config/sources/template.js';
 import { camelCase, screamingCase } from '../../lib/config/assembly/key-case.js';
 
@@ -56,14 +56,14 @@ describe('the notation', () => {
     '${vault:secret/db#k?{"a":1}}',
     '${vault:secret/a#k}-${vault:secret/db#k?${HOST}}',
   ])('%j has a default that nobody can know the end of', (text) => {
-    expect(parseReferences(text)).toEqual([{ text: 'vault:secret/db#k', path: 'secret/db', key: 'k', open: true }]);
+    expect(parseReferences(text)).toEqual([{ text: 'vault:secret/db#k', path: 'secret/db', key: 'k', flaw: 'open' }]);
   });
 
   it.each([
     ['vault:secret/data/my-app/db', 'secret/data/my-app/db'],
     ['pg://${vault:secret/db', 'secret/db'],
   ])('%j has lost its key', (text, path) => {
-    expect(parseCutReference(text)).toEqual([{ text: `vault:${path}`, path, key: '' }]);
+    expect(parseFlawedReference(text)).toEqual([{ text: `vault:${path}`, path, key: '', flaw: 'cut' }]);
   });
 
   it.each([
@@ -72,7 +72,47 @@ describe('the notation', () => {
     'vault:login',
     'see vault:secret/db',
     '${vault:secret/db}',
-  ])('%j has lost nothing', (text) => expect(parseCutReference(text)).toBeUndefined());
+    'vault:v1:cGxhaW4/dGV4dA==#x',
+    'vault://host/path#fragment',
+    'vault:secret#key',
+    'see vault:secret/db#k for the rest',
+    '>>vault:secret/db#k',
+    'https://vault:8200/ui#secret',
+    'vault:secret/data/my-app/db#${.password | toUpper}',
+    '{"a":"vault:secret/db#k"}',
+  ])('%j is not meant as a reference', (text) => expect(parseFlawedReference(text)).toBeUndefined());
+
+  it.each([
+    '"vault:secret/db#k"',
+    "'vault:secret/db#k#2'",
+    ' vault:secret/db#k',
+    'vault:secret/db#k\n',
+    'vault:secret/db#k?x'.padStart(30),
+    '\n" vault:secret/db#k "\n',
+  ])('%j has something around it', (text) => {
+    expect(parseReferences(text)).toBeUndefined();
+    expect(parseFlawedReference(text)).toMatchObject([{ path: 'secret/db', key: 'k', flaw: 'wrapped' }]);
+  });
+
+  it.each([
+    'vault:secret/db#',
+    'vault:secret/db#k#v2',
+    'vault:secret/db#k#-1',
+    'vault:secret/db#k#2#3',
+    'vault:secret/db#my key',
+    'vault:secret//db#k',
+    'vault:/secret/db#k',
+  ])('%j is malformed', (text) => {
+    expect(parseReferences(text)).toBeUndefined();
+    const { text: named } = parseFlawedReference(text)?.[0] as { text: string };
+    expect(text.startsWith(`${named}#`)).toBe(true);
+    expect(parseFlawedReference(text)).toMatchObject([{ key: '', flaw: 'malformed' }]);
+  });
+
+  it.each(['vault:secret/a#k?vault:secret/b#k', 'vault:secret/a#k?pg://${vault:secret/b#k}@h'])(
+    '%j has a reference as its default',
+    (text) => expect(parseReferences(text)).toMatchObject([{ text: 'vault:secret/a#k', flaw: 'chained' }]),
+  );
 
   it('takes linear time, whatever is thrown at it', () => {
     // Quadratic, each of these would take minutes.
@@ -86,8 +126,11 @@ describe('the notation', () => {
       '#',
       '?',
       'vault:a/b#c?}',
+      '" ',
+      'vault:a//',
+      'vault:a/b#c?vault:',
     ]) {
-      for (const parse of [parseReferences, parseCutReference]) {
+      for (const parse of [parseReferences, parseFlawedReference]) {
         parse(part.repeat(100_000));
         parse(`vault:${part.repeat(100_000)}`);
         parse(`\${vault:a/${part.repeat(100_000)}`);

@@ -5,7 +5,7 @@ import type { SecretAddress } from '../sources/read-secrets.js';
 import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';
 import type { ReferenceText } from './reference-syntax.js';
-import { parseCutReference, parseReferences } from './reference-syntax.js';
+import { parseFlawedReference, parseReferences } from './reference-syntax.js';
 
 /** Variables of the environment with references in them, by name. @internal */
 export function referencesInVariables({
@@ -16,7 +16,7 @@ export function referencesInVariables({
   if (!references) return found;
   for (const [name, text] of Object.entries(environment)) {
     if (text === undefined || references.literal.includes(name)) continue;
-    const parts = parseReferences(text) ?? parseCutReference(text);
+    const parts = parseReferences(text) ?? parseFlawedReference(text);
     if (parts) found.set(name, parts);
   }
   return found;
@@ -34,7 +34,7 @@ export function referencesIn(value: unknown): ReferenceText[] {
 export function addressesOf(texts: Iterable<ReferenceText>, { mounts }: ReferenceRules): SecretAddress[] {
   const found: SecretAddress[] = [];
   for (const part of [...texts].flat()) {
-    if (typeof part === 'string' || part.key === '' || part.open) continue;
+    if (typeof part === 'string' || part.flaw) continue;
     try {
       found.push(addressOf(part, mounts));
     } catch (error) {

@@ -9,8 +9,8 @@ import type { VaultReference } from './reference-syntax.js';
  * @throws VaultInvalidPathError
  * @internal
  */
-export function addressOf({ path, version, text }: VaultReference, mounts: readonly string[]): SecretAddress {
-  encodePath(path, `The path of "${text}"`);
+export function addressOf({ path, version }: VaultReference, mounts: readonly string[]): SecretAddress {
+  encodePath(path, 'its path');
   const known = mounts.find((mount) => path.startsWith(`${mount}/`));
   const data = path.indexOf('/data/');
   const mountPath = known ?? path.slice(0, data > 0 ? data : path.indexOf('/'));

@@ -6,8 +6,8 @@ import { reservedKeyIn } from '../reserved-keys.js';
 import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';
 import type { ReferenceFailure } from './reference-failures.js';
-import type { ReferenceText, VaultReference } from './reference-syntax.js';
-import { parseCutReference, parseReferences } from './reference-syntax.js';
+import type { ReferenceFlaw, ReferenceText, VaultReference } from './reference-syntax.js';
+import { parseFlawedReference, parseReferences } from './reference-syntax.js';
 
 /** A chain of references in secrets that is longer is taken for an attack, and so is a text that grows beyond this. */
 export const LONGEST_CHAIN = 16;
@@ -52,16 +52,19 @@ export class ReferenceResolver {
     return this.#resolve(parts, { name, chain: [] });
   }
 
-  /** A copy of a value with every reference in it resolved; `found` is the first of them. */
-  resolveDeep(value: unknown, name: string): ResolvedReference {
-    return this.#deep(value, { name, chain: [] });
+  /**
+   * A copy of a value with every reference in it resolved; `found` is the first of them.
+   *
+   * @param inSecret whether it is the value of a secret: a text there that is no reference is meant as it is
+   */
+  resolveDeep(value: unknown, name: string, inSecret = false): ResolvedReference {
+    return this.#deep(value, { name, chain: [] }, inSecret);
   }
 
-  #deep(value: unknown, holder: Holder): ResolvedReference {
+  #deep(value: unknown, holder: Holder, inSecret: boolean): ResolvedReference {
     let found: FoundSecret | undefined;
     const copy = copyPlain(value, (text) => {
-      // Values of secrets have not been through a parser of .env.
-      const parts = parseReferences(text) ?? (holder.chain.length === 0 ? parseCutReference(text) : undefined);
+      const parts = parseReferences(text) ?? (inSecret ? undefined : parseFlawedReference(text));
       if (!parts) return text;
       const resolved = this.#resolve(parts, holder);
       found ??= resolved?.found;
@@ -79,7 +82,11 @@ export class ReferenceResolver {
       const resolved = typeof part === 'string' ? { value: part } : this.#lookUp(part, holder);
       if (!resolved) return undefined;
       if (typeof part === 'object' && (typeof resolved.value === 'object' || resolved.value === undefined)) {
-        return this.#fail(holder, part, 'is no text, number or boolean, and cannot be part of a text');
+        return this.#fail(
+          holder,
+          part,
+          'is no text, number or boolean, and cannot be part of a text. Store it as one, or let the reference be the whole text',
+        );
       }
       text += String(resolved.value);
       found ??= resolved.found;
@@ -91,14 +98,13 @@ export class ReferenceResolver {
   }
 
   #lookUp(reference: VaultReference, holder: Holder): ResolvedReference | undefined {
-    if (reference.key === '') return this.#fail(holder, reference, WITHOUT_KEY);
-    if (reference.open) return this.#fail(holder, reference, BRACES);
+    if (reference.flaw) return this.#fail(holder, reference, FLAWS[reference.flaw]);
     let address: SecretAddress;
     try {
       address = addressOf(reference, this.#rules.mounts);
     } catch (error) {
       if (!isVaultError(error)) throw error;
-      return this.#fail(holder, reference, `is not readable: ${error.message}`);
+      return this.#fail(holder, reference, `is not readable: ${error.message.replace(/\.$/, '')}`);
     }
     const standIn = reference.fallback === undefined ? undefined : { value: reference.fallback };
     const read = this.#reads.get(addressId(address));
@@ -147,7 +153,7 @@ export class ReferenceResolver {
     }
     if (next.length > LONGEST_CHAIN) return this.#fail({ name }, reference, TOO_LONG);
     const failed = this.failures.length;
-    const resolved = this.#deep(value, { name, chain: next });
+    const resolved = this.#deep(value, { name, chain: next }, true);
     const result = this.failures.length > failed ? undefined : { value: resolved.value, found };
     this.#followed.set(id, result);
     return result;
@@ -160,8 +166,13 @@ export class ReferenceResolver {
 }
 
 const TOO_LONG = `is the end of a chain of more than ${LONGEST_CHAIN} references, which is not followed. Shorten it in Vault`;
-const WITHOUT_KEY =
-  'names no key of the secret. Without quotes, parsers of .env take "#" for a comment: put the text in quotes';
 
-const BRACES =
-  'has braces in its default, so that nobody can know where it ends. Only the reference itself can stand in "${…}": take the default, or the reference in it, to a variable of its own';
+const FLAWS: Readonly<Record<ReferenceFlaw, string>> = {
+  cut: 'names no key of the secret. Without quotes, parsers of .env take "#" for a comment: put the text in quotes',
+  open: 'has braces in its default, so that nobody can know where it ends. Only the reference itself can stand in "${…}": take the default, or the reference in it, to a variable of its own',
+  chained: 'has another reference as its default, which nobody would resolve. Give a plain text as default',
+  wrapped:
+    'has quotes or spaces around it that belong to the text ("docker run --env-file" keeps quotes, and files end in a line break). Take them away',
+  malformed:
+    'does not follow the notation: vault:mount/path#key, then "#" and a version from 1, or "?" and a default, if wanted; without spaces. Correct it',
+};

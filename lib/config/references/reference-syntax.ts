@@ -1,4 +1,17 @@
 /**
+ * Why a text that is meant as a reference cannot be resolved:
+ *
+ * - `cut`: a parser of `.env` has taken its `#` for the start of a comment
+ * - `open`: there are braces in the default of one in a longer text, whose end cannot be known
+ * - `chained`: its default is a reference itself
+ * - `wrapped`: there are quotes or spaces around it
+ * - `malformed`: what stands behind the path does not follow the notation
+ *
+ * @internal
+ */
+export type ReferenceFlaw = 'cut' | 'open' | 'chained' | 'wrapped' | 'malformed';
+
+/**
  * A reference to a key of a secret, in Bank-Vaults' notation: `vault:secret/data/my-app/db#password`, with a version
  * behind a second `#` and a default behind `?`.
  * @see https://bank-vaults.dev/docs/mutating-webhook/configuration/
@@ -13,8 +26,7 @@ export interface VaultReference {
   readonly version?: number;
   /** What stands in when the secret or the key does not exist. */
   readonly fallback?: string;
-  /** Whether there are braces in the default of one in a longer text: where that ends cannot be known. */
-  readonly open?: true;
+  readonly flaw?: ReferenceFlaw;
 }
 
 /** A text with references in it; a reference that is the whole text is the only part. @internal */
@@ -28,7 +40,10 @@ const REFERENCE = `(?<text>vault:(?<path>${PATH})#(?<key>[^\\s#?\${}]+)(?:#(?<ve
 const WHOLE = new RegExp(`^${REFERENCE}(?:\\?(?<fallback>[^]*))?$`);
 const INLINE = new RegExp(`\\$\\{${REFERENCE}(?:\\?(?<fallback>[^{}]*))?\\}`, 'g');
 const OPEN = new RegExp(`\\$\\{${REFERENCE}\\?[^{}]*\\{`);
+const CHAINED = new RegExp(`(?:^|\\$\\{)vault:${PATH}#[^\\s#?\${}]`);
 const CUT = new RegExp(`(?:^|\\$\\{)(?<text>vault:(?<path>${PATH}))$`);
+// Behind "#${" stands a template of Bank-Vaults.
+const MALFORMED = new RegExp(`^(?<text>vault:(?<path>/?[^\\s#?\${}/:]+(?:/+${SEGMENT})+))#(?!\\$\\{)`);
 
 /**
  * The references in a text; `undefined` when there is none. What does not follow the notation to the letter is text.
@@ -37,9 +52,12 @@ const CUT = new RegExp(`(?:^|\\$\\{)(?<text>vault:(?<path>${PATH}))$`);
 export function parseReferences(text: string): ReferenceText | undefined {
   if (!text.includes('vault:')) return undefined;
   const whole = WHOLE.exec(text);
-  if (whole) return [referenceOf(whole.groups)];
+  if (whole) {
+    const reference = referenceOf(whole.groups);
+    return [CHAINED.test(reference.fallback ?? '') ? { ...reference, flaw: 'chained' } : reference];
+  }
   const open = OPEN.exec(text);
-  if (open) return [{ ...referenceOf(open.groups), open: true }];
+  if (open) return [{ ...referenceOf(open.groups), flaw: 'open' }];
   const parts: (string | VaultReference)[] = [];
   let end = 0;
   for (const match of text.matchAll(INLINE)) {
@@ -53,13 +71,25 @@ export function parseReferences(text: string): ReferenceText | undefined {
 }
 
 /**
- * What is left of a reference where a parser of `.env` has taken its `#` for the start of a comment: a text that ends behind
- * the path. Its key is empty.
+ * What is no reference, but can only have been meant as one: whoever reads it would take it for the password. The key may
+ * be empty.
  * @internal
  */
-export function parseCutReference(text: string): ReferenceText | undefined {
-  const found = CUT.exec(text);
-  return found ? [referenceOf(found.groups)] : undefined;
+export function parseFlawedReference(text: string): ReferenceText | undefined {
+  if (!text.includes('vault:')) return undefined;
+  const cut = CUT.exec(text);
+  if (cut) return [{ ...referenceOf(cut.groups), flaw: 'cut' }];
+  const wrapped = WHOLE.exec(unwrapped(text));
+  if (wrapped) return [{ ...referenceOf(wrapped.groups), flaw: 'wrapped' }];
+  const malformed = MALFORMED.exec(text);
+  return malformed ? [{ ...referenceOf(malformed.groups), flaw: 'malformed' }] : undefined;
+}
+
+/** Without the spaces around it, and the quotes. */
+function unwrapped(text: string): string {
+  const bare = text.trim();
+  const quote = bare.charAt(0);
+  return bare.length > 1 && `"'\``.includes(quote) && bare.endsWith(quote) ? bare.slice(1, -1).trim() : bare;
 }
 
 function referenceOf(groups: Readonly<Record<string, string | undefined>> = {}): VaultReference {
