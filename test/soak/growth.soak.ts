@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { setTimeout as delay } from 'node:timers/promises';
 import { VaultModule, VaultService } from '../../lib/index.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { bootApplication } from '../support/boot-application.js';
 import { figures } from './figures.js';
-import { processState } from './process-state.js';
+import { processState, settledState } from './process-state.js';
 
 const unhandled: unknown[] = [];
 const note = (reason: unknown): void => void unhandled.push(reason);
@@ -44,10 +43,10 @@ it('200 boots and closes, 4,000 calls that fail and 500 logins leave nothing beh
   const bootAndClose = async (times: number): Promise<void> => {
     for (let count = 0; count < times; count += 1) await (await boot()).close();
   };
+  const idle = processState();
   // What is loaded and compiled once is no growth.
   await bootAndClose(20);
-  await delay(500);
-  const before = processState();
+  const before = await settledState(idle);
   await bootAndClose(200);
   const app = await boot();
   const vault = app.get(VaultService);
@@ -61,8 +60,7 @@ it('200 boots and closes, 4,000 calls that fail and 500 logins leave nothing beh
     await Promise.all(Array.from({ length: 200 }, (_, index) => fail('denied', index % 2 === 0 ? 0.01 : 20_000)));
   for (let count = 0; count < 500; count += 1) await vault.session.relogin();
   await app.close();
-  await delay(500);
-  const after = processState();
+  const after = await settledState(before);
   figures('growth', {
     'failed calls': failed,
     'heap before': `${before.heapMb.toFixed(1)} MB`,

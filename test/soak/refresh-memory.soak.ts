@@ -9,7 +9,7 @@ import { OnVaultChange, vaultConfig, VaultModule, VaultService } from '../../lib
 import { startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
 import { figures } from './figures.js';
-import { processState } from './process-state.js';
+import { processState, settledState } from './process-state.js';
 
 const ROUNDS = 3_000;
 const SECRETS = 20;
@@ -94,8 +94,7 @@ it(`${ROUNDS} refreshes of ${SECRETS * KEYS} keys while sources change leave not
         before = processState();
       }
     }
-    await delay(200);
-    const after = processState();
+    const after = await settledState(before);
     figures('refreshes', {
       applied,
       refused: refused.length,
