@@ -100,5 +100,9 @@ function formsOf(secret: string): string[] {
 
 /** What somebody else's code has thrown, by its kind: its message may quote anything. @internal */
 export function failureKind(failure: unknown): string {
-  return failure instanceof Error ? redact(failure.name) : typeof failure;
+  try {
+    return failure instanceof Error ? redact(String(failure.name)) : typeof failure;
+  } catch {
+    return 'unknown';
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { redact } from '../../lib/errors/redact.js';
+import { failureKind, redact } from '../../lib/errors/redact.js';
 import * as fault from '../support/fault-server.js';
 import { renderError } from '../support/render-error.js';
 import { createClient } from '../support/vault-client.js';
@@ -42,4 +42,16 @@ it.each([
   await server.close();
   expect(renderError(error)).toContain('the credential ***');
   expect(renderError(error)).not.toContain(part);
+});
+
+it('the kind of any failure can be told, also of one that cannot be looked at', () => {
+  const strange = new Proxy(new Error('x'), {
+    get: () => {
+      throw new Error('y');
+    },
+  });
+  const nameless = Object.assign(new Error('x'), { name: undefined });
+  expect([new TypeError('x'), 'text', null, nameless, strange].map(failureKind)).toEqual([
+    ...['TypeError', 'string', 'object', 'undefined', 'unknown'],
+  ]);
 });

@@ -5,6 +5,9 @@ import type { VaultRefreshResult } from './configuration-refresher.js';
 
 const logger = new Logger('VaultModule');
 
+/** So many problems are written out: an outage is one for each source. */
+const MOST_WRITTEN = 5;
+
 /**
  * Tells the log and the listeners of `events$` what refreshes find: changes always, problems when they begin, change, and end.
  * @internal
@@ -31,7 +34,11 @@ export class RefreshLog {
     if (now === this.#problems) return;
     this.#problems = now;
     this.#emit({ type: 'config-problem', at: new Date(), codes: problems.map(({ code }) => code) });
-    if (problems.length > 0) logger.warn(`The configuration stays as it was: ${now}`);
-    else logger.log('The configuration is current again.');
+    if (problems.length > 0) {
+      const written = problems.slice(0, MOST_WRITTEN).map(({ message }) => message);
+      const others = problems.length - written.length;
+      if (others > 0) written.push(`And ${others} more, which are among the "problems" of vault.refresh().`);
+      logger.warn(`The ${change ? 'rest of the ' : ''}configuration stays as it was: ${written.join('\n')}`);
+    } else logger.log('The configuration is current again.');
   }
 }
