@@ -300,7 +300,7 @@ describe('no marked secret', () => {
     for (const file of await readdir(snapshots)) {
       expect(findLeaks((await readFile(join(snapshots, file))).toString('latin1'))).toEqual([]);
     }
-  }, 120_000);
+  }, 300_000);
 
   it('would go unnoticed', async () => {
     expect(findLeaks(await run({ boots: [], secret, leak: secret.password })).map(({ name }) => name)).toEqual([

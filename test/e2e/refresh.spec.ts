@@ -217,8 +217,10 @@ describe('refresh on its own', () => {
   it('comes round, goes on after failures, and on SIGHUP', async () => {
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const { vault, database } = await start({ refresh: { intervalMs: 50, sighup: true } });
+    // Subscribed before there is anything to tell: a round may be over before the answer to the write is here.
+    let changed = firstValueFrom(vault.changes$);
     await write({ username: 'u2', password: 'pw-2' });
-    await firstValueFrom(vault.changes$);
+    await changed;
     expect(database.username).toBe('u2');
 
     bench.front.answerWith(json(503, { errors: ['Vault is sealed'] }));
@@ -226,8 +228,8 @@ describe('refresh on its own', () => {
     await bench.front.until(() => bench.front.requests.length >= 6);
     expect(database.username).toBe('u2');
     bench.front.answerWith(forwardTo(bench.server.endpoint));
+    changed = firstValueFrom(vault.changes$);
     await write({ username: 'u3', password: 'pw-3' });
-    const changed = firstValueFrom(vault.changes$);
     process.emit('SIGHUP');
     await changed;
     expect(database.username).toBe('u3');

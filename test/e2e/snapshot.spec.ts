@@ -189,8 +189,8 @@ describe('a boot with Vault', () => {
   });
 
   it.each<[string, VaultModuleOptions, string]>([
-    ['waitMs has passed', { config: { snapshot: { file: '', key: KEY, waitMs: 300 } } }, 'VAULT_CONFIGURATION'],
-    ['the boot has run out of time', { boot: { timeoutMs: 300 } }, 'VAULT_TIMEOUT'],
+    ['waitMs has passed', { config: { snapshot: { file: '', key: KEY, waitMs: 2_000 } } }, 'VAULT_CONFIGURATION'],
+    ['the boot has run out of time', { boot: { timeoutMs: 2_000 } }, 'VAULT_TIMEOUT'],
   ])('stays failed when one secret is denied while another does not come, and %s', async (_, more, code) => {
     await server.seed({ 'secret/denied': { A: '1' } });
     const proxy = await startFaultServer(forwardTo(server.endpoint));

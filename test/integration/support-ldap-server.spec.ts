@@ -155,7 +155,8 @@ describe.each<LdapImplementation>(['slapd', 'library'])('LDAP server: %s', (impl
       const [url] = (await once(parent.stdout, 'data')) as [Buffer];
       const connection = await connect(url.toString());
       expect(await readdir(temporary)).toHaveLength(1);
-      const closed = once(connection, 'close');
+      // Not once(): a connection that the server has not accepted yet is reset when it is killed.
+      const closed = new Promise((resolve) => connection.once('close', resolve));
       parent.kill('SIGKILL');
       await closed;
       while ((await readdir(temporary)).length > 0) await delay(10);
