@@ -1,5 +1,6 @@
 import type { ChildProcessByStdio } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { startVaultServer } from '../../lib/testing/index.js';
 const BIN = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
 
 /** What commands inherit beside the values. */
-export const SCRIPT_ENV = { APP_PASSWORD: 'pw-of-app', NOT_SECRET: 'inherited' };
+export const SCRIPT_ENV = { APP_PASSWORD: `pw-${randomUUID()}`, NOT_SECRET: 'inherited' };
 
 /** One process of the built program, and what it prints. */
 export class Run {
@@ -67,7 +68,10 @@ export class CliBench {
     const bench = new CliBench(server, folder);
     await server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
     await bench.allow(true);
-    await server.request('POST', 'auth/userpass/users/app', { password: 'pw-of-app', token_policies: ['app'] });
+    await server.request('POST', 'auth/userpass/users/app', {
+      password: SCRIPT_ENV.APP_PASSWORD,
+      token_policies: ['app'],
+    });
     await bench.write(
       'vault.mjs',
       `export default async () => ({

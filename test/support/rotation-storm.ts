@@ -18,11 +18,18 @@ const READERS = 50;
  * and from inside whoever is told of a change.
  *
  * @param write stores version `round` of the secret: `u7` and `pw-7`
+ * @param seconds how long at least
+ * @param versions how many of them readers see at least, however long that takes
  * @param everyMs from one version to the next at least; 0 = as fast as the server takes them
  */
 export async function runStorm(
   { vault, config, database }: Readers,
-  { seconds, everyMs, write }: { seconds: number; everyMs: number; write: (round: number) => Promise<void> },
+  {
+    seconds,
+    versions,
+    everyMs,
+    write,
+  }: { seconds: number; versions: number; everyMs: number; write: (round: number) => Promise<void> },
 ): Promise<StormOutcome> {
   let torn = 0;
   let reads = 0;
@@ -46,7 +53,7 @@ export async function runStorm(
   setImmediate(turn);
   const end = performance.now() + seconds * 1000;
   let written = 0;
-  for (let round = 2; performance.now() < end; round++) {
+  for (let round = 2; performance.now() < end || seen.size < versions; round++) {
     const begun = performance.now();
     await write(round);
     written += 1;
