@@ -12,18 +12,6 @@ export interface ProcessState {
   readonly heapMb: number;
 }
 
-/**
- * The state once sockets and timers are no more than they were, which they are when what is under way has ended; or that
- * of 20 seconds later, when something has been left behind.
- */
-export async function settledState(before: ProcessState): Promise<ProcessState> {
-  for (const deadline = performance.now() + 20_000; ; await delay(100)) {
-    const state = processState();
-    if (state.sockets <= before.sockets && state.timers <= before.timers) return state;
-    if (performance.now() > deadline) return state;
-  }
-}
-
 /** What keeps this process busy, and what it holds once garbage has been collected. */
 export function processState(): ProcessState {
   collect();
