@@ -257,6 +257,41 @@ describe('two modules', () => {
   });
 });
 
+describe('a schema that makes a class', () => {
+  class Connection {
+    constructor(readonly password: string) {}
+    get url() {
+      return `pg://${this.password}@db`;
+    }
+  }
+  class Plain {
+    constructor(readonly password: string) {}
+  }
+  const boot = async (made: (password: string) => object) => {
+    await server.seed({ 'secret/made': { password: 'hunter2hunter2' } });
+    const schema = z.object({ password: z.string() }).transform(({ password }) => made(password));
+    @Module({
+      imports: [VaultModule.forRoot(options({ sources: [vaultConfig('made', { secretPath: 'made', schema })] }))],
+    })
+    class AppModule {}
+    return (await start(AppModule)).get(ConfigService, { strict: false });
+  };
+
+  it.each<[string, (password: string) => object]>([
+    ['with getters', (password) => new Connection(password)],
+    ['that is built in', (password) => new Map([['password', password]])],
+  ])('%s is refused: the namespace would have lost them', async (_, made) => {
+    await expect(boot(made)).rejects.toThrow(/vaultConfig\("made"\) makes an instance of a class.*plain object/);
+  });
+
+  it('is fine as the value of a key, and where it has nothing to lose', async () => {
+    expect((await boot((password) => ({ connection: new Connection(password) }))).get('made.connection.url')).toBe(
+      'pg://hunter2hunter2@db',
+    );
+    expect((await boot((password) => new Plain(password))).get('made')).toEqual({ password: 'hunter2hunter2' });
+  });
+});
+
 describe('vaultConfig()', () => {
   it.each<[unknown[], RegExp]>([
     [['', { secretPath: 'x' }], /takes a name/],

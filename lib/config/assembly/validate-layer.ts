@@ -8,6 +8,7 @@ import { containerAt, entryId, valuesOf } from '../configuration.js';
 import { duration } from '../duration.js';
 import { describeIssue } from './describe-issue.js';
 import { containersOf } from './settle.js';
+import { isPlainObject } from '../plain.js';
 import { NO_SECRET } from '../origins/value-origin.js';
 
 /** A refresh that waits for a schema for ever would be the last one. */
@@ -47,7 +48,20 @@ export async function validateLayer(
     const message = `The schema of ${option} makes something else than an object of its values.`;
     return { entries, failures: [new VaultInvalidOptionError(message)] };
   }
+  if (layer.namespace && hasMethods(result.value)) {
+    const message = `The schema of ${option} makes an instance of a class. Its methods and getters would be lost: the object of a namespace is the same for as long as the application runs, and only its values change. Let the schema make a plain object; an instance may be the value of a key.`;
+    return { entries, failures: [new VaultInvalidOptionError(message)] };
+  }
   return { entries: replaceValues(result.value, path, entries), failures: [] };
+}
+
+/** Whether the type of an object promises more than its properties. */
+function hasMethods(value: object): boolean {
+  for (let of: unknown = value; !isPlainObject(of); of = Object.getPrototypeOf(of)) {
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(of));
+    if (names.some((name) => name !== 'constructor')) return true;
+  }
+  return false;
 }
 
 /** The values of the output under the origins of the input; a default has that of the layer's first value. */
