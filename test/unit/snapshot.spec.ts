@@ -164,6 +164,20 @@ describe('a snapshot', () => {
     expect(await writtenAt()).toBe(1_002);
   });
 
+  it('is not written once for every change of a storm: what was overtaken before its turn is left out', async () => {
+    let writes = 0;
+    const kept = snapshot({ key: () => ((writes += 1), KEY) });
+    const save = (version: number) => kept.save(reads({ PASSWORD: `v${version}` }, version));
+    const first = save(0);
+    while (writes === 0) await Promise.resolve();
+    await Promise.all([first, ...Array.from({ length: 49 }, (_, index) => save(index + 1))]);
+    expect(writes).toBe(2);
+    const { reads: found } = await snapshot().open();
+    expect(found.get(ID)?.secret?.data).toEqual({ PASSWORD: 'v49' });
+    await save(50);
+    expect(writes).toBe(3);
+  });
+
   it('is as old as the oldest of what is in it', async () => {
     const now = Date.now();
     const at = (ms: number) => jest.useFakeTimers({ now: now + ms, doNotFake: ['nextTick', 'setImmediate'] });

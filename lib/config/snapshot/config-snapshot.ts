@@ -31,6 +31,8 @@ export class ConfigSnapshot {
   readonly #addresses: readonly string[];
   readonly #onProblem: (reason: string, file: string) => void;
   #saving: Promise<void> = Promise.resolve();
+  /** What is written after the write under way. */
+  #next: { readonly reads: SecretReads; readonly readAt: Date; readonly writtenAt: Date } | undefined;
   #saved: { readonly reads: SecretReads; readonly writtenAt: Date } | undefined;
   /** When all of it was read last. */
   #wholeAt: Date | undefined;
@@ -68,7 +70,8 @@ export class ConfigSnapshot {
   }
 
   /**
-   * Replaces the snapshot by what was just read. One write at a time; resolves when it is done. When nothing is new, one
+   * Replaces the snapshot by what was just read. One write at a time; resolves when it is done. Of what comes while one is
+   * under way only the newest is written: a write takes longer than changes may be apart. When nothing is new, one
    * that has most of its life before it is left as it is. Never throws: a snapshot that cannot be written is no reason not
    * to run, and is warned of, once for each reason in a row.
    *
@@ -77,14 +80,8 @@ export class ConfigSnapshot {
   save(reads: SecretReads, isWhole = true): Promise<void> {
     const now = new Date();
     if (isWhole) this.#wholeAt = now;
-    const writtenAt = this.#wholeAt ?? now;
-    this.#saving = this.#saving.then(async () => {
-      const ageMs = this.#saved ? now.getTime() - this.#saved.writtenAt.getTime() : Infinity;
-      // One that is dated ahead of a clock that has been set right since would be refused at the next boot.
-      const isYoung = ageMs >= 0 && ageMs < this.#options.maxAgeMs / 10;
-      if (this.#saved && isYoung && sameSecrets(this.#saved.reads, reads)) return;
-      if (await this.#save(reads, writtenAt)) this.#saved = { reads, writtenAt };
-    });
+    if (!this.#next) this.#saving = this.#saving.then(() => this.#saveNext());
+    this.#next = { reads, readAt: now, writtenAt: this.#wholeAt ?? now };
     return this.#saving;
   }
 
@@ -115,6 +112,17 @@ export class ConfigSnapshot {
     }
     this.#wholeAt = opened.writtenAt;
     return { reads: this.#complete(reads), takenAt: opened.writtenAt };
+  }
+
+  async #saveNext(): Promise<void> {
+    if (!this.#next) return;
+    const { reads, readAt, writtenAt } = this.#next;
+    this.#next = undefined;
+    const ageMs = this.#saved ? readAt.getTime() - this.#saved.writtenAt.getTime() : Infinity;
+    // One that is dated ahead of a clock that has been set right since would be refused at the next boot.
+    const isYoung = ageMs >= 0 && ageMs < this.#options.maxAgeMs / 10;
+    if (this.#saved && isYoung && sameSecrets(this.#saved.reads, reads)) return;
+    if (await this.#save(reads, writtenAt)) this.#saved = { reads, writtenAt };
   }
 
   async #save(reads: SecretReads, writtenAt: Date): Promise<boolean> {
