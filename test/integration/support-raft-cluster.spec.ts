@@ -1,12 +1,15 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { RaftCluster } from '../support/raft-cluster.js';
 import type { RaftNode } from '../support/raft-cluster.js';
+
+// Each election may take a minute (`RaftCluster`).
+jest.setTimeout(180_000);
 
 let cluster: RaftCluster;
 beforeAll(async () => {
   cluster = await RaftCluster.start();
   await cluster.request('POST', 'secret/data/app', { data: { A: 1 } });
-}, 120_000);
+});
 afterAll(() => cluster.stop());
 
 /** What a client sees of the secret at a node, past the proxy. */
@@ -55,7 +58,7 @@ it('lets a leader that cannot reach the others lose its office, and follow when 
   cluster.partition(cutOff);
   const successor = await cluster.waitForLeader();
   expect(successor).not.toBe(cutOff);
-  await cutOff.until(['standby'], 30_000);
+  await cutOff.until(['standby'], 60_000);
   cluster.heal(cutOff);
   await cluster.request('POST', 'secret/data/app', { data: { A: 2 } });
   expect(await cluster.leader()).toBe(successor);

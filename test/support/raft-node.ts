@@ -21,7 +21,11 @@ export class RaftNode {
     readonly peerProxy: TcpProxy,
   ) {}
 
-  static async start(name: string, tls: ServerCertificates, initialize: boolean): Promise<RaftNode> {
+  static async start(
+    name: string,
+    tls: ServerCertificates,
+    { initialize, patience }: { readonly initialize: boolean; readonly patience: number },
+  ): Promise<RaftNode> {
     const [port, clusterPort] = await freePorts();
     const [proxy, peerProxy] = await Promise.all([
       TcpProxy.start(`https://127.0.0.1:${port}`),
@@ -49,7 +53,7 @@ export class RaftNode {
             raft: {
               path: 'data',
               node_id: name,
-              performance_multiplier: '1',
+              performance_multiplier: String(patience),
               // How often it looks whether a new node may vote.
               autopilot_reconcile_interval: '200ms',
               autopilot_update_interval: '200ms',

@@ -23,11 +23,12 @@ export interface ShortTokensOutcome {
 }
 
 /**
- * Runs an application whose tokens live 2 s, on a real server, under constant reads.
+ * Runs an application whose tokens live so many seconds, on a real server, under constant reads. A token is renewed when
+ * a quarter of its life is left, or more: on a machine that may stop for longer than that, no token would last.
  *
  * @param user further settings of its user, such as `token_max_ttl`
  */
-export async function runOnShortTokens(seconds: number, user: object = {}): Promise<ShortTokensOutcome> {
+export async function runOnShortTokens(seconds: number, ttl: number, user: object = {}): Promise<ShortTokensOutcome> {
   const server = await startVaultServer();
   const front = await startFaultServer(forwardTo(server.endpoint));
   try {
@@ -39,7 +40,7 @@ export async function runOnShortTokens(seconds: number, user: object = {}): Prom
     await server.request('POST', 'auth/userpass/users/app', {
       password: 'pw-of-app',
       token_policies: ['app'],
-      token_ttl: '2s',
+      token_ttl: `${ttl}s`,
       ...user,
     });
     const app = await bootApplication(

@@ -20,9 +20,24 @@ export interface VaultAgent {
 }
 
 const START_TIMEOUT_MS = 20_000;
+const PORT_TRIES = 3;
 
 /** Starts `bao agent` (or `vault agent`), which ends with this process. */
 export async function startVaultAgent(server: string, roleId: string, secretId: string): Promise<VaultAgent> {
+  for (let attempt = 1; ; attempt += 1) {
+    const agent = await tryToStart(server, roleId, secretId);
+    if (!('failed' in agent)) return agent;
+    if (attempt === PORT_TRIES || !/address already in use/i.test(agent.failed)) {
+      throw new Error(`The agent did not start:\n${agent.failed}`);
+    }
+  }
+}
+
+async function tryToStart(
+  server: string,
+  roleId: string,
+  secretId: string,
+): Promise<VaultAgent | { readonly failed: string }> {
   const binary = await findServerBinary();
   if (binary.kind !== 'program') throw new Error('The agent needs the program itself; it is not run from an image.');
   const workDir = await mkdtemp(join(tmpdir(), 'vault-agent-'));
@@ -60,7 +75,7 @@ export async function startVaultAgent(server: string, roleId: string, secretId: 
     port,
     timeoutMs: START_TIMEOUT_MS,
   });
-  if ('failed' in agent) throw new Error(`The agent did not start:\n${agent.failed}`);
+  if ('failed' in agent) return agent;
   return {
     endpoint: `http://127.0.0.1:${port}`,
     plainSink,
