@@ -3,7 +3,7 @@ import { VaultError } from './vault-error.js';
 /**
  * The snapshot of the configuration could not be written or used. `reason` has one word for why: an errno code, or
  * `symlink`, `not-a-file`, `too-large`, `truncated`, `not-a-snapshot`, `unknown-version`, `foreign`, `wrong-key`,
- * `too-old`, `future`, `incomplete`.
+ * `no-key`, `too-old`, `future`, `incomplete`.
  * @publicApi
  */
 export class VaultSnapshotError extends VaultError {

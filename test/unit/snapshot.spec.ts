@@ -337,6 +337,19 @@ describe('a file that is not the snapshot of this application is refused', () =>
     expect(await refusal(snapshot({ key: () => 'short' }))).toMatchObject({ reason: 'wrong-key' });
   });
 
+  it('when its key is waited for in vain: neither a boot nor the end of an application waits for ever', async () => {
+    await snapshot().save(reads());
+    const late = snapshot({ key: () => new Promise<string>(() => undefined) });
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'performance', 'Date'] });
+    const begun = [late.save(reads()), late.open().catch((error: unknown) => error)] as const;
+    // The file is read before the key is asked for.
+    while (jest.getTimerCount() < 2) await new Promise((resolve) => setImmediate(resolve));
+    await jest.advanceTimersByTimeAsync(10_000);
+    const [, refused] = await Promise.all(begun);
+    expect(refused).toMatchObject({ code: 'VAULT_SNAPSHOT', reason: 'no-key' });
+    expect(warnings).toEqual([expect.stringMatching(/not supplied within 10 s/)]);
+  });
+
   it('without its key or values in the refusal', async () => {
     const key = canary('snapshot-passphrase');
     await snapshot({ key }).save(reads({ password: canary('kept-value') }));

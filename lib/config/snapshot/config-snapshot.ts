@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { resolveCredential } from '../../auth/credential.js';
+import { within } from '../../client/within.js';
 import { isVaultError, VaultSnapshotError } from '../../errors/index.js';
 import type { ConfigPlan } from '../config-layer.js';
 import type { SecretReads } from '../sources/read-secrets.js';
@@ -13,6 +14,8 @@ import type { ResolvedSnapshot } from './snapshot.options.js';
 
 /** Clocks differ a little; a file from further ahead has not been written by an honest one. */
 const CLOCK_SKEW_MS = 5 * 60_000;
+/** How long a function that supplies the key may take: neither a boot nor the end of an application waits for ever. */
+const LONGEST_KEY_MS = 10_000;
 
 /** A snapshot that may be used. @internal */
 export interface OpenedSnapshot {
@@ -147,7 +150,13 @@ export class ConfigSnapshot {
   }
 
   async #key(): Promise<string> {
-    const key = await resolveCredential(this.#options.key, 'config.snapshot.key');
+    const key = await within(LONGEST_KEY_MS, resolveCredential(this.#options.key, 'config.snapshot.key'));
+    if (key === undefined) {
+      throw new VaultSnapshotError(
+        `"config.snapshot.key" was not supplied within ${LONGEST_KEY_MS / 1000} s: its function has not returned.`,
+        { reason: 'no-key' },
+      );
+    }
     if (isKeyLongEnough(key)) return key;
     throw new VaultSnapshotError(`"config.snapshot.key" is too short: it takes ${KEY_FORMS}.`, { reason: 'wrong-key' });
   }
