@@ -20,7 +20,10 @@ const MOST_SECRETS = 1000;
 export function redact(text: string, secrets: readonly string[] = []): string {
   if (secrets.length > MOST_SECRETS) return '';
   // Longest first: a short secret that is part of a long one must not leave the rest of it standing.
-  const long = secrets.flatMap((secret) => [secret, ...linesOf(secret)]).filter(({ length }) => length >= SHORTEST);
+  // No form of a secret is shorter than the secret.
+  const long = secrets
+    .flatMap((secret) => [secret, ...linesOf(secret)])
+    .filter(({ length }) => length >= SHORTEST && length <= text.length);
   const forms = [...new Set(long.flatMap(formsOf))].sort((a, b) => b.length - a.length);
   let clean = text.slice(0, LONGEST_INPUT);
   for (const form of forms) clean = blankOut(clean, form);

@@ -2,14 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { describeIssue } from '../../lib/config/assembly/describe-issue.js';
+import { describeIssues } from '../../lib/config/assembly/describe-issue.js';
 import type { StandardSchema } from '../../lib/config/standard-schema.js';
 
 const VALUES = { pin: '123', ratio: 0.25, port: 77, tls: true, mode: 'xyz', list: [9, 4321], longer: 'hunter2hunter2' };
 
 async function issuesOf(schema: StandardSchema<unknown, unknown>): Promise<string> {
   const { issues = [] } = await schema['~standard'].validate(VALUES);
-  return issues.map((issue) => describeIssue(issue, ['db'], VALUES)).join('; ');
+  return describeIssues(issues, ['db'], VALUES);
 }
 
 describe('what does not fit a schema', () => {
@@ -38,6 +38,23 @@ describe('what does not fit a schema', () => {
     expect(await issuesOf(z.object({ port: z.literal([78, 79]), pin: z.literal('0000') }))).toBe(
       '"db.port" invalid_value, values 78, 79; "db.pin" invalid_value, values 0000',
     );
+  });
+
+  it('tells what each way of a union asks for', async () => {
+    expect(await issuesOf(z.object({ port: z.union([z.literal('0'), z.string().array()]) }))).toBe(
+      '"db.port" invalid_union, either invalid_value, values 0 or invalid_type, expected array',
+    );
+  });
+
+  it('tells of the first of many', async () => {
+    const values = Object.fromEntries(Array.from({ length: 900 }, (_, index) => [`key${index}`, `text-${index}`]));
+    for (const schema of [z.record(z.string(), z.number()), z.strictObject({})]) {
+      const { issues = [] } = await schema['~standard'].validate(values);
+      const text = describeIssues(issues, [], values);
+      expect(text).toContain('key19');
+      expect(text).not.toContain('key20');
+      expect(text).toMatch(/and 880 more$/);
+    }
   });
 
   it('keeps a list of rules short', async () => {

@@ -6,7 +6,7 @@ import type { ConfigLayer } from '../config-layer.js';
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { containerAt, entryId, valuesOf } from '../configuration.js';
 import { duration } from '../duration.js';
-import { describeIssue } from './describe-issue.js';
+import { describeIssues } from './describe-issue.js';
 import { containersOf } from './settle.js';
 import { isPlainObject } from '../plain.js';
 import { NO_SECRET } from '../origins/value-origin.js';
@@ -38,10 +38,10 @@ export async function validateLayer(
     return { entries, failures: [new VaultInvalidOptionError(message)] };
   }
   if (result.issues) {
-    const issues = result.issues.map((issue) => describeIssue(issue, path, input));
+    const issues = describeIssues(result.issues, path, input);
     return {
       entries,
-      failures: [new VaultInvalidOptionError(`The values of ${option} do not fit its schema: ${issues.join('; ')}.`)],
+      failures: [new VaultInvalidOptionError(`The values of ${option} do not fit its schema: ${issues}.`)],
     };
   }
   if (!isJsonObject(result.value)) {
