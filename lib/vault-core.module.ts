@@ -14,6 +14,7 @@ import { listenToChanges } from './bootstrap/change-listeners.js';
 import { refuseUnresolvedReferences } from './bootstrap/refuse-unresolved-references.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
 import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
+import { warnOfSharedKeys } from './bootstrap/warn-of-shared-keys.js';
 import type { NamespaceDefinition } from './config/namespaces/config-namespace.js';
 import { storeToken } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
@@ -109,6 +110,7 @@ export function coreModule(
           return new VaultLifecycle(application, () => {
             refuseUnresolvedReferences(host, application.store, discovery);
             warnOfNamesakes(discovery, service, application.service, name);
+            warnOfSharedKeys(host, application.store.values, name);
             listenToChanges(discovery, application.store, name);
           });
         },

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { INestApplicationContext } from '@nestjs/common';
-import { Inject, Injectable, Module } from '@nestjs/common';
+import { Inject, Injectable, Logger, Module } from '@nestjs/common';
 import type { ConfigType } from '@nestjs/config';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { LazyModuleLoader } from '@nestjs/core';
@@ -31,6 +31,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 afterEach(async () => {
   await Promise.all(open.splice(0).map((app) => app.close()));
+  jest.restoreAllMocks();
 });
 
 function options(config: NonNullable<VaultModuleOptions['config']> = {}): VaultModuleOptions {
@@ -289,6 +290,29 @@ describe('a schema that makes a class', () => {
       'pg://hunter2hunter2@db',
     );
     expect((await boot((password) => new Plain(password))).get('made')).toEqual({ password: 'hunter2hunter2' });
+  });
+
+  it('are told apart by a warning when both have a key or namespace of one name, and by none when they have not', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await server.seed({ 'secret/one': { SAME: '1', ONE: '1' }, 'secret/two': { SAME: '2', TWO: '2' } });
+    const both = (second: NonNullable<VaultModuleOptions['config']>) => {
+      @Module({
+        imports: [
+          VaultModule.forRoot(options({ sources: ['one', vaultConfig('shared', { secretPath: 'one' })] })),
+          VaultModule.forRoot(options(second), { name: 'other' }),
+        ],
+      })
+      class AppModule {}
+      return AppModule;
+    };
+    const apart = vaultConfig('apart', { secretPath: 'two', vault: 'other' });
+    await start(both({ sources: [{ secretPath: 'two', prefix: 'OTHER_' }, apart] }));
+    expect(warn).not.toHaveBeenCalled();
+    const shared = vaultConfig('shared', { secretPath: 'two', vault: 'other' });
+    await start(both({ sources: ['two', shared] }));
+    expect(warn.mock.calls.flat().join('\n')).toMatch(
+      /^Two VaultModules, the one .* and the one .*, both have (SAME, shared|shared, SAME): [^\n]*$/,
+    );
   });
 });
 
