@@ -8,8 +8,8 @@ import { canary, findLeaks, renderError } from '../support/canary.js';
 import * as fault from '../support/fault-server.js';
 
 const PASSWORD = canary('password');
-/** Enough for a login and what comes before the obstacle, on a busy machine too. */
-const LIMIT_MS = 1_000;
+/** Enough for a try, and for a login and a read, on a busy machine too. */
+const [ONE_TRY, AFTER_LOGIN] = [{ timeoutMs: 1_000 }, { timeoutMs: 2_000 }];
 
 let bench: AuthBench;
 const ends: (() => Promise<void>)[] = [];
@@ -39,7 +39,7 @@ async function boot(options: VaultModuleOptions, ...features: Parameters<typeof 
     endpoint: bench.front.endpoint,
     auth: { method: 'userpass', username: 'app', password: PASSWORD },
     config: { sources: ['app'] },
-    boot: { timeoutMs: LIMIT_MS },
+    boot: ONE_TRY,
     ...options,
   } satisfies VaultModuleOptions;
   class AppModule {}
@@ -49,7 +49,9 @@ async function boot(options: VaultModuleOptions, ...features: Parameters<typeof 
     (thrown: unknown) => thrown,
   )) as VaultError;
   expect(error).toMatchObject({ code: 'VAULT_TIMEOUT', operation: 'boot' });
-  expect(error.message).toMatch(/^The application could not be booted on \S+ within 1000 ms \("boot\.timeoutMs"\)\. /);
+  expect(error.message).toMatch(
+    /^The application could not be booted on \S+ within [12]000 ms \("boot\.timeoutMs"\)\. /,
+  );
   expect(findLeaks(renderError(error))).toEqual([]);
   return error.message;
 }
@@ -110,7 +112,10 @@ describe('a boot that runs out of time tells what it waits for:', () => {
 
   it('some of the sources, while another one is refused', async () => {
     hold('/data/app', '/data/other');
-    const said = await boot({ config: { sources: ['app', { secretPath: 'x', mountPath: 'denied' }, 'other'] } });
+    const said = await boot({
+      boot: AFTER_LOGIN,
+      config: { sources: ['app', { secretPath: 'x', mountPath: 'denied' }, 'other'] },
+    });
     expect(said).toMatch(
       /^ {2}\d\. Cannot read KV v2 secret "x" in mount "denied" .*permission denied.* path "denied\/data\/x"/m,
     );
@@ -121,20 +126,23 @@ describe('a boot that runs out of time tells what it waits for:', () => {
 
   it('a namespace of forFeature', async () => {
     hold('/data/other');
-    expect(await boot({}, vaultConfig('other', { secretPath: 'other' }))).toContain(
+    expect(await boot({ boot: AFTER_LOGIN }, vaultConfig('other', { secretPath: 'other' }))).toContain(
       'The server has not answered: read KV v2 secret "other" in mount "secret".',
     );
   });
 
   it('so many that a few are named', async () => {
     bench.intercept(({ url }, _response, forward) => (url.includes('/data/') ? undefined : forward()));
-    const said = await boot({ config: { sources: Array.from({ length: 50 }, (_, index) => `s${index}`) } });
+    const said = await boot({
+      boot: AFTER_LOGIN,
+      config: { sources: Array.from({ length: 50 }, (_, index) => `s${index}`) },
+    });
     expect(said).toMatch(/read KV v2 secret "s4" in mount "secret"; and 45 more\./);
   });
 
   it('the rate limit', async () => {
     const request = { rateLimit: '0.1:1' };
-    const said = await boot({ request, config: { sources: ['app', 'other'] } });
+    const said = await boot({ boot: AFTER_LOGIN, request, config: { sources: ['app', 'other'] } });
     expect(said).toMatch(/"request\.rateLimit" \(VAULT_RATE_LIMIT\) left no turn for: read KV v2 secret "app"/);
   });
 
@@ -154,7 +162,7 @@ describe('a boot that runs out of time tells what it waits for:', () => {
     ],
     ['a person', { auth: { method: 'oidc' } }, /nobody had logged in with the browser/],
     ['an unseal key', { unseal: { keys: [forever] } }, /"unseal\.keys"/],
-    ['a factory', { config: { load: [forever] } }, /"config\.load"/],
+    ['a factory', { boot: AFTER_LOGIN, config: { load: [forever] } }, /"config\.load"/],
   ])('a function: %s', async (_, options, expected) => {
     if (_ === 'a person') bench.front.answerWith(fault.json(200, { data: { auth_url: 'https://idp.test/?state=s' } }));
     expect(await boot(options)).toMatch(expected);

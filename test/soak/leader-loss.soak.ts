@@ -1,14 +1,15 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { READ_DEADLINE_MS, loseLeaders, prepareCluster } from '../support/leader-loss.js';
 import { RaftCluster } from '../support/raft-cluster.js';
 import { figures, spread } from './figures.js';
 
 // On all connections of all nodes together.
 const MOST_CONNECTIONS = 3 * 8;
+jest.setTimeout(600_000);
 
 let cluster: RaftCluster;
 beforeAll(async () => {
-  cluster = await RaftCluster.start();
+  cluster = await RaftCluster.start({ patience: 2 });
   await prepareCluster(cluster);
 }, 120_000);
 afterAll(() => cluster.stop());
