@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import type { FaultHandler, RecordedRequest } from './fault-server.js';
+import { resetSocket } from './reset-socket.js';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -185,7 +186,7 @@ function without(headers: http.IncomingHttpHeaders, ...names: string[]): http.Ou
 /** A TCP reset; over TLS, which Node cannot reset, an end without the closing handshake. */
 function abort(response: http.ServerResponse): void {
   if (response.socket instanceof TLSSocket) response.socket.destroy();
-  else response.socket?.resetAndDestroy();
+  else if (response.socket) resetSocket(response.socket);
 }
 
 function ignoreDisconnect(response: http.ServerResponse): (error: unknown) => void {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { resetSocket } from './reset-socket.js';
 
 /** How one direction of a connection is treated. */
 export interface LaneRule {
@@ -95,7 +96,7 @@ export class Lane {
       if (waitMs > 0) return this.#pumpIn(waitMs);
       this.#queue.shift();
       if (next.what === 'end') this.#target.end();
-      else if (next.what === 'reset') this.#target.resetAndDestroy();
+      else if (next.what === 'reset') resetSocket(this.#target);
       else {
         const most = Math.min(drip?.bytes ?? Infinity, (limit?.bytes ?? Infinity) - this.#sinceRule);
         const piece = next.what.subarray(0, most);

@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import * as net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { Lane } from './proxy-lane.js';
+import { resetSocket } from './reset-socket.js';
 import type { LaneRule } from './proxy-lane.js';
 
 /** What a {@link TcpProxy} does to its connections. "Up" is towards the server. */
@@ -118,7 +119,7 @@ export class TcpProxy {
 
   /** Resets the open connections, once. */
   cut(): void {
-    for (const socket of this.#answered) reset(socket);
+    for (const socket of this.#answered) resetSocket(socket);
     for (const connection of this.#connections) this.#reset(connection);
   }
 
@@ -159,7 +160,7 @@ export class TcpProxy {
     // A proxy lives among broken connections: an error of one is passed on to its other side, and nobody else's business.
     client.on('end', gone).on('close', gone).on('error', gone);
     const { kind } = this.#faultOf(client);
-    if (kind === 'reset') client.resetAndDestroy();
+    if (kind === 'reset') resetSocket(client);
     else if (kind === 'answer') this.#takeOver(client);
     else this.#connect(client);
     this.#changed();
@@ -234,7 +235,7 @@ export class TcpProxy {
 
   #reset(connection: Connection): void {
     this.#forget(connection);
-    for (const socket of [connection.client, connection.target]) reset(socket);
+    for (const socket of [connection.client, connection.target]) resetSocket(socket);
   }
 
   #forget(connection: Connection): void {
@@ -260,10 +261,4 @@ export class TcpProxy {
   #changed(): void {
     this.#waiting.forEach((look) => look());
   }
-}
-
-/** On one whose end is under way, a reset would leave that open for ever, and Node in a loop when the process ends. */
-function reset(socket: net.Socket): void {
-  if (socket.writableEnded) socket.destroy();
-  else socket.resetAndDestroy();
 }
