@@ -14,8 +14,8 @@ const logger = new Logger('VaultModule');
 
 /**
  * Calls the methods that `OnVaultChange` marks after each change, one after the other in the order of their modules. They
- * are looked for at every change, because modules may be loaded later. Only of providers and controllers that live as long
- * as the application, each transient instance of them included.
+ * are looked for at every change, because modules may be loaded later. Only of providers, controllers and what these use that
+ * live as long as the application, each transient instance of them included.
  *
  * @param vault name of the module whose changes these are
  * @internal
@@ -34,7 +34,10 @@ export function listenToChanges(
     return marked;
   };
   store.changes$.subscribe((change) => {
-    const wrappers = [...discovery.getProviders(), ...discovery.getControllers()];
+    const listed = [...discovery.getProviders(), ...discovery.getControllers()];
+    // Guards, pipes, interceptors and filters that controllers name are in none of these lists.
+    const modules = new Set(listed.flatMap(({ host }) => host ?? []));
+    const wrappers = [...listed, ...[...modules].flatMap(({ injectables }) => [...injectables.values()])];
     // An instance may have several tokens.
     for (const instance of new Set(wrappers.flatMap(instancesOf))) {
       const prototype = Object.getPrototypeOf(instance) as object | null;

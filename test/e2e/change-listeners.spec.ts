@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Controller, Inject, Injectable, Logger, Module, Scope } from '@nestjs/common';
+import type { CanActivate } from '@nestjs/common';
+import { Controller, Inject, Injectable, Logger, Module, Scope, UseGuards } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { LazyModuleLoader } from '@nestjs/core';
 import type { VaultRefreshResult } from '../../lib/index.js';
@@ -45,7 +46,20 @@ class Second {
   constructor(@Inject(Transient) readonly transient: Transient) {}
 }
 
+/** In no list of providers: Nest makes it because a controller uses it. */
+@Injectable()
+class Guard implements CanActivate {
+  canActivate(): boolean {
+    return true;
+  }
+  @OnVaultChange('GUARDED')
+  onChange(): void {
+    told.push('guard');
+  }
+}
+
 @Controller()
+@UseGuards(Guard)
 class OfRoutes {
   readonly name = 'controller';
   @OnVaultChange()
@@ -126,6 +140,13 @@ describe('@OnVaultChange', () => {
     );
     await change(2);
     expect(told.sort()).toEqual(['controller', 'derived', 'single', 'transient', 'transient', 'value']);
+  });
+
+  it('is told in guards, pipes, interceptors and filters that only a controller names', async () => {
+    const { app } = await start();
+    await bench.server.seed({ 'secret/told': { GUARDED: 'one' } });
+    await app.get(VaultService).refresh();
+    expect(told.sort()).toEqual(['controller', 'guard']);
   });
 
   it('of a key inside an object is told when the object has changed', async () => {
