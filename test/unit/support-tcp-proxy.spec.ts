@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createCertificates } from '../../lib/testing/index.js';
 import { freePort } from '../support/fault-server.js';
+import { Lane } from '../support/proxy-lane.js';
 import { TcpProxy, roundTrip } from '../support/tcp-proxy.js';
 import type { ProxyFault } from '../support/tcp-proxy.js';
 
@@ -108,6 +109,18 @@ describe('forward', () => {
     other.socket.resetAndDestroy();
     await new Promise((resolve) => socket?.once('close', resolve));
     await proxy.until(() => proxy.connections === 0);
+  });
+
+  it('lets go of a socket whose end and reset come together', async () => {
+    const { endpoint } = await echo();
+    const target = net.connect(Number(new URL(endpoint).port), '127.0.0.1').on('error', () => undefined);
+    await once(target, 'connect');
+    const closed = new Promise((resolve) => target.once('close', resolve));
+    const source = new net.Socket();
+    new Lane(source, target, () => undefined);
+    source.emit('end');
+    source.emit('error', new Error('reset'));
+    await closed;
   });
 
   it('resets a client whose server is not there', async () => {
