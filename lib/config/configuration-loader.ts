@@ -1,5 +1,5 @@
 import type { VaultClient } from '../client/vault-client.js';
-import type { VaultError } from '../errors/index.js';
+import type { VaultConfigurationError, VaultError } from '../errors/index.js';
 import { VaultNotFoundError } from '../errors/index.js';
 import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
@@ -93,7 +93,7 @@ export class ConfigurationLoader {
     const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
 
     const failures: VaultError[] = [];
-    const failedFeatures = new Map<string, VaultError>();
+    const failedFeatures = new Map<string, VaultConfigurationError>();
     const assembled = await Promise.all(
       layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits, resolver, find)) })),
     );

@@ -15,6 +15,7 @@ import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, plainAt } from './plain.js';
+import { summary } from './sources/load-failures.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import { laterRead } from './sources/read-secrets.js';
 import type { VaultValueOrigin } from './origins/value-origin.js';
@@ -124,14 +125,16 @@ export class ConfigurationStore {
    * The values of a namespace, read now when it was not known at boot: a module that is loaded later brings such. Modules
    * that are loaded at the same time share the read.
    *
+   * @param isExpected whether a feature of this application has the namespace of that name: a boot that fails for one of
+   *   them tells of all
    * @throws VaultConfigurationError when it cannot be read or does not fit its schema, VaultInvalidOptionError when
    *   another one has its name
    */
-  async provide(definition: NamespaceDefinition): Promise<object> {
+  async provide(definition: NamespaceDefinition, isExpected: (name: string) => boolean): Promise<object> {
     const planned = this.#plans(definition);
     const failure = this.#loaded.failedFeatures.get(definition.name);
     // What failed at boot may be there by the time a module is loaded later.
-    if (failure && !this.#started) throw failure;
+    if (failure && !this.#started) throw this.#failuresOf(isExpected);
     if (failure || !planned) {
       const adding =
         this.#adding.get(definition) ?? this.#add(definition).finally(() => this.#adding.delete(definition));
@@ -192,6 +195,11 @@ export class ConfigurationStore {
       this.apply(loaded);
       return;
     }
+  }
+
+  #failuresOf(isExpected: (name: string) => boolean): VaultError {
+    const failures = [...this.#loaded.failedFeatures].filter(([name]) => isExpected(name));
+    return summary(failures.flatMap(([, { errors }]) => errors));
   }
 
   #plans(definition: NamespaceDefinition): boolean {

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../client/response.js';
-import type { VaultError } from '../errors/index.js';
+import type { VaultConfigurationError } from '../errors/index.js';
 import { copyPlain } from './plain.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import type { SecretFile } from './files/secret-files.js';
@@ -44,7 +44,7 @@ export interface LoadedConfiguration {
   /** To be written before the values are used: some of them are paths. */
   readonly files: readonly SecretFile[];
   /** Namespaces that only `forFeature` names and that could not be loaded: errors of the applications that use them. */
-  readonly failedFeatures: ReadonlyMap<string, VaultError>;
+  readonly failedFeatures: ReadonlyMap<string, VaultConfigurationError>;
 }
 
 /**

@@ -48,6 +48,27 @@ const reads = (path: string) => bench.sent(`/secret/data/${path}`).length;
 const valueOf = (app: INestApplicationContext, key: string) =>
   app.get(ConfigService, { strict: false }).get<unknown>(key);
 
+it('several features that fail are told of in one error, and those of other applications are not', async () => {
+  const vault = 'several-features';
+  const feature = (secretPath: string, schema: z.ZodType<object> = z.object({})) => {
+    @Module({ imports: [VaultModule.forFeature(vaultConfig(fresh(), { secretPath, schema, vault }))] })
+    class Feature {}
+    return Feature;
+  };
+  const imports = [
+    feature('gone-a'),
+    feature('one'),
+    feature('gone-b'),
+    feature('two', z.object({ missing: z.string() })),
+  ];
+  feature('gone-elsewhere');
+  const auth = { method: 'token', token: bench.server.rootToken } as const;
+  const root = VaultModule.forRoot({ endpoint: bench.front.endpoint, auth }, { name: vault });
+  await expect(bootApplication({ module: class AppModule {}, imports: [...imports, root] })).rejects.toThrow(
+    /\(3 problems\):\n.*1\. .*"gone-a".*\n.*2\. .*"gone-b".*\n.*3\. .*\.missing" invalid_type/,
+  );
+});
+
 describe('two modules loaded at once that bring the same namespace', () => {
   const twice = (namespace: Parameters<typeof VaultModule.forFeature>[0]) => {
     @Module({ imports: [VaultModule.forFeature(namespace)] })

@@ -1,5 +1,7 @@
 import type { DynamicModule, FactoryProvider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
+import { getConfigToken } from '@nestjs/config';
+import { ModulesContainer } from '@nestjs/core';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config-namespace.js';
 import { definitionOf } from './config-namespace.js';
@@ -59,13 +61,19 @@ function providerOf(definition: NamespaceDefinition): FactoryProvider<object> {
   const { name, KEY, options } = definition;
   return {
     provide: KEY,
-    inject: [{ token: storeToken(options.vault), optional: true }],
-    useFactory: (store?: ConfigurationStore) => {
-      if (store) return store.provide(definition);
+    inject: [{ token: storeToken(options.vault), optional: true }, ModulesContainer],
+    useFactory: (store: ConfigurationStore | undefined, modules: ModulesContainer) => {
+      if (store) return store.provide(definition, (name) => isProvided(modules, name));
       const which = options.vault === undefined ? 'VaultModule' : `VaultModule with the name "${options.vault}"`;
       throw new VaultInvalidOptionError(
         `The namespace "${name}" needs a ${which} in the application: import VaultModule.forRoot() or forRootAsync() in its root module.`,
       );
     },
   };
+}
+
+/** Whether some feature of the application has this namespace. */
+function isProvided(modules: ModulesContainer, name: string): boolean {
+  const token = getConfigToken(name);
+  return [...modules.values()].some((module) => module.metatype === VaultFeatureModule && module.providers.has(token));
 }

@@ -11,7 +11,7 @@ export function nothingFound({ option, sources }: ConfigLayer): VaultError {
 }
 
 /** Everything that failed, as one error. @internal */
-export function summary(failures: readonly VaultError[]): VaultError {
+export function summary(failures: readonly VaultError[]): VaultConfigurationError {
   return new VaultConfigurationError(
     `The configuration in Vault could not be loaded (${failures.length} problem${failures.length === 1 ? '' : 's'}):`,
     failures,
