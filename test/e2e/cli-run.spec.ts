@@ -265,6 +265,9 @@ describe('what cannot be run', () => {
       ['--config', 'export.mjs', '--omit', 'LEFT'],
       'console.log(process.env.KEPT, process.env.LEFT)',
     );
-    expect([await run.end(), run.stdout]).toEqual([0, 'kept undefined\n']);
+    expect([await run.end(), run.stdout, run.stderr]).toEqual([0, 'kept undefined\n', '']);
+    const wrong = bench.run(['--config', 'export.mjs', '--omit', 'left'], 'console.log(process.env.LEFT)');
+    expect([await wrong.end(), wrong.stdout]).toEqual([0, 'left\n']);
+    expect(wrong.stderr).toMatch(/^nestjs-vault: --omit left leaves nothing out: [^\n]*\n$/);
   });
 });

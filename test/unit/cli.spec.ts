@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { runCli } from '../../lib/cli/cli.js';
-import { environmentOf, inheritedEnvironment } from '../../lib/cli/run/environment.js';
+import { environmentOf, idleOmissions, inheritedEnvironment } from '../../lib/cli/run/environment.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -130,6 +130,14 @@ describe('names and values of the environment', () => {
     expect(environmentOf({ PATH: 'x' }, { prefix: 'APP_' })).toEqual({ APP_PATH: 'x' });
   });
 
+  it('knows which of the names to leave out leave nothing out', () => {
+    const values = { PLAIN: 'x', database: { password: 'x' }, 'no-name': 'x' };
+    const omit = ['PLAIN', 'database.password', 'DATABASE_PASSWORD', 'no-name', 'DATABASE_PASSWROD'];
+    expect(idleOmissions(values, { omit })).toEqual(['database.password', 'DATABASE_PASSWROD']);
+    expect(idleOmissions(values, { omit: ['PLAIN', 'APP_PLAIN'], prefix: 'APP_' })).toEqual(['PLAIN']);
+    expect(idleOmissions(values, {})).toEqual([]);
+  });
+
   it('takes 10,000 keys and 5,000 levels', () => {
     let deep: unknown = 'x';
     for (let n = 0; n < 5_000; n++) deep = { a: deep };
@@ -178,6 +186,10 @@ describe('the command line', () => {
       '--interval-ms takes',
     ]),
     [['run', '--sources', 'a', '--grace-ms=x', '--', 'true'], '--grace-ms takes'],
+    ...['1_', 'APP-', 'É'].map((prefix): [string[], string] => [
+      ['run', '--sources', 'a', '--prefix', prefix, '--', 'true'],
+      '--prefix takes',
+    ]),
     [['run', '--sources', 'a,,b', '--', 'true'], '"config.sources[1]" is empty'],
     [['run', '--config', 'no-such-file.json', '--', 'true'], 'no-such-file.json (ENOENT)'],
     [['run', '--config', '.', '--', 'true'], 'Cannot load .'],

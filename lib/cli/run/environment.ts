@@ -21,6 +21,17 @@ export function environmentOf(
   return Object.fromEntries(variables);
 }
 
+/** Names to leave out that no value has, such as keys of the configuration: what was meant by them is passed on. @internal */
+export function idleOmissions(
+  values: Readonly<Record<string, unknown>>,
+  { omit = [], ...rules }: VariableRules,
+): string[] {
+  if (omit.length === 0) return [];
+  const { variables, problems } = variablesOf(values, rules);
+  const names = new Set([...variables.keys(), ...problems.map(({ name }) => name)]);
+  return omit.filter((name) => !names.has(name));
+}
+
 function describe({ name, why, key, other }: VariableProblem): string {
   switch (why) {
     case 'name':

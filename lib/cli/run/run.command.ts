@@ -5,7 +5,7 @@ import type { CliCommand } from '../cli-command.js';
 import { CliError } from '../cli-command.js';
 import type { CliOutput } from '../cli-output.js';
 import { loadOptions } from '../load-options.js';
-import { environmentOf, inheritedEnvironment } from './environment.js';
+import { environmentOf, idleOmissions, inheritedEnvironment } from './environment.js';
 import { asksToEnd, exitCodeOf, Signals } from './signals.js';
 import { SupervisedCommand } from './supervised-command.js';
 import { watchEnvironment } from './watch-environment.js';
@@ -71,6 +71,9 @@ type Flags = ReturnType<typeof parse>['flags'];
 async function run(flags: Flags, command: string[], signals: Signals, output: CliOutput): Promise<number> {
   const graceMs = milliseconds(flags, 'grace-ms', 30_000);
   const intervalMs = milliseconds(flags, 'interval-ms', 60_000);
+  if (!/^([A-Za-z_]\w*)?$/.test(flags.prefix ?? '')) {
+    throw new CliError('--prefix takes letters, digits and "_", and begins with no digit: names of variables have no others.');
+  }
   const given = withSources(await orAborted(loadOptions(flags.config), signals.early), flags.sources);
   // The command gets its variables from here alone: what --omit leaves out must not come by way of our own environment.
   const options = { ...given, config: { ...given.config, exportToProcessEnv: false } };
@@ -80,6 +83,11 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
   try {
     if (runtime.configuration.reads.size === 0) throw new CliError(NOTHING_TO_READ);
     const values = environmentOf(runtime.values(), flags);
+    for (const name of idleOmissions(runtime.values(), flags)) {
+      output.warn(
+        `--omit ${name} leaves nothing out: no variable is called so. It takes the names that the command gets, such as DATABASE_PASSWORD for "database.password", with the prefix if there is one.`,
+      );
+    }
     // The values hold no leases, so that a command that runs for months need not have a token of ours beside it.
     if (!flags.watch) await runtime.disconnect();
     if (signals.received) return exitCodeOf(signals.received);
