@@ -72,7 +72,9 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
   const graceMs = milliseconds(flags, 'grace-ms', 30_000);
   const intervalMs = milliseconds(flags, 'interval-ms', 60_000);
   if (!/^([A-Za-z_]\w*)?$/.test(flags.prefix ?? '')) {
-    throw new CliError('--prefix takes letters, digits and "_", and begins with no digit: names of variables have no others.');
+    throw new CliError(
+      '--prefix takes letters, digits and "_", and begins with no digit: names of variables have no others.',
+    );
   }
   const given = withSources(await orAborted(loadOptions(flags.config), signals.early), flags.sources);
   // The command gets its variables from here alone: what --omit leaves out must not come by way of our own environment.
