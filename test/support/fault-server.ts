@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import * as net from 'node:net';
@@ -143,12 +144,24 @@ export async function startFaultServer(
   };
 }
 
-/** A port on 127.0.0.1 where nobody listens. Another process may take it at any time, as with every such port. */
+/** Ports that no system gives to whoever asks for any port: those begin at 32768, or higher. */
+const [FIRST_PORT, LAST_PORT] = [11_000, 30_000];
+
+/**
+ * A port on 127.0.0.1 where nobody listens. It is none that the kernel hands out by itself, as a port that has just been
+ * free is soon given to somebody else's server or connection.
+ */
 export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  const port = await listen(server, 0);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const server = net.createServer();
+    try {
+      const port = await listen(server, randomInt(FIRST_PORT, LAST_PORT));
+      await new Promise((resolve) => server.close(resolve));
+      return port;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
 }
 
 function createServer(deaf: boolean, tls: https.ServerOptions | undefined, listener: http.RequestListener): net.Server {

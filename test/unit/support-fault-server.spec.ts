@@ -307,8 +307,10 @@ describe('fault server', () => {
     });
   });
 
-  it('knows a port where nobody listens', async () => {
-    const endpoint = `http://127.0.0.1:${await fault.freePort()}`;
-    await expect(call({ endpoint })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  it('knows a port where nobody listens, and that nobody is given who asks for any', async () => {
+    const port = await fault.freePort();
+    await expect(call({ endpoint: `http://127.0.0.1:${port}` })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    const given = await start(fault.answer(204));
+    expect(given.port).toBeGreaterThan(port);
   });
 });
