@@ -199,6 +199,21 @@ describe('signals and ends', () => {
 });
 
 describe('what cannot be run', () => {
+  it.each([
+    ['a promise', 'export default new Promise(() => {});'],
+    ['the file itself', 'await new Promise(() => {}); export default {};'],
+  ])('says so when the options never come: %s', async (_, content) => {
+    await bench.write('never.mjs', content);
+    const run = bench.run(['--config', 'never.mjs'], 'console.log("started")');
+    expect([await run.end(), run.stdout]).toEqual([1, '']);
+    expect(run.stderr).toContain('nestjs-vault: The file of options waits for something that never comes');
+  });
+
+  it('passes on the exit code 13, by which Node says so', async () => {
+    const run = bench.run(['--config', 'vault.mjs'], 'process.exit(13)');
+    expect([await run.end(), run.stderr]).toEqual([13, '']);
+  });
+
   it('knows its version, and says when Node cannot load a file', async () => {
     const { version } = JSON.parse(await readFile(MANIFEST, 'utf8')) as { version: string };
     const asked = bench.spawn([...CliBench.program, '--version']);
