@@ -7,7 +7,9 @@ process.stderr.on('error', () => undefined);
 const STRANDED = 13;
 const onExit = (code: number): void => {
   if (code !== STRANDED) return;
-  process.stderr.write('nestjs-vault: The file of options waits for something that never comes. Look at its promises.\n');
+  process.stderr.write(
+    'nestjs-vault: The file of options waits for something that never comes. Look at its promises.\n',
+  );
   process.exitCode = 1;
 };
 process.once('exit', onExit);
