@@ -55,7 +55,10 @@ export function secretsOf(body: unknown): string[] {
 
 /** Keys and certificates are quoted line by line. */
 function linesOf(secret: string): string[] {
-  return secret.includes('\n') ? secret.split(/\s*\n\s*/).filter(({ length }) => length >= SHORTEST_LINE) : [];
+  if (!secret.includes('\n')) return [];
+  // Not split at spaces and line breaks together: that takes quadratic time, and whoever writes secrets could hang the process.
+  const lines = secret.split('\n').map((line) => line.trim());
+  return lines.filter(({ length }) => length >= SHORTEST_LINE);
 }
 
 /** By hand: an expression made of a secret could fail, and would tell it then. */

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { z } from 'zod';
 import { ConfigurationLoader } from '../../lib/config/configuration-loader.js';
 import { valuesOf } from '../../lib/config/configuration.js';
 import { ConfigurationStore } from '../../lib/config/configuration-store.js';
@@ -63,6 +64,22 @@ describe('a value nested 50,000 levels deep', () => {
     store.apply(await loader.assemble(reading({ x: deep() })));
     expect(store.origins().length).toBeLessThanOrEqual(1);
   });
+});
+
+it.each<[string, string, VaultConfigOptions]>([
+  [
+    'that is no base64',
+    `${' '.repeat(1_000_000)}!`,
+    { sources: [{ secretPath: 'x', files: [{ key: 'v', encoding: 'base64' }] }] },
+  ],
+  [
+    'that fits no schema',
+    `a${' '.repeat(1_000_000)}b\nc`,
+    { sources: ['x'], schema: z.object({ v: z.string().max(9) }) },
+  ],
+])('a long value %s is refused at once', async (_, v, config) => {
+  // Quadratic, each takes ten minutes.
+  await expect(loaderOf(config).assemble(reading({ v }))).rejects.toThrow('(1 problem)');
 });
 
 it('what a factory makes may hold itself, many times', async () => {
