@@ -15,6 +15,11 @@ export interface SessionOptions {
   readonly shutdownMs?: number;
   /** How long a replaced token lives on. */
   readonly graceMs?: number;
+  /**
+   * What renewals are spread by, from 0 to below 1. By chance one may be due when there is hardly time for it; the greater
+   * this is, the more there is.
+   */
+  readonly random?: () => number;
 }
 
 /** A real server, a front before it that records requests, and sessions that log in through the front. */
@@ -42,11 +47,12 @@ export class AuthBench {
 
   /** Logs in as the module does at boot. */
   async open(auth: VaultAuth, options: SessionOptions = {}): Promise<VaultSession> {
-    const { namespace, revoke = true, shutdownMs = 5_000, graceMs } = options;
+    const { namespace, revoke = true, shutdownMs = 5_000, graceMs, random } = options;
     const session = new VaultSession(createLoginMethod(auth), {
       shutdown: { revoke, timeoutMs: shutdownMs },
       emit: (event) => this.events.push(event),
       ...(graceMs !== undefined && { graceMs }),
+      ...(random && { random }),
     });
     const client = await VaultClient.create(
       {

@@ -23,8 +23,8 @@ export interface ShortTokensOutcome {
 }
 
 /**
- * Runs an application whose tokens live so many seconds, on a real server, under constant reads. A token is renewed when
- * a quarter of its life is left, or more: on a machine that may stop for longer than that, no token would last.
+ * Runs an application whose tokens live so many seconds, on a real server, under constant reads. By chance, a
+ * renewal may be due when a fifteenth of a life is left for it: on a machine that stops for longer, a login takes its place.
  *
  * @param user further settings of its user, such as `token_max_ttl`
  */
