@@ -13,6 +13,7 @@ import { TcpProxy } from './tcp-proxy.js';
 
 const POLL_MS = 250;
 const PATIENCE_MS = 60_000;
+const IN_TROUBLE = ['recovering', 'lost'];
 
 /** What an application went through during one outage. */
 export interface OutageOutcome {
@@ -95,15 +96,15 @@ export async function goThroughOutages(seconds: {
     });
     const before = (await app.healthy()).at(-1) as OutageReport;
     const outages = [
-      await outage(app, 'sealed', seconds.sealed, {
+      await outage(app, 'sealed', seconds.sealed, IN_TROUBLE, {
         begin: () => server.seal(),
         end: () => server.unseal(),
       }),
-      await outage(app, 'restarted', seconds.restarted, {
+      await outage(app, 'restarted', seconds.restarted, IN_TROUBLE, {
         begin: () => server.restart(),
         end: () => server.unseal(),
       }),
-      await outage(app, 'black hole', seconds.blackHole, {
+      await outage(app, 'black hole', seconds.blackHole, ['lost'], {
         begin: () => Promise.resolve(proxy.set({ kind: 'black-hole' })),
         end: () => Promise.resolve(proxy.heal()),
       }),
@@ -117,17 +118,20 @@ export async function goThroughOutages(seconds: {
   }
 }
 
+/** @param until the outage lasts until the session has been in one of these states, and so many seconds at least */
 async function outage(
   app: OutageApp,
   name: string,
   seconds: number,
+  until: readonly string[],
   { begin, end }: { begin: () => Promise<unknown>; end: () => Promise<unknown> },
 ): Promise<OutageOutcome> {
   await begin();
   const reports: OutageReport[] = [];
-  for (const over = performance.now() + seconds * 1000; performance.now() < over; await delay(POLL_MS)) {
-    reports.push(await app.report());
-  }
+  const start = performance.now();
+  const goesOn = (passedMs: number): boolean =>
+    passedMs < seconds * 1000 || (passedMs < PATIENCE_MS && !reports.some(({ state }) => until.includes(state)));
+  for (; goesOn(performance.now() - start); await delay(POLL_MS)) reports.push(await app.report());
   await end();
   const endedAt = performance.now();
   const states = [...new Set(reports.map(({ state }) => state))];
