@@ -6,7 +6,8 @@ process.stderr.on('error', () => undefined);
 // With this code Node ends a program when nothing can settle any more what it waits for, and says nothing.
 const STRANDED = 13;
 const onExit = (code: number): void => {
-  if (code !== STRANDED) return;
+  // Set by Node in a listener of its own, when this one has its argument already.
+  if (code !== STRANDED && process.exitCode !== STRANDED) return;
   process.stderr.write(
     'nestjs-vault: The file of options waits for something that never comes. Look at its promises.\n',
   );
