@@ -13,6 +13,7 @@ import { Kv1Engine } from './engines/kv1.engine.js';
 import { Kv2Engine } from './engines/kv2.engine.js';
 import type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.js';
 import { LogicalEngine } from './engines/logical.engine.js';
+import { VaultInvalidOptionError } from './errors/index.js';
 import type { VaultEvent } from './observability/vault-event.js';
 import type { VaultSys } from './sys/vault-sys.js';
 
@@ -111,8 +112,10 @@ export class VaultService {
    * object `tls`) has the origin of the whole, under the key of the whole.
    *
    * @returns `undefined` when it is not from Vault, and for a container of values: `origins('database')` has those
+   * @throws VaultInvalidOptionError when the key is no text
    */
   explain(key: string): VaultValueOrigin | undefined {
+    checkKey(key);
     return this.#store.explain(key);
   }
 
@@ -120,8 +123,10 @@ export class VaultService {
    * Where the configuration values from Vault came from, in ascending precedence.
    *
    * @param key only the value of this name, and everything below it; default: all there are
+   * @throws VaultInvalidOptionError when the key is no text
    */
   origins(key?: string): VaultValueOrigin[] {
+    if (key !== undefined) checkKey(key);
     return this.#store.origins(key);
   }
 
@@ -137,4 +142,9 @@ export class VaultService {
   get client(): NodeVaultClient {
     return this.#client.nodeVault;
   }
+}
+
+function checkKey(key: unknown): void {
+  if (typeof key !== 'string')
+    throw new VaultInvalidOptionError('A key of the configuration is a text, such as "database.password".');
 }

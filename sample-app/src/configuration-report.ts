@@ -8,10 +8,12 @@ import { maskValue } from './masked-value.js';
 export interface ReportedKey {
   readonly key: string;
   readonly value: MaskedValue;
-  readonly mountPath: string;
-  readonly secretPath: string;
-  readonly version: number;
-  readonly loadedAt: string;
+  /** The environment variable that holds it; the rest is absent then, unless the variable refers to a secret. */
+  readonly variable: string | undefined;
+  readonly mountPath: string | undefined;
+  readonly secretPath: string | undefined;
+  readonly version: number | undefined;
+  readonly loadedAt: string | undefined;
 }
 
 /** What the page shows. */
@@ -36,13 +38,14 @@ export class ConfigurationReport {
   create(): Report {
     const { state, accessor, policies, expiresAt } = this.vault.session;
     return {
-      keys: this.vault.origins().map(({ key, mountPath, secretPath, version, loadedAt }) => ({
+      keys: this.vault.origins().map(({ key, variable, mountPath, secretPath, version, loadedAt }) => ({
         key,
         value: maskValue(this.config.get(key)),
+        variable,
         mountPath,
         secretPath,
         version,
-        loadedAt: loadedAt.toISOString(),
+        loadedAt: loadedAt?.toISOString(),
       })),
       session: { state, accessor, policies, expiresAt: expiresAt?.toISOString() },
     };

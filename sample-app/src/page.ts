@@ -73,9 +73,16 @@ ${keys.map(row).join('\n')}
 `;
 }
 
-function row({ key, value, mountPath, secretPath, version, loadedAt }: ReportedKey): string {
-  const secret = `<span class="soft">${escape(mountPath)}/</span>${escape(secretPath)}`;
-  return `<tr><td><code>${escape(key)}</code></td><td><code>${secret}</code></td><td class="number">${version}</td><td>${masked(value)}</td><td>${time(loadedAt)}</td></tr>`;
+function row(reported: ReportedKey): string {
+  const { key, value, version, loadedAt } = reported;
+  const loaded = loadedAt === undefined ? '' : time(loadedAt);
+  return `<tr><td><code>${escape(key)}</code></td><td><code>${place(reported)}</code></td><td class="number">${version ?? ''}</td><td>${masked(value)}</td><td>${loaded}</td></tr>`;
+}
+
+function place({ variable, mountPath = '', secretPath }: ReportedKey): string {
+  const name = variable === undefined ? '' : escape(`$${variable}`);
+  if (secretPath === undefined) return name;
+  return `${name === '' ? '' : `${name} → `}<span class="soft">${escape(mountPath)}/</span>${escape(secretPath)}`;
 }
 
 function masked({ type, length }: MaskedValue): string {

@@ -8,7 +8,7 @@ import { Module } from '@nestjs/common';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
 import { LazyModuleLoader } from '@nestjs/core';
 import type { VaultConfigOptions } from '../../lib/index.js';
-import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
+import { vaultConfig, VaultInvalidOptionError, VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
@@ -144,7 +144,7 @@ describe('the order of precedence', () => {
     expect(config.get('PLACE_K5')).toBe(expected[4]);
     const { hides } = app.get(VaultService).explain('place.K5') ?? {};
     const below = precedence === 'env' ? ['place-3'] : [];
-    expect(hides?.map(({ secretPath }) => secretPath)).toEqual([...below, 'place-2', 'place-1', '']);
+    expect(hides?.map(({ secretPath }) => secretPath)).toEqual([...below, 'place-2', 'place-1', undefined]);
   });
 
   it('a namespace and a source of the same place: the later one in the list', async () => {
@@ -249,6 +249,19 @@ describe('explain', () => {
     const apart = await start({ precedence: 'env', sources: [...sources, { secretPath: 'parts', as: 'o' }] });
     expect(explained(apart, 'o.y.z')).toEqual(['O_Y_Z', 'object']);
     expect(apart.get(ConfigService).get('o')).toEqual({ x: 1, y: { z: '2' }, w: 1 });
+  });
+
+  it('tells of no secret where there is none, and of no key that is none', async () => {
+    await server.seed({ 'secret/flat': { PORT: 1 } });
+    process.env['PORT'] = '2';
+    const vault = (await start({ precedence: 'env', sources: ['flat'] })).get(VaultService);
+    const version = { version: expect.any(Number), createdTime: expect.any(String), loadedAt: expect.any(Date) };
+    const hidden = { key: 'PORT', mountPath: 'secret', secretPath: 'flat', ...version };
+    expect(vault.explain('PORT')).toStrictEqual({ key: 'PORT', variable: 'PORT', hides: [hidden] });
+    for (const key of [null, 1, ['PORT']] as unknown as string[]) {
+      expect(() => vault.explain(key)).toThrow(VaultInvalidOptionError);
+      expect(() => vault.origins(key)).toThrow(VaultInvalidOptionError);
+    }
   });
 });
 

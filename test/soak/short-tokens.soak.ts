@@ -3,7 +3,7 @@ import { runOnShortTokens } from '../support/short-tokens.js';
 import { figures } from './figures.js';
 
 const SECONDS = 120;
-const TTL = 12;
+const TTL = 2;
 
 it(`tokens of ${TTL} s carry an application for two minutes of constant reads`, async () => {
   const [renewed, replaced] = await Promise.all([
@@ -24,10 +24,11 @@ it(`tokens of ${TTL} s carry an application for two minutes of constant reads`, 
     expect(outcome.others.filter((url) => !url.endsWith('/revoke-self'))).toEqual([]);
     expect(outcome.states).not.toContain('lost');
   }
-  // A renewal after 0.6 to 0.73 of each life.
-  expect(renewed.logins).toBe(1);
-  expect(renewed.renewals).toBeGreaterThan(SECONDS / (0.9 * TTL));
-  expect(renewed.renewals).toBeLessThan(SECONDS / (0.55 * TTL));
+  // A renewal after 0.6 to 0.73 of each life; where the machine stands still for the rest of one, a login in its place.
+  const kept = renewed.renewals + renewed.logins;
+  expect(kept).toBeGreaterThan(SECONDS / (0.9 * TTL));
+  expect(kept).toBeLessThan(SECONDS / (0.55 * TTL));
+  expect(renewed.logins).toBeLessThanOrEqual(SECONDS / (10 * TTL));
   // At most one login for each life, and at least one for each three.
   expect(replaced.logins).toBeGreaterThanOrEqual(SECONDS / (3 * TTL));
   expect(replaced.logins).toBeLessThan(SECONDS / TTL);

@@ -9,7 +9,7 @@ import type { VaultValueOrigin } from './value-origin.js';
  */
 export function describeOrigin({ key, hides, ...origin }: VaultValueOrigin, now: Date): string {
   const { createdTime, fromSchema } = origin;
-  const written = Date.parse(createdTime);
+  const written = Date.parse(createdTime ?? '');
   const age = Number.isNaN(written) ? '' : `, written ${duration(Math.max(0, now.getTime() - written))} ago`;
   const place = fromSchema ? `made by the schema of ${placeOf(origin)}` : placeOf(origin) + age;
   const hidden = hides.map((other) => placeOf(other));
@@ -19,7 +19,7 @@ export function describeOrigin({ key, hides, ...origin }: VaultValueOrigin, now:
 function placeOf(origin: Omit<VaultValueOrigin, 'hides' | 'key'>): string {
   const { variable, namespace, mountPath, secretPath, version } = origin;
   const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
-  const secret = secretPath === '' ? undefined : `${mountPath}/${secretPath}${where}, version ${version}`;
+  const secret = secretPath === undefined ? undefined : `${mountPath}/${secretPath}${where}, version ${version}`;
   if (variable === undefined) return secret ?? 'config.load';
   return secret === undefined ? `variable ${variable}` : `variable ${variable}, which refers to ${secret}`;
 }

@@ -1,17 +1,7 @@
 import type { SecretAddress, SecretRead } from '../sources/read-secrets.js';
 
-/**
- * Where a configuration value came from. Never holds the value.
- * @publicApi
- */
-export interface VaultValueOrigin {
-  readonly key: string;
-  /** The environment variable that holds the value, or the reference to it. */
-  readonly variable?: string;
-  /** Whether the schema made it: a default, or a key that the schema has renamed. The secret has none of this name. */
-  readonly fromSchema?: true;
-  /** Namespace of the server, where the source names one of its own. */
-  readonly namespace?: string;
+/** A version of a secret, and where it is. @internal */
+interface SecretVersion {
   readonly mountPath: string;
   readonly secretPath: string;
   readonly version: number;
@@ -19,14 +9,32 @@ export interface VaultValueOrigin {
   readonly createdTime: string;
   /** When it was read into this process. */
   readonly loadedAt: Date;
+}
+
+interface Means {
+  /** The environment variable that holds the value, or the reference to it. */
+  readonly variable?: string;
+  /** Whether the schema made it: a default, or a key that the schema has renamed. The secret has none of this name. */
+  readonly fromSchema?: true;
+  /** Namespace of the server, where the source names one of its own. */
+  readonly namespace?: string;
+}
+
+/**
+ * Where a configuration value came from: the version of the secret, none of which is there for a value that stands in an
+ * environment variable itself, or that `config.load` has made (among what another one hides). Never holds the value.
+ * @publicApi
+ */
+export interface VaultValueOrigin extends Means, Partial<SecretVersion> {
+  readonly key: string;
   /** Sources of lower priority that have this key too and were passed over, nearest first. */
   readonly hides: readonly Omit<VaultValueOrigin, 'hides'>[];
 }
 
 /** A place that values come from; those of one secret share it. @internal */
-export type Origin = Omit<VaultValueOrigin, 'key' | 'hides'> & {
+export interface Origin extends Means, SecretVersion {
   readonly hides: readonly Omit<Origin, 'hides'>[];
-};
+}
 
 /** The origin of a value that is in no secret. @internal */
 export const NO_SECRET: Origin = {
@@ -56,7 +64,11 @@ export function hiding(origin: Origin, { hides, ...hidden }: Origin): Origin {
 /** The origin of the value at a path. @internal */
 export function valueOrigin(path: readonly string[], { hides, ...origin }: Origin): VaultValueOrigin {
   const key = path.join('.');
-  return { key, ...origin, hides: hides.map((hidden) => ({ key, ...hidden })) };
+  return { key, ...told(origin), hides: hides.map((hidden) => ({ key, ...told(hidden) })) };
+}
+
+function told({ mountPath, secretPath, version, createdTime, loadedAt, ...means }: Omit<Origin, 'hides'>) {
+  return secretPath === '' ? means : { ...means, mountPath, secretPath, version, createdTime, loadedAt };
 }
 
 /** Whether there is anything to tell: what the application's own factories made is not from Vault. @internal */
