@@ -40,6 +40,17 @@ describe('what does not fit a schema', () => {
     );
   });
 
+  it('tells what is missing from what is refused where the validator names no rule, as Joi does', () => {
+    const issues = [['pin'], ['nothing'], ['list', 0], ['list', 7], ['nothing', 'below']].map((path) => ({
+      message: 'hunter2',
+      path,
+    }));
+    expect(describeIssues(issues, ['db'], VALUES)).toBe(
+      '"db.pin" is refused; "db.nothing" is missing; "db.list.0" is refused; "db.list.7" is missing; "db.nothing.below" is missing',
+    );
+    expect(describeIssues([{ message: 'hunter2' }], ['db'], VALUES)).toBe('"db" is refused');
+  });
+
   it('tells what each way of a union asks for', async () => {
     expect(await issuesOf(z.object({ port: z.union([z.literal('0'), z.string().array()]) }))).toBe(
       '"db.port" invalid_union, either invalid_value, values 0 or invalid_type, expected array',

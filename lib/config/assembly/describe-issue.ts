@@ -27,13 +27,24 @@ export function describeIssues(issues: readonly StandardIssue[], path: readonly 
   const described = issues.slice(0, MOST_DESCRIBED).map((issue) => {
     const keys = (issue.path ?? []).map((part) => (typeof part === 'object' && part !== null ? part.key : part));
     const key = [...path, ...keys.map(String)].join('.') || 'the whole';
-    return `${JSON.stringify(key)} ${ruleOf(issue, secrets)}`;
+    return `${JSON.stringify(key)} ${ruleOf(issue, secrets, isThere(values, keys))}`;
   });
   const others = issues.length - described.length;
   return described.join('; ') + (others > 0 ? `; and ${others} more` : '');
 }
 
-function ruleOf(issue: object, secrets: readonly string[]): string {
+/** Whether there is a value at the path of an issue. */
+function isThere(values: unknown, keys: readonly PropertyKey[]): boolean {
+  const found = keys.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    values,
+  );
+  return found !== undefined;
+}
+
+/** Joi names no rule, neither does a schema made by hand: then it is only known whether there is a value. */
+function ruleOf(issue: object, secrets: readonly string[], there = true): string {
   const details = issue as Readonly<Record<string, unknown>>;
   const text = (value: unknown): string =>
     typeof value === 'string' || typeof value === 'number' ? blank(String(value), secrets) : '';
@@ -43,7 +54,12 @@ function ruleOf(issue: object, secrets: readonly string[]): string {
   };
   const rule = RULE.map((name) => text(details[name])).find((found) => found !== '');
   const listed = LISTED.flatMap((name) => listOf(name, details[name], text));
-  return [rule ?? 'is not allowed', ...ASKED.flatMap(named), ...listed, ...branchesOf(details, secrets)].join(', ');
+  return [
+    rule ?? (there ? 'is refused' : 'is missing'),
+    ...ASKED.flatMap(named),
+    ...listed,
+    ...branchesOf(details, secrets),
+  ].join(', ');
 }
 
 function listOf(name: string, list: unknown, text: (value: unknown) => string): string[] {
