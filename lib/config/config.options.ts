@@ -68,7 +68,7 @@ export const CONFIG_SHAPE = {
   precedence: (value) => (value === 'vault' || value === 'env' ? undefined : '"vault" or "env"'),
   aliases,
   schema: (value) =>
-    isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod, valibot or arktype',
+    isStandardSchema(value) ? undefined : 'a Standard Schema, such as one of zod (from 3.24), valibot or arktype',
   snapshot: SNAPSHOT_SHAPE,
   refresh: REFRESH_SHAPE,
   exportToProcessEnv: (value) =>

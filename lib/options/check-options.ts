@@ -39,7 +39,9 @@ export const anything = (): undefined => undefined;
  */
 export function checkOptions(options: unknown, shape: Shape, path = ''): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    if (path !== '') throw new VaultInvalidOptionError(`"${path}" must be an object.`);
+    if (path !== '') {
+      throw new VaultInvalidOptionError(`"${path}" must be an object. Known: ${Object.keys(shape).join(', ')}.`);
+    }
     const hint = options === undefined ? ' They are undefined: does the factory return them?' : '';
     throw new VaultInvalidOptionError(`The options of VaultModule must be an object.${hint}`);
   }

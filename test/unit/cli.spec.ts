@@ -178,7 +178,7 @@ describe('the command line', () => {
     [['run', '--sources', 'a', '--'], 'Which command?'],
     [['run', '--'], 'Which command?'],
     [['run', '--sources', 'a', '--', ''], 'Which command?'],
-    [['run', '--wtach', '--', 'true'], "Unknown option '--wtach'"],
+    [['run', '--wtach', '--', 'true'], "Unknown option '--wtach'. See: nestjs-vault run --help"],
     [['run', 'stray', '--', 'true'], 'Unexpected argument'],
     [['run', '--sources', '--', 'true'], '--sources'],
     ...['0', '49', '-1', '1.5', 'soon', '2147483648', ''].map((value): [string[], string] => [

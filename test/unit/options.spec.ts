@@ -283,6 +283,7 @@ describe('a wrong option is named', () => {
       'config.references.mountPath',
     ]),
     [{ ...BASE, config: { layout: 'my-app' } }, '"config.layout" must be an object'],
+    [{ ...BASE, config: { refresh: true } }, '"config.refresh" must be an object. Known: intervalMs, sighup.'],
     [{ ...BASE, config: { layout: {} } }, '"config.layout.application" is missing'],
     ...Object.entries({
       application: ['', '/a', 'a/../b', 7, '${UNSET_FOR_THIS_TEST}'],

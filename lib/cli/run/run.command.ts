@@ -143,7 +143,7 @@ function parse(args: readonly string[]) {
     const { values } = parseArgs({ args: args.slice(0, end), options: OPTIONS, allowPositionals: false });
     return { flags: values, command };
   } catch (error) {
-    throw new CliError(`${(error as Error).message} See: nestjs-vault run --help`);
+    throw new CliError(`${(error as Error).message.replace(/\.?$/, '.')} See: nestjs-vault run --help`);
   }
 }
 

@@ -37,7 +37,7 @@ export function checkNamespace({ name, options }: NamespaceDefinition): void {
   if (options.sources !== undefined) checkSources(options, refuse);
   if ('as' in options) throw refuse('takes no "as": its name says where the values go.');
   if (options.schema !== undefined && !isStandardSchema(options.schema))
-    throw refuse('has a "schema" that is no Standard Schema; take one of zod, valibot or arktype.');
+    throw refuse('has a "schema" that is no Standard Schema; take one of zod (from 3.24), valibot or arktype.');
   if (options.vault !== undefined && typeof options.vault !== 'string') throw refuse('has a "vault" that is no name.');
 }
 
