@@ -59,7 +59,11 @@ export function checkOptions(options: unknown, shape: Shape, path = ''): void {
 }
 
 function unknown(full: string, name: string, known: readonly string[]): VaultInvalidOptionError {
-  const close = known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2);
+  const lower = name.toLowerCase();
+  const close =
+    known.find((candidate) => distance(candidate.toLowerCase(), lower) <= 2) ??
+    // "path" and "mount", as they are called elsewhere.
+    (lower.length > 3 ? known.find((candidate) => candidate.toLowerCase().includes(lower)) : undefined);
   return new VaultInvalidOptionError(
     `"${full}" is not an option.${close ? ` Did you mean "${close}"?` : ''} Known: ${known.join(', ')}.`,
   );

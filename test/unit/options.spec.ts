@@ -282,6 +282,8 @@ describe('a wrong option is named', () => {
       { ...BASE, config: { references: { mountPath: value } } },
       'config.references.mountPath',
     ]),
+    [{ ...BASE, config: { sources: [{ path: 'my-app' }] } }, 'Did you mean "secretPath"?'],
+    [{ ...BASE, config: { sources: [{ secretPath: 'my-app', mount: 'kv' }] } }, 'Did you mean "mountPath"?'],
     [{ ...BASE, config: { layout: 'my-app' } }, '"config.layout" must be an object'],
     [{ ...BASE, config: { refresh: true } }, '"config.refresh" must be an object. Known: intervalMs, sighup.'],
     [{ ...BASE, config: { layout: {} } }, '"config.layout.application" is missing'],
