@@ -7,9 +7,11 @@ import type { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { addressId } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import type { VaultConfigOptions } from '../../lib/index.js';
+import { failWhenBlocked } from '../support/blocked-loop.js';
 import { createClient } from '../support/vault-client.js';
 
 // No server takes secrets like these, but a proxy may hand them out. What is not linear takes minutes here.
+failWhenBlocked();
 const client = await createClient('http://127.0.0.1:9');
 afterAll(() => client.close());
 

@@ -2,7 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { addressOf } from '../../lib/config/references/reference-address.js';
 import { parseFlawedReference, parseReferences } from '../../lib/config/references/reference-syntax.js';
 import { expand } from '../../lib/config/sources/template.js';
+import { failWhenBlocked } from '../support/blocked-loop.js';
 import { camelCase, screamingCase } from '../../lib/config/assembly/key-case.js';
+
+failWhenBlocked();
 
 describe('the notation', () => {
   it.each<[string, object]>([
@@ -115,7 +118,7 @@ describe('the notation', () => {
   );
 
   it('takes linear time, whatever is thrown at it', () => {
-    // Quadratic, each of these would take minutes.
+    // Quadratic, each of these takes minutes.
     for (const part of [
       '${vault:a/b#c',
       '${vault:a/b#c?',
