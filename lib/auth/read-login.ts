@@ -8,6 +8,10 @@ const LONGEST_SECONDS = 3_155_760_000;
 /** It is logged, so it must not be able to write a line of its own. */
 const ACCESSOR = /^[\x21-\x7e]{1,256}$/;
 
+/** Of a 404 without a word: Vault's own says what is missing. @internal */
+export const NOT_VAULTS_404 =
+  'Vault does not answer so. Check that "endpoint" (VAULT_ADDR) is Vault itself and not another service.';
+
 /** What the server tells of a token, under the names it has in a login answer and in a lookup. @internal */
 export interface TokenFacts {
   readonly accessor?: unknown;

@@ -8,7 +8,7 @@ import {
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
 import type { MountedLoginOptions } from './login.options.js';
-import { readLogin } from './read-login.js';
+import { NOT_VAULTS_404, readLogin } from './read-login.js';
 import type { MfaLogin } from './mfa.js';
 import { supplySecondFactor } from './mfa.js';
 
@@ -115,6 +115,9 @@ export function explainRefusal(
     return new VaultAuthenticationError(`${words} ${advice}`, { ...error, operation, statusCode, reason });
   }
   if (error instanceof VaultServerError) return error;
+  if (error instanceof VaultNotFoundError && error.nothingStored && error.namespace === undefined) {
+    return new VaultAuthenticationError(`${words} ${NOT_VAULTS_404}`, { ...error, operation, statusCode });
+  }
   // A missing auth mount answers just like a denied one, so both possibilities are named.
   const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login)}` : '';
   return new VaultAuthenticationError(`${words} ${login.advice}${mount}`, { ...error, operation, statusCode });

@@ -64,6 +64,26 @@ it.each<[string, FaultHandler]>([
   expect(session.state).toBe('starting');
 });
 
+it.each([
+  { method: 'userpass', username: 'app', password: PASSWORD },
+  { method: 'token', token: TOKEN },
+] as const)("a 404 without a word is not Vault's: $method", async (auth) => {
+  const other = new VaultSession(createLoginMethod(auth), { shutdown: { revoke: false, timeoutMs: 1000 } });
+  for (const answer of [fault.answer(404), fault.json(404, { message: 'no such page' })]) {
+    server.answerWith(answer);
+    const error: unknown = await other.open(client).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'VAULT_AUTHENTICATION',
+      message: expect.stringMatching(/404\. Vault does not answer so\. Check that "endpoint"/) as unknown,
+    });
+    expect(error).not.toHaveProperty('reason', 'namespace');
+  }
+  // A mount that is missing is told with words, and one that may be somewhere else too.
+  server.answerWith(fault.json(404, { errors: ['no handler for route'] }));
+  await expect(other.open(client)).rejects.toThrow(auth.method === 'token' ? /namespace does not exist/ : /auth list/);
+  await other.close();
+});
+
 it.each<[string, object]>([
   ['nothing else', {}],
   ['a ttl in text', { lease_duration: '3600' }],
