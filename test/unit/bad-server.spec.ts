@@ -144,6 +144,11 @@ describe('an error of the server', () => {
     expect(error.message.length).toBeLessThan(1000);
   });
 
+  it('the words of the server end in no full stop of their own', async () => {
+    const { message } = await failureOf(fault.json(404, { errors: ['no handler for "x". route entry not found.'] }));
+    expect(message).toContain('route entry not found (status 404). ');
+  });
+
   it('403 holds the policy stanza', async () => {
     expect(
       (await failureOf(fault.json(403, { errors: ['1 error occurred:\n\t* permission denied\n\n'] }))).message,

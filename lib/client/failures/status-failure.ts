@@ -184,7 +184,9 @@ function tidy(text: string): string {
   return text
     .replace(/^\d+ errors? occurred:\s*/, '')
     .replaceAll('\n\t* ', ' ')
-    .replace(/^\* /, '');
+    .replace(/^\* /, '')
+    .trimEnd()
+    .replace(/\.$/, '');
 }
 
 /** `Retry-After` in milliseconds: whole seconds or an HTTP date (RFC 9110, 10.2.3). @internal */
