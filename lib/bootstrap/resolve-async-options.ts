@@ -85,6 +85,7 @@ function missingDependency(error: unknown): unknown {
   const firstLine = error.message.split('\n')[0] ?? '';
   return new VaultInvalidOptionError(
     `The options of VaultModule.forRootAsync() need a provider that is not there: ${firstLine} ` +
-      'They are made before the application exists, so what they inject must come from modules listed in forRootAsync({ imports: [...] }), even if those modules are global.',
+      'They are made before the application exists, so what they inject must come from modules listed in forRootAsync({ imports: [...] }), even if those modules are global. ' +
+      'Those modules import what they need themselves, ConfigModule too.',
   );
 }

@@ -160,6 +160,26 @@ describe('where the options come from', () => {
     });
   });
 
+  it('names the cure when an imported module relies on a global ConfigModule', async () => {
+    @Injectable()
+    class Directory {
+      constructor(@Inject(ConfigService) readonly config: ConfigService) {}
+    }
+    @Module({ providers: [Directory], exports: [Directory] })
+    class DirectoryModule {}
+    const vault = VaultModule.forRootAsync({
+      imports: [DirectoryModule],
+      inject: [Directory],
+      useFactory: () => options(),
+    });
+    @Module({ imports: [ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }), vault] })
+    class AppModule {}
+    await expect(bootApplication(AppModule)).rejects.toMatchObject({
+      code: 'VAULT_INVALID_OPTION',
+      message: expect.stringMatching(/DirectoryModule.* ConfigModule too\.$/) as unknown,
+    });
+  });
+
   it.each([
     ['none of them', {}],
     ['two of them', { useFactory: () => ({}), useClass: Mailer }],
