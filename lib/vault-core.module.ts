@@ -1,4 +1,5 @@
 import type {
+  BeforeApplicationShutdown,
   DynamicModule,
   FactoryProvider,
   OnApplicationBootstrap,
@@ -31,7 +32,7 @@ export class VaultCoreModule {}
 export class VaultStoreModule {}
 
 /** Begins and ends what goes on beside the application. */
-class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #application: VaultApplication;
   readonly #begin: () => void;
 
@@ -53,6 +54,11 @@ class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, OnApplicat
   // After everybody's onModuleInit: an application in which one of them failed has no work that goes on.
   onApplicationBootstrap(): void {
     this.#application.start();
+  }
+
+  // The hook before Nest closes the HTTP server, which waits for every open event stream.
+  beforeApplicationShutdown(): void {
+    this.#application.endStreams();
   }
 
   // The last of Nest's hooks: everything that still needs Vault to shut down has done so.

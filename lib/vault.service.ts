@@ -1,5 +1,6 @@
 import type { client as NodeVaultClient } from 'node-vault';
 import type { Observable } from 'rxjs';
+import { takeUntil } from 'rxjs';
 import type { VaultSession } from './auth/session/session.js';
 import type { VaultClient } from './client/vault-client.js';
 import type { VaultDegradation } from './config/snapshot/degradation.js';
@@ -34,23 +35,33 @@ export class VaultService {
   /** Health, seal status, unsealing. */
   readonly sys: VaultSys;
   /**
-   * What happens to the session and to requests, from now on. Ends when the application is closed. What a listener throws
-   * is logged and harms nobody else.
+   * What happens to the session and to requests, from now on. Completes when the application begins to close, in
+   * `beforeApplicationShutdown`: an HTTP server that streams it can close. An error thrown by a listener is logged.
    */
   readonly events$: Observable<VaultEvent>;
+  /**
+   * Changes of the configuration, each after it has been applied: keys and versions, never values. Completes as `events$`
+   * does.
+   */
+  readonly changes$: Observable<VaultConfigChange>;
 
-  /** @internal */
+  /**
+   * @param ending emits when the application begins to close
+   * @internal
+   */
   constructor(
     runtime: Pick<VaultRuntime, 'client' | 'session' | 'sys' | 'events' | 'degraded'>,
     store: ConfigurationStore,
     refresher: ConfigurationRefresher,
+    ending: Observable<void>,
   ) {
     this.#runtime = runtime;
     this.#client = runtime.client;
     this.#logical = new LogicalEngine(runtime.client);
     this.session = runtime.session;
     this.sys = runtime.sys;
-    this.events$ = runtime.events.events$;
+    this.events$ = runtime.events.events$.pipe(takeUntil(ending));
+    this.changes$ = store.changes$.pipe(takeUntil(ending));
     this.#store = store;
     this.#refresher = refresher;
   }
@@ -87,14 +98,6 @@ export class VaultService {
   /** Deletes what is at any path. */
   delete(path: string, options?: VaultCallOptions): Promise<void> {
     return this.#logical.delete(path, options);
-  }
-
-  /**
-   * Changes of the configuration, each after it has been applied: keys and versions, never values. Completes when the
-   * application is closed.
-   */
-  get changes$(): Observable<VaultConfigChange> {
-    return this.#store.changes$;
   }
 
   /**

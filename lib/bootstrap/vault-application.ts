@@ -1,3 +1,4 @@
+import { ReplaySubject } from 'rxjs';
 import { ConfigurationRefresher } from '../config/refresh/configuration-refresher.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { RefreshLog } from '../config/refresh/refresh-log.js';
@@ -14,6 +15,8 @@ export class VaultApplication {
   readonly #refresher: ConfigurationRefresher;
   readonly #runtime: VaultRuntime;
   #ignoreRecovery: (() => void) | undefined;
+  // Replayed, so that a stream subscribed to later ends at once.
+  readonly #ending = new ReplaySubject<void>(1);
   readonly #release: () => Promise<void>;
 
   constructor(runtime: VaultRuntime, release: () => Promise<void>) {
@@ -27,7 +30,7 @@ export class VaultApplication {
       const isWhole = result.problems.length === 0;
       if (result.change || isWhole) runtime.saveSnapshot(this.store.reads, isWhole);
     });
-    this.service = new VaultService(runtime, this.store, this.#refresher);
+    this.service = new VaultService(runtime, this.store, this.#refresher, this.#ending);
   }
 
   /** Once all providers of the application are there: one whose boot failed has no work that goes on. */
@@ -41,7 +44,13 @@ export class VaultApplication {
     });
   }
 
+  /** Completes the streams of the service: whoever serves them to clients cannot close before. Everything else goes on. */
+  endStreams(): void {
+    this.#ending.next();
+  }
+
   async close(): Promise<void> {
+    this.endStreams();
     this.#ignoreRecovery?.();
     this.#refresher.close();
     this.store.close();

@@ -47,7 +47,11 @@ export interface VaultRenewalFailedEvent extends EventBase, TokenFacts, Failure 
   readonly final: boolean;
 }
 
-/** The session is in trouble (`recovering`, `lost`) or out of it again. Once for each change. @publicApi */
+/**
+ * The session is in trouble (`recovering`, `lost`) or out of it again. Once for each change. `session-closed` is for the log:
+ * `events$` has completed by then.
+ * @publicApi
+ */
 export interface VaultSessionStateEvent extends EventBase {
   readonly type: 'session-recovering' | 'session-lost' | 'session-recovered' | 'session-closed';
   /** What led to it, where something failed. */
