@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { VaultAuthenticationError } from '../errors/index.js';
 import { failureKind } from '../errors/redact.js';
+import { isQuoted, QUOTES_ADVICE } from '../options/environment.js';
 
 /**
  * Where a credential comes from: the value itself, an environment variable, a file, or a function. It is asked again at
@@ -46,7 +47,15 @@ export async function resolveCredential(
 ): Promise<string> {
   const value = await fetchCredential(credential, option);
   if (typeof value !== 'string' || value.trim() === '') {
-    throw new VaultAuthenticationError(`"${option}" is empty: ${describeCredential(credential)} holds nothing.`);
+    throw new VaultAuthenticationError(
+      `"${option}" is empty: ${describeCredential(credential)} ${emptyAs(credential)}.`,
+    );
+  }
+  // A password may have quotes of its own; nothing else that is asked for here does.
+  if (padding !== LINE_BREAKS_AT_END && isQuoted(value)) {
+    throw new VaultAuthenticationError(`"${option}": ${describeCredential(credential)} ${QUOTES_ADVICE}`, {
+      reason: 'quotes',
+    });
   }
   return value.replace(padding, '');
 }
@@ -69,6 +78,32 @@ export function describeCredential(credential: Credential): string {
   return /^(\.{0,2}[\\/]|[A-Z]:[\\/])/i.test(file) ? `file ${JSON.stringify(file)}` : 'the file named in the options';
 }
 
+function variableMissing(credential: { readonly env: string }, option: string): VaultAuthenticationError {
+  return new VaultAuthenticationError(
+    `"${option}": ${describeCredential(credential)} is not set. Set it, or give "${option}" in the options.`,
+  );
+}
+
+/**
+ * Errors for credentials that are to come from variables which are not set.
+ *
+ * @param options the option and all inside it that may be a credential
+ * @internal
+ */
+export function missingVariables(options: unknown, option: string): VaultAuthenticationError[] {
+  if (typeof options !== 'object' || options === null) return [];
+  if ('env' in options && typeof options.env === 'string' && Object.keys(options).length === 1) {
+    const { env } = options;
+    return process.env[env] === undefined ? [variableMissing({ env }, option)] : [];
+  }
+  return Object.entries(options).flatMap(([name, inner]) => missingVariables(inner, `${option}.${name}`));
+}
+
+function emptyAs(credential: Credential): string {
+  if (typeof credential === 'function') return 'returned no text';
+  return typeof credential === 'object' && 'env' in credential ? 'is set but empty' : 'is empty';
+}
+
 async function fetchCredential(credential: Credential, option: string): Promise<string> {
   if (typeof credential === 'string') return credential;
   if (typeof credential === 'function') {
@@ -82,9 +117,7 @@ async function fetchCredential(credential: Credential, option: string): Promise<
   if ('env' in credential) {
     const value = process.env[credential.env];
     if (value !== undefined) return value;
-    throw new VaultAuthenticationError(
-      `"${option}": ${describeCredential(credential)} is not set. Set it, or give "${option}" in the options.`,
-    );
+    throw variableMissing(credential, option);
   }
   let content: Buffer;
   try {

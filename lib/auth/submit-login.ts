@@ -118,10 +118,16 @@ export function explainRefusal(
   if (error instanceof VaultNotFoundError && error.nothingStored && error.namespace === undefined) {
     return new VaultAuthenticationError(`${words} ${NOT_VAULTS_404}`, { ...error, operation, statusCode });
   }
-  // A missing auth mount answers just like a denied one, so both possibilities are named.
+  // The server gives the same response for a missing auth mount and for a locked user, so all possibilities are named.
   const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login)}` : '';
-  return new VaultAuthenticationError(`${words} ${login.advice}${mount}`, { ...error, operation, statusCode });
+  const lock = statusCode === 403 && LOCKING_METHODS.includes(login.method) ? ` ${LOCK_ADVICE}` : '';
+  return new VaultAuthenticationError(`${words} ${login.advice}${mount}${lock}`, { ...error, operation, statusCode });
 }
+
+/** Methods whose users Vault locks for a while after several failed logins. */
+const LOCKING_METHODS: readonly string[] = ['approle', 'ldap', 'userpass'];
+const LOCK_ADVICE =
+  'After several failed logins Vault locks the user, for 15 minutes by default, and then refuses the right credentials too ("bao read sys/locked-users" lists locked users).';
 
 function namespaceMissing(words: string, namespace: string | undefined): Diagnosis | undefined {
   if (!words.includes('namespace not found')) return undefined;

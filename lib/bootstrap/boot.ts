@@ -12,6 +12,8 @@ import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
+import { plainAt } from '../config/plain.js';
+import { conflictingVariables } from '../options/environment.js';
 import { EventHub } from '../observability/event-hub.js';
 import { logEvents } from '../observability/log-events.js';
 import { VaultSys } from '../sys/vault-sys.js';
@@ -47,6 +49,7 @@ export async function boot(
 ): Promise<VaultRuntime> {
   const resolved = await resolveOptions(options, features);
   warnOfWeakTransport(resolved, log);
+  warnAboutConflictingVariables(options, log);
   const events = new EventHub();
   logEvents(events.events$, log);
   const session = new VaultSession(resolved.login, {
@@ -150,6 +153,14 @@ async function tellUninitialised(
       endpoint,
     },
   );
+}
+
+function warnAboutConflictingVariables(options: VaultModuleOptions, log: BootLog): void {
+  const isGiven = (option: string): boolean => plainAt(options, option.split('.')) !== undefined;
+  for (const [used, unused] of conflictingVariables(isGiven)) {
+    const why = process.env[used] === '' ? `${used} is set but empty` : `${used} has another value`;
+    log.warn(`${unused} is ignored because ${why} and takes precedence. Unset one of them.`);
+  }
 }
 
 function warnOfWeakTransport(

@@ -1,5 +1,5 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { fromEnvironment, nameOf, VARIABLES } from '../options/environment.js';
+import { fromEnvironment, isQuoted, nameOf, QUOTES_ADVICE, VARIABLES } from '../options/environment.js';
 
 /** More servers than any cluster has; each is asked when one is looked for. */
 const MOST = 20;
@@ -52,7 +52,9 @@ function refuseSrvLookup(): void {
 }
 
 /** The origin of an address, or a unix socket. The value is not quoted in errors: it may hold a password. @internal */
-export function checkEndpoint(value: string, what: string): string {
+export function checkEndpoint(given: string, what: string): string {
+  const value = given.trim();
+  if (isQuoted(value)) throw new VaultInvalidOptionError(`${what} ${QUOTES_ADVICE}`);
   const example = 'Write scheme, host and port, such as "https://vault.example.com:8200".';
   if (/^unix:/i.test(value)) return checkSocket(value, what);
   const url = URL.canParse(value) ? new URL(value) : undefined;

@@ -1,4 +1,5 @@
-import { checkCredential } from '../auth/credential.js';
+import { checkCredential, missingVariables } from '../auth/credential.js';
+import { defaultToken, noLogin } from '../auth/methods/token.auth.js';
 import { createLoginMethod } from '../auth/login-methods.js';
 import type { LoginMethod } from '../auth/login-method.js';
 import type { TransportOptions } from '../client/transport.options.js';
@@ -11,7 +12,8 @@ import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
 import { shortList } from '../config/printable.js';
-import { VaultInvalidOptionError } from '../errors/index.js';
+import type { VaultError } from '../errors/index.js';
+import { isVaultError, VaultConfigurationError, VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';
 import { checkOptions, headerText, is, positive } from '../options/check-options.js';
 import { expandedReferences, readEnvironment } from '../options/env-file.js';
@@ -62,24 +64,35 @@ export async function resolveOptions(
   features: Iterable<NamespaceDefinition> = [],
 ): Promise<ResolvedOptions> {
   checkOptions(options, SHAPE);
-  const [endpoint, ...otherEndpoints] = resolveEndpoints(options.endpoint);
-  const tls = await resolveTls(options.tls);
-  const login = createLoginMethod(options.auth ?? { method: 'token' }, { tls });
   const { shutdown = {}, unseal } = options;
-  const config = resolveConfig(options.config, withoutExported(await readEnvironment()), features);
+  const environment = withoutExported(await readEnvironment());
+  const tls = resolveTls(options.tls);
+  const settings = await collect(
+    {
+      endpoints: () => resolveEndpoints(options.endpoint),
+      tls: () => tls,
+      login: async () => createLoginMethod(options.auth ?? { method: 'token' }, { tls: await tls }),
+      config: () => resolveConfig(options.config, environment, features),
+      namespace: () => options.namespace ?? fromEnvironment(VARIABLES.namespace),
+      request: () => resolveRequest(options.request),
+      snapshot: () => resolveSnapshot(options.config?.snapshot),
+    },
+    missingCredentials(options.auth),
+  );
+  const { config, login, namespace, snapshot } = settings;
+  const [endpoint, ...otherEndpoints] = settings.endpoints;
   if (config.references) refuseExpanded(await expandedReferences(), config.references.literal);
-  const namespace = options.namespace ?? fromEnvironment(VARIABLES.namespace);
   return {
     transport: {
       endpoint,
       otherEndpoints,
       namespace: namespace === '' ? undefined : namespace,
-      tls,
-      ...resolveRequest(options.request),
+      tls: settings.tls,
+      ...settings.request,
     },
     login,
     config,
-    snapshot: resolveSnapshot(options.config?.snapshot),
+    snapshot,
     bootTimeoutMs: options.boot?.timeoutMs ?? 30_000,
     shutdown: { revoke: shutdown.revoke ?? true, timeoutMs: shutdown.timeoutMs ?? 2_000 },
     unseal: unseal && {
@@ -89,6 +102,37 @@ export async function resolveOptions(
       }),
     },
   };
+}
+
+type Settings<S> = { readonly [K in keyof S]: S[K] extends () => infer R ? Awaited<R> : never };
+
+/**
+ * Resolves several settings and reports all that are missing or wrong together.
+ *
+ * @param known errors that are reported with them; alone, they are left to the login, which finds them too
+ * @throws the `VaultError` of the only setting that failed, else VaultConfigurationError listing all
+ */
+async function collect<S extends Readonly<Record<string, () => unknown>>>(
+  settings: S,
+  known: readonly VaultError[],
+): Promise<Settings<S>> {
+  const results = await Promise.allSettled(Object.values(settings).map((resolve) => Promise.resolve().then(resolve)));
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  // One failure may reach several settings: a login method may need those of TLS.
+  const distinct = failures.length > 0 ? [...new Set([...failures, ...known])] : [];
+  if (distinct.length > 1 && distinct.every(isVaultError)) {
+    throw new VaultConfigurationError(`${distinct.length} settings of VaultModule are missing or wrong:`, distinct);
+  }
+  if (distinct.length > 0) throw distinct.find((error) => !isVaultError(error)) ?? distinct[0];
+  const values = results.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
+  return Object.fromEntries(Object.keys(settings).map((name, index) => [name, values[index]])) as Settings<S>;
+}
+
+/** Variables with credentials that are not set, so that they are reported with all other settings instead of one at a time. */
+function missingCredentials(auth: VaultModuleOptions['auth']): VaultError[] {
+  if (auth === undefined) return defaultToken() === undefined ? [noLogin()] : [];
+  const { mfa: _askedOnlyWhenNeeded, ...options } = auth as { readonly mfa?: unknown };
+  return missingVariables(options, 'auth');
 }
 
 function refuseExpanded(names: readonly string[], literal: readonly string[]): void {

@@ -49,6 +49,8 @@ export function judgeAnswer({ status, headers, text }: RawAnswer, error: VaultEr
     case 501:
       return OUT_OF_ORDER;
     case 500:
+      // A parameter that the request lacks: the next attempt would lack it too.
+      if (error.code === 'VAULT_REQUEST') return undefined;
       return text.includes(NO_LEADER) ? UNREACHED : FAILED_INSIDE;
     case 503:
       return error.code === 'VAULT_SEALED' ? OUT_OF_ORDER : withRetryAfter(BROKEN, headers);

@@ -40,7 +40,10 @@ export const anything = (): undefined => undefined;
 export function checkOptions(options: unknown, shape: Shape, path = ''): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     if (path !== '') {
-      throw new VaultInvalidOptionError(`"${path}" must be an object. Known: ${Object.keys(shape).join(', ')}.`);
+      const defaults = options === true ? ' For the defaults, write {}.' : '';
+      throw new VaultInvalidOptionError(
+        `"${path}" must be an object.${defaults} Known: ${Object.keys(shape).join(', ')}.`,
+      );
     }
     const hint = options === undefined ? ' They are undefined: does the factory return them?' : '';
     throw new VaultInvalidOptionError(`The options of VaultModule must be an object.${hint}`);
@@ -48,7 +51,7 @@ export function checkOptions(options: unknown, shape: Shape, path = ''): void {
   for (const [name, value] of Object.entries(options)) {
     const full = path === '' ? name : `${path}.${name}`;
     const check = Object.hasOwn(shape, name) ? shape[name] : undefined;
-    if (check === undefined) throw unknown(full, name, Object.keys(shape));
+    if (check === undefined) throw unknown(full, name, shape);
     if (value === undefined) continue;
     if (typeof check === 'object') checkOptions(value, check, full);
     else {
@@ -58,15 +61,44 @@ export function checkOptions(options: unknown, shape: Shape, path = ''): void {
   }
 }
 
-function unknown(full: string, name: string, known: readonly string[]): VaultInvalidOptionError {
+/** What options are called elsewhere. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  address: 'endpoint',
+  addr: 'endpoint',
+  url: 'endpoint',
+  host: 'endpoint',
+  server: 'endpoint',
+  token: 'auth',
+  timeout: 'timeoutMs',
+  secrets: 'sources',
+  paths: 'sources',
+  path: 'secretPath',
+  secret: 'secretPath',
+  mount: 'mountPath',
+};
+
+function unknown(full: string, name: string, shape: Shape): VaultInvalidOptionError {
   const lower = name.toLowerCase();
+  const known = Object.keys(shape);
   const close =
     known.find((candidate) => distance(candidate.toLowerCase(), lower) <= 2) ??
-    // "path" and "mount", as they are called elsewhere.
+    pathTo(name, shape) ??
+    pathTo(Object.hasOwn(SYNONYMS, lower) ? SYNONYMS[lower] : undefined, shape) ??
     (lower.length > 3 ? known.find((candidate) => candidate.toLowerCase().includes(lower)) : undefined);
   return new VaultInvalidOptionError(
     `"${full}" is not an option.${close ? ` Did you mean "${close}"?` : ''} Known: ${known.join(', ')}.`,
   );
+}
+
+/** Where an option of that name is: `sources` at the top level is `config.sources`. */
+function pathTo(name: string | undefined, shape: Shape): string | undefined {
+  if (name === undefined) return undefined;
+  if (Object.hasOwn(shape, name)) return name;
+  for (const [group, inner] of Object.entries(shape)) {
+    const path = typeof inner === 'object' ? pathTo(name, inner) : undefined;
+    if (path !== undefined) return `${group}.${path}`;
+  }
+  return undefined;
 }
 
 /** Edit distance, for "did you mean". */

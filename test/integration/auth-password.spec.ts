@@ -90,6 +90,18 @@ describe('userpass', () => {
     await expect(open('spacious', 'p w')).rejects.toMatchObject(refusal(/invalid username or password/));
   });
 
+  it('says that the user may be locked when the server refuses without a reason', async () => {
+    await bench.server.request('POST', 'auth/userpass/users/locked', { password: PASSWORD });
+    for (let attempt = 0; attempt < 5; attempt++) await expect(open('locked', 'wrong')).rejects.toThrow();
+    await expect(open('locked', PASSWORD)).rejects.toMatchObject(refusal(/locks the user/, { statusCode: 403 }));
+  });
+
+  it('says that a refused password has quotes around it, and takes one whose quotes are its own', async () => {
+    await expect(open('alice', `"${PASSWORD}"`)).rejects.toMatchObject(refusal(/password has quotes around it/));
+    await bench.server.request('POST', 'auth/userpass/users/quoted', { password: '"p w"' });
+    expect((await open('quoted', '"p w"')).state).toBe('active');
+  });
+
   it.each([
     ['a wrong password', 'alice', 'wrong', {}, /invalid username or password.*"auth\.username" and "auth\.password"/],
     ['an unknown user', 'nobody', 'wrong', {}, /invalid username or password/],

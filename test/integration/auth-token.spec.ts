@@ -119,7 +119,7 @@ describe('the token of the method "token"', () => {
   it('is missing when BAO_TOKEN is set but empty, as with every BAO_ variable', async () => {
     process.env['BAO_TOKEN'] = '';
     process.env['VAULT_TOKEN'] = bench.server.rootToken;
-    await expect(open()).rejects.toMatchObject(refusal(/No way to log in.*"auth".*VAULT_TOKEN or BAO_TOKEN/));
+    await expect(open()).rejects.toMatchObject(refusal(/No login method.*"auth".*VAULT_TOKEN or BAO_TOKEN/));
     expect(bench.front.requests).toEqual([]);
   });
 
@@ -162,6 +162,8 @@ describe('the token of the method "token"', () => {
     ['a directory', { file: tmpdir() }, /EISDIR/],
     ['a function that fails', () => Promise.reject(new TypeError('secret inside')), /failed \(TypeError\)/],
     ['a function that returns no text', (() => 7) as never, /is empty/],
+    ['a token in double quotes', '"words"', /"auth\.token".*quotes around/],
+    ['a token in single quotes and white space', " 'words'\n", /"auth\.token".*quotes around/],
   ])('is refused before any request when it is %s', async (_name, token, message) => {
     const error: unknown = await open(token).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject(refusal(message));

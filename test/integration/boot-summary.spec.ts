@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { z } from 'zod';
 import { boot } from '../../lib/bootstrap/boot.js';
@@ -85,5 +85,23 @@ describe('the summary of a boot', () => {
   it('is one line where nobody reads the others', async () => {
     Logger.overrideLogger(['log']);
     expect(await linesOfLogger()).toHaveLength(1);
+  });
+});
+
+describe('the log of a boot', () => {
+  const environment = { ...process.env };
+  afterEach(() => {
+    process.env = { ...environment };
+  });
+
+  it('warns once of each variable that another one overrides, without a value', async () => {
+    Object.assign(process.env, { BAO_NAMESPACE: '', VAULT_NAMESPACE: 'value-1', BAO_ADDR: 'x', VAULT_ADDR: 'value-2' });
+    const lines = await summaryOf({});
+    const warnings = lines.filter((line) => line.includes('is ignored'));
+    // The address is given as an option.
+    expect(warnings).toEqual([
+      expect.stringMatching(/^VAULT_NAMESPACE is ignored because BAO_NAMESPACE is set but empty/),
+    ]);
+    expect(warnings.join()).not.toContain('value-');
   });
 });

@@ -51,6 +51,31 @@ describe('values', () => {
   );
 });
 
+describe('limits of the server', () => {
+  it('name the limit of strings in a request, and how to stay below it', async () => {
+    const data = Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`key${index}`, 'a value']));
+    await expect(kv.write('many', data)).rejects.toMatchObject({
+      code: 'VAULT_REQUEST',
+      reason: 'json-complexity',
+      message: expect.stringContaining('max_request_json_strings') as unknown,
+    });
+  });
+
+  it('do not make a parameter that the request lacks a fault of the server', async () => {
+    await server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
+    await server.request('POST', 'sys/auth/approle', { type: 'approle' });
+    await server.request('POST', 'auth/userpass/users/alice', { password: 'p' });
+    for (const path of ['auth/userpass/login/alice', 'auth/approle/login']) {
+      await expect(new LogicalEngine(client).write(path, {}, { idempotent: true })).rejects.toMatchObject({
+        code: 'VAULT_REQUEST',
+        reason: 'missing-parameter',
+        statusCode: 500,
+        retryable: false,
+      });
+    }
+  });
+});
+
 describe('versions', () => {
   it('are counted, listed, and read one by one', async () => {
     const first = await kv.write('counted', { n: 1 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { VARIABLES } from '../../lib/options/environment.js';
+import { conflictingVariables, VARIABLES } from '../../lib/options/environment.js';
 import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
 import { tokenHelper } from '../../lib/index.js';
 import { createCertificates } from '../../lib/testing/index.js';
@@ -19,6 +19,7 @@ let otherCa: string;
 
 beforeEach(async () => {
   for (const name of Object.keys(process.env)) if (/^(BAO|VAULT)_/.test(name)) delete process.env[name];
+  process.env['VAULT_TOKEN'] = 'a-token';
   directory = await mkdtemp(join(tmpdir(), 'nestjs-vault-env-'));
   const made = await createCertificates({ client: true });
   ({ ca } = made);
@@ -297,6 +298,47 @@ describe.each(Object.entries(ROWS))('%s', (id, makeRow) => {
         delete process.env[`${prefix}_${name}`];
       }
     }
+  });
+});
+
+describe.each(Object.entries(ROWS))('%s in quotes', (id, makeRow) => {
+  it.each(['"', "'", '`'])('is refused, naming the variable and the quotes %s', async (quote) => {
+    const row = makeRow();
+    const name = `VAULT_${VARIABLES[id as keyof typeof VARIABLES].name}`;
+    Object.assign(process.env, row.beside, { [name]: `${quote}${row.values[0]}${quote}` });
+    const error = (await outcome(row, row.base ?? BASE)) as Error;
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    expect(error.message).toMatch(new RegExp(`^${name} has quotes`));
+    expect(renderError(error)).not.toContain('SECRET-VALUE');
+  });
+});
+
+it.each(['VAULT_ADDR', 'VAULT_AGENT_ADDR'])('white space around the address in %s is removed', async (name) => {
+  process.env[name] = ' https://one:8200 ';
+  const { transport } = await resolveOptions({});
+  expect(transport.endpoint).toBe('https://one:8200');
+});
+
+describe('two variables for one setting that differ', () => {
+  const given = (...options: string[]) => conflictingVariables((option) => options.includes(option));
+
+  it('are reported with the one that counts first', () => {
+    Object.assign(process.env, { BAO_ADDR: 'https://bao:8200', VAULT_ADDR: 'https://vault:8200', BAO_TOKEN: '' });
+    expect(given()).toEqual([
+      ['BAO_ADDR', 'VAULT_ADDR'],
+      ['BAO_TOKEN', 'VAULT_TOKEN'],
+    ]);
+  });
+
+  it('are not reported when they agree, when one is missing, or when an option is given', () => {
+    Object.assign(process.env, {
+      BAO_ADDR: 'https://vault:8200',
+      VAULT_ADDR: 'https://vault:8200',
+      BAO_NAMESPACE: 'team',
+      BAO_CACERT: '/one',
+      VAULT_CACERT: '/two',
+    });
+    expect(given('tls.ca', 'auth')).toEqual([]);
   });
 });
 

@@ -1,8 +1,13 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { VaultConfigurationError } from '../../lib/index.js';
 import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
 import { renderError } from '../support/canary.js';
 
 const environment = { ...process.env };
+// A way to log in, so that only the option under test is wrong.
+beforeEach(() => {
+  process.env['VAULT_TOKEN'] = 'a-token';
+});
 afterEach(() => {
   process.env = { ...environment };
 });
@@ -22,6 +27,12 @@ describe('a wrong option is named', () => {
     [null, 'must be an object'],
     [[], 'must be an object'],
     [{ endpont: 'x' }, /"endpont" is not an option\. Did you mean "endpoint"\?/],
+    [{ address: 'x' }, /Did you mean "endpoint"\?/],
+    [{ url: 'x' }, /Did you mean "endpoint"\?/],
+    [{ token: 'x' }, /Did you mean "auth"\?/],
+    [{ sources: [] }, /Did you mean "config\.sources"\?/],
+    [{ secrets: [] }, /Did you mean "config\.sources"\?/],
+    [{ timeoutMs: 1 }, /Did you mean "request\.timeoutMs"\?/],
     [{ whatever: 1 }, /"whatever" is not an option\. Known: endpoint/],
     [{ endpoint: 7 }, '"endpoint" must be a string'],
     [{ ...BASE, config: { sources: [() => ({})] } }, /"config\.sources\[0\]" is a function.*"config\.load"/],
@@ -285,7 +296,10 @@ describe('a wrong option is named', () => {
     [{ ...BASE, config: { sources: [{ path: 'my-app' }] } }, 'Did you mean "secretPath"?'],
     [{ ...BASE, config: { sources: [{ secretPath: 'my-app', mount: 'kv' }] } }, 'Did you mean "mountPath"?'],
     [{ ...BASE, config: { layout: 'my-app' } }, '"config.layout" must be an object'],
-    [{ ...BASE, config: { refresh: true } }, '"config.refresh" must be an object. Known: intervalMs, sighup.'],
+    [
+      { ...BASE, config: { refresh: true } },
+      '"config.refresh" must be an object. For the defaults, write {}. Known: intervalMs, sighup.',
+    ],
     [{ ...BASE, config: { layout: {} } }, '"config.layout.application" is missing'],
     ...Object.entries({
       application: ['', '/a', 'a/../b', 7, '${UNSET_FOR_THIS_TEST}'],
@@ -356,5 +370,40 @@ describe('the environment fills in', () => {
   it('a file that cannot be read is named', async () => {
     process.env['VAULT_CACERT'] = '/no/such/ca.pem';
     expect((await failure(BASE)).message).toMatch(/VAULT_CACERT.*\/no\/such\/ca\.pem.*ENOENT/);
+  });
+});
+
+describe('several settings that are missing or wrong', () => {
+  const errorsOf = async (options: unknown) => (await failure(options)) as VaultConfigurationError;
+
+  it('are reported in one error: address, credentials, namespace, certificate', async () => {
+    for (const name of ['VAULT_ADDR', 'BAO_ADDR', 'ROLE_ID', 'SECRET_ID']) delete process.env[name];
+    process.env['VAULT_NAMESPACE'] = 'a\nb';
+    const error = await errorsOf({
+      auth: { method: 'approle', roleId: { env: 'ROLE_ID' }, secretId: { wrapped: { env: 'SECRET_ID' } } },
+      tls: { ca: { file: '/absent/ca.pem' } },
+    });
+    expect(error.code).toBe('VAULT_CONFIGURATION');
+    expect(error.errors.map(({ code }) => code)).toEqual([
+      'VAULT_INVALID_OPTION',
+      'VAULT_INVALID_OPTION',
+      'VAULT_INVALID_OPTION',
+      'VAULT_AUTHENTICATION',
+      'VAULT_AUTHENTICATION',
+    ]);
+    for (const name of ['VAULT_ADDR', 'tls.ca', 'VAULT_NAMESPACE', 'ROLE_ID', 'SECRET_ID'])
+      expect(error.message).toContain(name);
+  });
+
+  it('include the login that is not configured', async () => {
+    for (const name of ['VAULT_ADDR', 'BAO_ADDR', 'VAULT_TOKEN', 'BAO_TOKEN']) delete process.env[name];
+    const { errors } = await errorsOf({});
+    expect(errors.map(({ code }) => code)).toEqual(['VAULT_INVALID_OPTION', 'VAULT_AUTHENTICATION']);
+  });
+
+  it('are one error of its own class when there is one', async () => {
+    delete process.env['VAULT_ADDR'];
+    delete process.env['BAO_ADDR'];
+    expect(await failure({})).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
   });
 });

@@ -76,7 +76,9 @@ export class AppRoleLogin implements LoginMethod {
       body: { role_id: roleId, ...(secretId !== undefined && { secret_id: secretId }) },
       options: this.#options,
       advice:
-        'Check "auth.roleId" and "auth.secretId": the role id may be wrong, the secret id wrong, expired, used up or bound to other addresses.',
+        secretId === undefined
+          ? '"auth.secretId" is not set: set it, unless the role has "bind_secret_id=false". Check "auth.roleId" too.'
+          : 'Check "auth.roleId" and "auth.secretId": the role id may be wrong, the secret id wrong, expired, used up or bound to other addresses.',
       signal,
     });
   }

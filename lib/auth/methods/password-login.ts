@@ -1,4 +1,5 @@
 import { encodeSegment } from '../../client/path.js';
+import { isQuoted } from '../../options/environment.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import type { Credential } from '../credential.js';
 import { LINE_BREAKS_AT_END, checkCredential, resolveCredential } from '../credential.js';
@@ -50,7 +51,7 @@ export class PasswordLogin implements LoginMethod {
       path: `login/${encodeSegment(name, 'auth.username')}`,
       body: { ...further, password: secret },
       options: this.#options,
-      advice: 'Check "auth.username" and "auth.password".',
+      advice: `Check "auth.username" and "auth.password".${isQuoted(secret) ? ` The password has quotes around it: "docker run --env-file" keeps quotes as part of the value.` : ''}`,
       signal,
     });
   }

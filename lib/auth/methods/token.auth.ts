@@ -29,18 +29,24 @@ export class TokenLogin implements LoginMethod {
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
     const { token: credential = defaultToken(), namespace } = this.#options;
+    if (credential === undefined) throw noLogin();
     const source = describeCredential(credential);
     const token = checkToken(await resolveCredential(credential, 'auth.token'), source);
     return lookUpToken(client, { token, source, namespace, owned: false, signal });
   }
 }
 
-function defaultToken(): Credential {
+/** The token of the environment; `undefined` when there is none. @internal */
+export function defaultToken(): Credential | undefined {
   // As with all variables: BAO_TOKEN counts when it is set at all, and an empty one counts as no token.
   const name = process.env['BAO_TOKEN'] === undefined ? 'VAULT_TOKEN' : 'BAO_TOKEN';
-  if (process.env[name]) return { env: name };
-  throw new VaultAuthenticationError(
-    'No way to log in is configured. Set "auth" in the options of VaultModule (for example { method: "approle", … }), or the environment variable VAULT_TOKEN or BAO_TOKEN.',
+  return process.env[name] ? { env: name } : undefined;
+}
+
+/** The error when no login is configured. @internal */
+export function noLogin(): VaultAuthenticationError {
+  return new VaultAuthenticationError(
+    'No login method is configured. Set "auth" in the options of VaultModule (for example { method: "approle", … }), or the environment variable VAULT_TOKEN or BAO_TOKEN.',
   );
 }
 

@@ -24,6 +24,9 @@ const MOST_MESSAGES = 5;
 const REDIRECTS: readonly number[] = [301, 302, 307, 308];
 const NOT_VAULTS = 'The body is not Vault’s: a proxy or load balancer may have answered.';
 
+/** What login methods say about a parameter that the request lacks. */
+const MISSING_PARAMETER = /^missing [a-z_]{1,40}$/i;
+
 /** What a deletion time looks like; anything else a server puts there stays out of messages. */
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]{1,20}(?:Z|[+-]\d\d:\d\d)$/;
 
@@ -48,8 +51,22 @@ export function statusFailure(
   const where = beginning(call);
   const because = said.length > 0 ? `: ${said.join('; ')} (status ${status}).` : `: status ${status}.`;
 
+  // Login methods report a missing parameter as a fault of the server (500).
+  if (status === 500 && words.some((text) => MISSING_PARAMETER.test(text))) {
+    return new VaultRequestError(`${where}${because} Send the missing parameter.`, {
+      ...details,
+      reason: 'missing-parameter',
+    });
+  }
+
   switch (status) {
     case 400:
+      if (words.some((text) => text.includes('refused JSON input due to high complexity'))) {
+        return new VaultRequestError(
+          `${where}${because} OpenBao limits the JSON of a request; keys and values count as strings, of which it takes 1,000 by default. Split the data over several secrets or requests, or raise "max_request_json_strings" (or the limit named above) of the server's listener.`,
+          { ...details, reason: 'json-complexity' },
+        );
+      }
       if (words.some((text) => text.includes('check-and-set parameter required'))) {
         return new VaultRequestError(
           `${where}${because} This secret takes no write without "cas": give the current version, or 0 if there is none.`,
