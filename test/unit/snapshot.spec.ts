@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, scryptSync } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import type { JsonObject } from '../../lib/client/response.js';
 import type { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';
+import { deriveKey } from '../../lib/config/snapshot/snapshot.key.js';
 import type { VaultSnapshotOptions } from '../../lib/config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../../lib/config/snapshot/snapshot.options.js';
 import type { VaultSource } from '../../lib/config/sources/vault-source.js';
@@ -113,7 +114,7 @@ describe('a snapshot', () => {
 
   it.each([
     ['base64', KEY],
-    ['base64url', Buffer.from(KEY, 'base64').toString('base64url')],
+    ['base64url with padding', `${Buffer.from(KEY, 'base64').toString('base64url')}=`],
     ['hex', Buffer.from(KEY, 'base64').toString('hex').toUpperCase()],
   ])('takes the same 32 bytes in %s', async (_, key) => {
     await snapshot().save(reads());
@@ -125,6 +126,19 @@ describe('a snapshot', () => {
     await snapshot({ key }).save(reads());
     expect([...(await snapshot({ key }).open()).reads.keys()]).toEqual([ID]);
     expect(await refusal(snapshot({ key: `${key}r` }))).toMatchObject({ reason: 'wrong-key' });
+  });
+
+  it.each([
+    ['of 43 letters and digits', 'correctHorseBatteryStaple2correctHorseBatte'],
+    ['of 43 characters of base64url', 'correct-horse-battery-staple_correct-horse-'],
+    ['of 44 letters and digits', 'correctHorseBatteryStaple2correctHorseBatter'],
+    ['that ends in "=" but is not what an encoder writes', 'correctHorseBatteryStaple2correctHorseBattB='],
+    ['of 64 letters and digits', 'correctHorseBatteryStaple2'.repeat(3).slice(0, 64)],
+    ['of 43 characters of unpadded base64', KEY.slice(0, -1)],
+  ])('makes a passphrase %s costly to guess', async (_, passphrase) => {
+    const salt = randomBytes(16);
+    const expected = scryptSync(passphrase, salt, 32, { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 });
+    expect((await deriveKey(passphrase, salt)).equals(expected)).toBe(true);
   });
 
   it('written at once by several keeps whole, and the last one wins', async () => {

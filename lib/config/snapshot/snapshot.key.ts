@@ -7,7 +7,7 @@ const KEY_LENGTH = 32;
 const SCRYPT = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
 
 /** What a key may be, for errors. @internal */
-export const KEY_FORMS = `32 bytes in base64 or hex ("openssl rand -base64 32"), or a passphrase of at least ${SHORTEST_PASSPHRASE} characters`;
+export const KEY_FORMS = `32 bytes in base64 with its padding (44 characters) or hex ("openssl rand -base64 32"), or a passphrase of at least ${SHORTEST_PASSPHRASE} characters`;
 
 /** @internal */
 export function isKeyLongEnough(key: string): boolean {
@@ -33,8 +33,14 @@ function scryptOf(passphrase: string, salt: Buffer): Promise<Buffer> {
   });
 }
 
+/**
+ * Only what a generator of random bytes prints is taken for bytes: 64 hex digits, or base64 with its padding. A passphrase
+ * of as many letters and digits has far less than 32 bytes of randomness and needs the cost of scrypt.
+ */
 function randomBytesIn(secret: string): Buffer | undefined {
   if (/^[0-9a-f]{64}$/i.test(secret)) return Buffer.from(secret, 'hex');
-  // Node's decoder takes both alphabets.
-  return /^[A-Za-z0-9+/_-]{43}=?$/.test(secret) ? Buffer.from(secret, 'base64') : undefined;
+  if (!/^[A-Za-z0-9+/_-]{43}=$/.test(secret)) return undefined;
+  // Node's decoder takes both alphabets, and characters whose last bits are lost.
+  const bytes = Buffer.from(secret, 'base64');
+  return [bytes.toString('base64'), `${bytes.toString('base64url')}=`].includes(secret) ? bytes : undefined;
 }

@@ -14,8 +14,8 @@ export interface VaultSnapshotOptions {
   /** Where it is kept. The folder must exist; the file is replaced as a whole and only its owner can read it. */
   readonly file: string;
   /**
-   * 32 bytes in base64 or hex, or a passphrase of at least 20 characters. Asked at every write and read of the file; a
-   * function has 10 s.
+   * 32 bytes in base64 (44 characters, with the padding) or hex (64 characters); anything else is a passphrase of at least
+   * 20 characters, which is made costly to guess (scrypt). Asked at every write and read of the file; a function has 10 s.
    */
   readonly key: Credential;
   /** How old a snapshot the application may start on, in milliseconds. Default: 86 400 000 (a day). */
