@@ -1,3 +1,4 @@
+import { mayHoldInexactNumber } from './exact-numbers.js';
 import type { RawAnswer } from './exchange.js';
 import { Failure } from './failures/failure.js';
 import { isCutJson } from './json-cut.js';
@@ -21,7 +22,7 @@ export function readAnswer(
   const body = json ? parse(text) : undefined;
   const cut = json && body === undefined && !headers['content-encoding'] && isCut(text, status, request);
   const foreign = cut || (text !== '' && body === undefined);
-  if (wanted && !foreign) return { status, headers, body };
+  if (wanted && !foreign) return { status, headers, body, ...(json && mayHoldInexactNumber(text) && { text }) };
   const secrets = secretsSent(prepared);
   // A proxy may answer these in words of its own, and the status alone says enough.
   const plain = !wanted && (status >= 500 || status === 429);

@@ -31,10 +31,12 @@ export function badResponse(
   request: Pick<VaultRequest, 'operation' | 'path'>,
   why: string,
   advice = '',
+  reason?: string,
 ): VaultBadResponseError {
   const operation = request.operation ?? request.path;
   return new VaultBadResponseError(`Cannot ${operation}: ${why}.${advice && ` ${advice}`}`, {
     operation,
     path: request.path,
+    reason,
   });
 }

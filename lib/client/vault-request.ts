@@ -47,4 +47,6 @@ export interface VaultResponse<T = unknown> {
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed JSON; `undefined` when the answer has no body. */
   readonly body: T;
+  /** The JSON text, when it may hold a number that parsing alters: see `assertExactNumbers`. @internal */
+  readonly text?: string;
 }

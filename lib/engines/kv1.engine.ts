@@ -1,3 +1,4 @@
+import { assertExactNumbers } from '../client/exact-numbers.js';
 import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
 import { dataOf } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
@@ -24,10 +25,17 @@ export class Kv1Engine {
     this.#mount = encodeMount(mountPath);
   }
 
-  /** Reads a secret. Values keep their JSON types. @throws VaultNotFoundError */
+  /**
+   * Reads a secret. Values keep their JSON types.
+   *
+   * @throws VaultNotFoundError
+   * @throws VaultBadResponseError with the reason `inexact-number` for a number that JavaScript cannot hold
+   */
   async read<T = Record<string, unknown>>(secretPath: string, options?: VaultCallOptions): Promise<T> {
     const call = this.#call('GET', secretPath, options, 'read');
-    return dataOf(await this.client.request(call), call) as T;
+    const response = await this.client.request(call);
+    assertExactNumbers(response, ['data'], call);
+    return dataOf(response, call) as T;
   }
 
   /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */

@@ -43,7 +43,12 @@ export class Kv2Engine {
     this.#mount = encodeMount(mountPath);
   }
 
-  /** Reads the current version of a secret. Values keep their JSON types. */
+  /**
+   * Reads the current version of a secret. Values keep their JSON types.
+   *
+   * @throws VaultBadResponseError with the reason `inexact-number` for a number that JavaScript cannot hold, and with
+   *   `no-data` for a version that was written with `"data": null`
+   */
   read<T = Record<string, unknown>>(secretPath: string, options?: VaultCallOptions): Promise<Kv2Secret<T>> {
     return this.#read<T>(secretPath, undefined, options);
   }

@@ -1,3 +1,4 @@
+import { assertExactNumbers } from '../client/exact-numbers.js';
 import type { JsonObject } from '../client/response.js';
 import { badResponse, dataOf, isJsonObject } from '../client/response.js';
 import type { VaultRequest, VaultResponse } from '../client/vault-request.js';
@@ -10,8 +11,12 @@ const NOT_V2 = 'Is the mount a KV v2 engine ("bao secrets list -detailed")? For 
 /** @internal */
 export function parseSecret<T>(response: VaultResponse, call: Call): Kv2Secret<T> {
   const { data, metadata } = dataOf(response, call, NOT_V2);
+  if (data === null && isJsonObject(metadata)) {
+    throw badResponse(call, 'this version was written without data ("data": null)', 'Write a new version.', 'no-data');
+  }
   if (!isJsonObject(data) || !isJsonObject(metadata))
     throw badResponse(call, 'the answer has not the shape of a KV v2 secret', NOT_V2);
+  assertExactNumbers(response, ['data', 'data'], call);
   return { ...parseVersion(metadata, call), data: data as T, customMetadata: textPairs(metadata['custom_metadata']) };
 }
 

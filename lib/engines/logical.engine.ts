@@ -1,3 +1,4 @@
+import { assertExactNumbers } from '../client/exact-numbers.js';
 import { encodePath, withoutTrailingSlash } from '../client/path.js';
 import type { JsonObject } from '../client/response.js';
 import { isJsonObject } from '../client/response.js';
@@ -75,14 +76,16 @@ export class LogicalEngine {
     options: VaultLogicalOptions | undefined,
     body?: object,
   ): Promise<VaultSecret<T>> {
-    const { body: answer } = await this.client.request({
-      ...this.#call(method, path, verb, options),
+    const call = this.#call(method, path, verb, options);
+    const response = await this.client.request({
+      ...call,
       ...(options?.query && { query: options.query }),
       ...(options?.wrapTtl !== undefined && { wrapTtl: options.wrapTtl }),
       ...(options?.idempotent !== undefined && { idempotent: options.idempotent }),
       ...(body && { body }),
     });
-    return toSecret<T>(isJsonObject(answer) ? answer : {});
+    assertExactNumbers(response, ['data'], call);
+    return toSecret<T>(isJsonObject(response.body) ? response.body : {});
   }
 
   #call(

@@ -69,6 +69,17 @@ describe('what the command gets', () => {
     expect(nothing.stderr).toContain('Nothing to read');
   });
 
+  it('gives no number that JavaScript has rounded', async () => {
+    const headers = { 'x-vault-token': bench.server.rootToken };
+    const body = '{"data":{"CHAT_ID":-1001234567890123456}}';
+    await fetch(`${bench.server.endpoint}/v1/secret/data/chat`, { method: 'POST', headers, body });
+    const env = { VAULT_TOKEN: bench.server.rootToken };
+    const run = bench.run(['--sources', 'chat'], 'console.log(process.env.CHAT_ID)', env);
+    expect([await run.end(), run.stdout]).toEqual([1, '']);
+    expect(run.stderr).toContain('"CHAT_ID"');
+    expect(run.stderr).not.toContain('100123456789');
+  });
+
   it('hands its input on, keeps files while the command runs, and shows no value in the list of processes', async () => {
     await bench.write(
       'files.mjs',
