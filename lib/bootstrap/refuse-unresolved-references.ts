@@ -1,6 +1,7 @@
 import type { DiscoveryService } from '@nestjs/core';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { isStoreToken } from '../config/namespaces/feature.module.js';
+import { isLiteral } from '../config/references/reference.options.js';
 import { unresolvedReferences } from '../config/references/unresolved-references.js';
 import { shortList } from '../config/printable.js';
 import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
@@ -25,9 +26,8 @@ export function refuseUnresolvedReferences(
   const { references } = store.loader.plan;
   if (!references) return;
   const stores = discovery.getProviders().filter(({ token }) => isStoreToken(token));
-  const literal = references.literal.map((key) => `${key}.`);
   const isMeant = (path: readonly string[], text: string): boolean =>
-    literal.some((key) => `${path.join('.')}.`.startsWith(key)) ||
+    isLiteral(references, path) ||
     // What a VaultModule has put there has been resolved, or is the value of a secret and no reference at all.
     stores.some(({ instance }) => (instance as ConfigurationStore).holds(path, text));
   const found = unresolvedReferences(host, (path, text) => path[0] === VALIDATED_ENVIRONMENT || isMeant(path, text));

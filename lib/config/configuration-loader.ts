@@ -14,6 +14,7 @@ import type { SecretReads } from './sources/read-secrets.js';
 import { addressId, readSecrets } from './sources/read-secrets.js';
 import { followReferences } from './references/follow-references.js';
 import { addressesOf, referencesIn, referencesInVariables } from './references/plan-references.js';
+import { isLiteral } from './references/reference.options.js';
 import { describeReferences } from './references/reference-failures.js';
 import { ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
@@ -146,9 +147,13 @@ export class ConfigurationLoader {
   ) {
     const unread = await Promise.all(layer.sources.map((source) => this.#failureOf(source, reads, limits)));
     const failed = unread.filter((error) => error !== undefined);
-    const resolve = (value: unknown, name: string) => resolver?.resolveDeep(value, name, true).value;
+    const { references } = this.plan;
+    const resolve = (value: unknown, name: string, paths: readonly (readonly string[])[]) =>
+      references && paths.some((path) => isLiteral(references, path))
+        ? value
+        : resolver?.resolveDeep(value, name).value;
     const { folder } = this.plan.files;
-    const assembled = this.plan.references?.inSecrets
+    const assembled = references?.inSecrets
       ? assembleLayer(layer, reads, folder, resolve)
       : assembleLayer(layer, reads, folder);
     const failures = [...failed, ...assembled.failures];

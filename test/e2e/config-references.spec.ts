@@ -252,6 +252,49 @@ describe('references in the environment', () => {
     expect((await boot({ references: { literal: [name] } })).get(name)).toBe(text);
   });
 
+  it.each([
+    'vault:secret/data/other?changeme',
+    'vault:secret/data/other?changeme#value',
+    'vault:secret/data/Test Problem#KEY',
+    'vault:secret/data/other #value',
+    'vault: secret/data/other#value',
+    'vault:other#value',
+    'vault:secret\\data\\other#value',
+    'vault:secret/data/other/value',
+    'vault:secret/data/other#value#0',
+    'vault:secret/data/other#value#latest',
+    'x${vault:secret/data/other#value',
+    '${vault:secret/data/Test Problem#KEY}',
+    'VAULT:SECRET/DATA/OTHER#VALUE',
+    'vault:secret/data/other#${.value | toUpper}',
+  ])('of this form stop the boot, in variables and in config.load: %s', async (text) => {
+    await server.seed({ 'secret/Test Problem': { KEY: 'v' } });
+    const load = [() => ({ smtp: { passwords: [text] } })];
+    process.env['DB_PASSWORD'] = text;
+    const error = await failure({ load });
+    expect(error).toMatchObject({ code: 'VAULT_CONFIGURATION' });
+    expect(error.message).toMatch(/1\. DB_PASSWORD refers to .*\n {2}2\. "smtp" of config\.load\[0\] refers to /);
+    expect(renderError(error)).not.toContain('changeme');
+    expect((await boot({ references: { literal: ['DB_PASSWORD'] } })).get('DB_PASSWORD')).toBe(text);
+    expect(asked).toEqual([]);
+  });
+
+  it('take encoded characters, and leave alone what only looks similar', async () => {
+    await server.seed({ 'secret/Test Problem': { 'a key': 'v', '100%': 'w' } });
+    Object.assign(process.env, {
+      ENCODED: '${vault:secret/data/Test%20Problem#a%20key}!',
+      PERCENT: 'vault:secret/Test%20Problem#100%25',
+      HOST: 'vault:8200',
+      CIPHERTEXT: 'vault:v1:cGxhaW4/dGV4dA==',
+      npm_lifecycle_event: 'vault:dev',
+    });
+    const config = await boot();
+    expect([config.get('ENCODED'), config.get('PERCENT')]).toEqual(['v!', 'w']);
+    expect(config.get('HOST')).toBe('vault:8200');
+    expect(config.get('CIPHERTEXT')).toBe('vault:v1:cGxhaW4/dGV4dA==');
+    expect(config.get('npm_lifecycle_event')).toBe('vault:dev');
+  });
+
   it('of a version that is gone for good say which other one to take', async () => {
     await server.seed({ 'secret/versions': { k: 1 } });
     await server.seed({ 'secret/versions': { k: 2 } });

@@ -4,6 +4,7 @@ import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import type { ConfigLayer } from '../config-layer.js';
 import { fileEntries } from '../files/file-entries.js';
+import type { MappedKey } from './key-mapping.js';
 import { mapKeys } from './key-mapping.js';
 import { put } from './merge-entries.js';
 import type { SecretReads } from '../sources/read-secrets.js';
@@ -27,6 +28,9 @@ export interface AssembledLayer {
   readonly failures: readonly VaultError[];
 }
 
+/** Gives a value with the references in it resolved: its name for errors, and where it goes. */
+type ResolveValue = (value: unknown, name: string, paths: readonly (readonly string[])[]) => unknown;
+
 /**
  * Puts a layer together from what was read: later sources win, key by key. A value is replaced as a whole, objects
  * included; only the containers that `as` makes are merged. Sources that could not be read are passed over: whether that
@@ -40,7 +44,7 @@ export function assembleLayer(
   { path, sources }: ConfigLayer,
   reads: SecretReads,
   folder: string,
-  resolve?: (value: unknown, name: string) => unknown,
+  resolve?: ResolveValue,
 ): AssembledLayer {
   const entries = new Map<string, ConfigEntry>();
   const failures: VaultError[] = [];
@@ -73,12 +77,14 @@ export function assembleLayer(
 function resolved(
   { secretPath, files = [] }: ResolvedSource,
   data: JsonObject,
-  keys: readonly { readonly key: string }[],
-  resolve: (value: unknown, name: string) => unknown,
+  keys: readonly MappedKey[],
+  resolve: ResolveValue,
 ): JsonObject {
   const taken = new Set([...keys, ...files].map(({ key }) => key).filter((key) => Object.hasOwn(data, key)));
+  const paths = new Map<string, (readonly string[])[]>();
+  for (const { key, path } of keys) paths.set(key, [...(paths.get(key) ?? []), path]);
   const nameOf = (key: string) => `the key ${JSON.stringify(key)} of secret "${secretPath}"`;
-  return Object.fromEntries([...taken].map((key) => [key, resolve(data[key], nameOf(key))]));
+  return Object.fromEntries([...taken].map((key) => [key, resolve(data[key], nameOf(key), paths.get(key) ?? [])]));
 }
 
 function refusalOf({ mountPath, secretPath }: ResolvedSource, data: JsonObject): VaultError | undefined {

@@ -3,9 +3,10 @@ import type { ConfigPlan } from '../config-layer.js';
 import { textsIn } from '../plain.js';
 import type { SecretAddress } from '../sources/read-secrets.js';
 import type { ReferenceRules } from './reference.options.js';
+import { isLiteral } from './reference.options.js';
 import { addressOf } from './reference-address.js';
 import type { ReferenceText } from './reference-syntax.js';
-import { parseFlawedReference, parseReferences } from './reference-syntax.js';
+import { parseReferences } from './reference-syntax.js';
 
 /** Variables of the environment with references in them, by name. @internal */
 export function referencesInVariables({
@@ -15,8 +16,8 @@ export function referencesInVariables({
   const found = new Map<string, ReferenceText>();
   if (!references) return found;
   for (const [name, text] of Object.entries(environment)) {
-    if (text === undefined || references.literal.includes(name)) continue;
-    const parts = parseReferences(text) ?? parseFlawedReference(text);
+    if (text === undefined || isLiteral(references, [name])) continue;
+    const parts = parseReferences(text);
     if (parts) found.set(name, parts);
   }
   return found;

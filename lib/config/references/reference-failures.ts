@@ -3,7 +3,7 @@ import { VaultInvalidOptionError } from '../../errors/index.js';
 import { shortList } from '../printable.js';
 import type { SecretAddress } from '../sources/read-secrets.js';
 import { addressId } from '../sources/read-secrets.js';
-import type { VaultReference } from './reference-syntax.js';
+import type { ReferenceFlaw, VaultReference } from './reference-syntax.js';
 
 /** A reference that cannot be resolved: the secret could not be read, or what was read does not do. @internal */
 export type ReferenceFailure = { readonly name: string; readonly reference: VaultReference } & (
@@ -47,4 +47,50 @@ export async function describeReferences(
     return new Same(`${shortList(names, MOST_NAMED)}: ${message}`, details);
   });
   return [...errors, ...(await Promise.all(explained))];
+}
+
+const NOTATION = 'The notation is vault:mount/path#key, then "#" and a version from 1, or "?" and a default';
+
+/** What is wrong with a reference, as the end of a sentence that begins with "which". @internal */
+export function describeFlaw({ text, part = '' }: VaultReference, flaw: ReferenceFlaw): string {
+  const slip = (what: string) => `does not follow the notation: ${what}. ${NOTATION}`;
+  switch (flaw) {
+    case 'cut':
+      return `names no key of the secret. ${part === '' ? '' : `If its last part is the key, write vault:${part}. `}Without quotes, parsers of .env take "#" for a comment: put the text in quotes`;
+    case 'braces':
+      return 'has braces in its default, so that its end cannot be known. Only the reference itself can stand in "${…}": move the default, or the reference in it, to a variable of its own';
+    case 'chained':
+      return 'has another reference as its default, which would stay text. Give a plain text as default';
+    case 'wrapped':
+      return 'has quotes or spaces around it that belong to the text ("docker run --env-file" keeps quotes, and files end in a line break). Remove them';
+    case 'case':
+      return 'is not written in lower case ("vault:"). Mounts, paths and keys depend on case: write the reference as it is, and change the case of the value instead';
+    case 'escaped':
+      return 'has a backslash before "${", which would stay in the text. Remove it';
+    case 'unclosed':
+      return 'has no "}" at its end. Add it behind the key, the version or the default';
+    case 'template':
+      return 'has a template of Bank-Vaults behind "#", which is not supported. Name a key, and change its value in "config.load" or a schema';
+    case 'default':
+      return `has a default ("?"), but no key before it. Write ${text}#KEY?default`;
+    case 'backslash':
+      return slip('its path has a backslash. Write "/"');
+    case 'space':
+      if (part !== '') return slip(`there is white space next to "${part}". Remove it`);
+      return slip('its path has a space. Write it as "%20"');
+    case 'slash':
+      return slip('its path has a slash too many');
+    case 'mount':
+      return slip('its path has no mount. Write vault:MOUNT/… with the name of the mount, such as "secret"');
+    case 'percent':
+      return slip('"%" begins an encoded character, such as "%20" for a space. Write the sign itself as "%25"');
+    case 'key':
+      return slip(part === '' ? 'there is no key behind "#"' : `the key "${part}" has spaces, quotes, braces, "$" or backslashes. Write them as "%20" and the like`); // prettier-ignore
+    case 'version':
+      return slip(`the version "${part}" is not a whole number from 1. Correct it, or leave it out for the latest`);
+    case 'ambiguous':
+      return `may be part of a longer text, so that "?" may not begin a default. Write the reference in "\${…}" there; or, in its key, "%40" for "@" and the like`;
+    case 'notation':
+      return slip('correct it');
+  }
 }

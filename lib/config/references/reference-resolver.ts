@@ -6,8 +6,9 @@ import { reservedKeyIn } from '../reserved-keys.js';
 import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';
 import type { ReferenceFailure } from './reference-failures.js';
-import type { ReferenceFlaw, ReferenceText, VaultReference } from './reference-syntax.js';
-import { parseFlawedReference, parseReferences } from './reference-syntax.js';
+import { describeFlaw } from './reference-failures.js';
+import type { ReferenceText, VaultReference } from './reference-syntax.js';
+import { parseReferences } from './reference-syntax.js';
 
 /** A chain of references in secrets that is longer is taken for an attack, and so is a text that grows beyond this. */
 export const LONGEST_CHAIN = 16;
@@ -52,19 +53,15 @@ export class ReferenceResolver {
     return this.#resolve(parts, { name, chain: [] });
   }
 
-  /**
-   * A copy of a value with every reference in it resolved; `found` is the first of them.
-   *
-   * @param inSecret whether it is the value of a secret: a text there that is no reference is meant as it is
-   */
-  resolveDeep(value: unknown, name: string, inSecret = false): ResolvedReference {
-    return this.#deep(value, { name, chain: [] }, inSecret);
+  /** A copy of a value with every reference in it resolved; `found` is the first of them. */
+  resolveDeep(value: unknown, name: string): ResolvedReference {
+    return this.#deep(value, { name, chain: [] });
   }
 
-  #deep(value: unknown, holder: Holder, inSecret: boolean): ResolvedReference {
+  #deep(value: unknown, holder: Holder): ResolvedReference {
     let found: FoundSecret | undefined;
     const copy = copyPlain(value, (text) => {
-      const parts = parseReferences(text) ?? (inSecret ? undefined : parseFlawedReference(text));
+      const parts = parseReferences(text);
       if (!parts) return text;
       const resolved = this.#resolve(parts, holder);
       found ??= resolved?.found;
@@ -98,7 +95,7 @@ export class ReferenceResolver {
   }
 
   #lookUp(reference: VaultReference, holder: Holder): ResolvedReference | undefined {
-    if (reference.flaw) return this.#fail(holder, reference, FLAWS[reference.flaw]);
+    if (reference.flaw) return this.#fail(holder, reference, describeFlaw(reference, reference.flaw));
     let address: SecretAddress;
     try {
       address = addressOf(reference, this.#rules.mounts);
@@ -153,7 +150,7 @@ export class ReferenceResolver {
     }
     if (next.length > LONGEST_CHAIN) return this.#fail({ name }, reference, TOO_LONG);
     const failed = this.failures.length;
-    const resolved = this.#deep(value, { name, chain: next }, true);
+    const resolved = this.#deep(value, { name, chain: next });
     const result = this.failures.length > failed ? undefined : { value: resolved.value, found };
     this.#followed.set(id, result);
     return result;
@@ -166,13 +163,3 @@ export class ReferenceResolver {
 }
 
 const TOO_LONG = `is the end of a chain of more than ${LONGEST_CHAIN} references, which is not followed. Shorten it in Vault`;
-
-const FLAWS: Readonly<Record<ReferenceFlaw, string>> = {
-  cut: 'names no key of the secret. Without quotes, parsers of .env take "#" for a comment: put the text in quotes',
-  open: 'has braces in its default, so that nobody can know where it ends. Only the reference itself can stand in "${…}": take the default, or the reference in it, to a variable of its own',
-  chained: 'has another reference as its default, which nobody would resolve. Give a plain text as default',
-  wrapped:
-    'has quotes or spaces around it that belong to the text ("docker run --env-file" keeps quotes, and files end in a line break). Take them away',
-  malformed:
-    'does not follow the notation: vault:mount/path#key, then "#" and a version from 1, or "?" and a default, if wanted; without spaces. Correct it',
-};

@@ -1,15 +1,40 @@
 /**
- * Why a text that is meant as a reference cannot be resolved:
+ * What is wrong with a text that has the form of a reference and cannot be resolved.
  *
- * - `cut`: a parser of `.env` has taken its `#` for the start of a comment
- * - `open`: there are braces in the default of one in a longer text, whose end cannot be known
+ * - `wrapped`: quotes, spaces or other characters around it
+ * - `case`: not in lower case
+ * - `escaped`: a backslash before `${`
+ * - `unclosed`: no closing brace
+ * - `braces`: braces in the default of one in a longer text, whose end cannot be known
  * - `chained`: its default is a reference itself
- * - `wrapped`: there are quotes or spaces around it
- * - `malformed`: what stands behind the path does not follow the notation
+ * - `template`: a template of Bank-Vaults behind `#`
+ * - `default`: a default, and no key before it
+ * - `cut`: no key; a parser of `.env` takes `#` for the start of a comment
+ * - `backslash`, `space`, `slash`, `mount`, `percent`, `key`, `version`: this part of it
+ * - `ambiguous`: what looks like a default may be the rest of a longer text
+ * - `notation`: anything else
  *
  * @internal
  */
-export type ReferenceFlaw = 'cut' | 'open' | 'chained' | 'wrapped' | 'malformed';
+export type ReferenceFlaw =
+  | 'wrapped'
+  | 'case'
+  | 'escaped'
+  | 'unclosed'
+  | 'braces'
+  | 'chained'
+  | 'template'
+  | 'default'
+  | 'cut'
+  | 'backslash'
+  | 'space'
+  | 'slash'
+  | 'mount'
+  | 'percent'
+  | 'key'
+  | 'version'
+  | 'ambiguous'
+  | 'notation';
 
 /**
  * A reference to a key of a secret, in Bank-Vaults' notation: `vault:secret/data/my-app/db#password`, with a version
@@ -18,88 +43,165 @@ export type ReferenceFlaw = 'cut' | 'open' | 'chained' | 'wrapped' | 'malformed'
  * @internal
  */
 export interface VaultReference {
-  /** As written, without the default, which may be a secret. */
+  /** As written, without the default, which may be a secret; of one with a flaw only what can be shown. */
   readonly text: string;
-  /** Mount and path, not told apart yet. */
+  /** Mount and path, not told apart yet, percent-decoded. */
   readonly path: string;
+  /** Percent-decoded. */
   readonly key: string;
   readonly version?: number;
   /** What stands in when the secret or the key does not exist. */
   readonly fallback?: string;
   readonly flaw?: ReferenceFlaw;
+  /** The part that is wrong, where it can be shown. */
+  readonly part?: string;
 }
 
 /** A text with references in it; a reference that is the whole text is the only part. @internal */
 export type ReferenceText = readonly (string | VaultReference)[];
 
-// No part can match what ends it, so that the time is linear whatever is matched against.
-const SEGMENT = '[^\\s#?${}/]+';
-// Without a colon in the first segment: `vault:v1:…` is a ciphertext of Transit.
-const PATH = `[^\\s#?\${}/:]+(?:/${SEGMENT})+`;
-const REFERENCE = `(?<text>vault:(?<path>${PATH})#(?<key>[^\\s#?\${}]+)(?:#(?<version>\\d{1,15}))?)`;
-const WHOLE = new RegExp(`^${REFERENCE}(?:\\?(?<fallback>[^]*))?$`);
-const INLINE = new RegExp(`\\$\\{${REFERENCE}(?:\\?(?<fallback>[^{}]*))?\\}`, 'g');
-const OPEN = new RegExp(`\\$\\{${REFERENCE}\\?[^{}]*\\{`);
-const CHAINED = new RegExp(`(?:^|\\$\\{)vault:${PATH}#[^\\s#?\${}]`);
-const CUT = new RegExp(`(?:^|\\$\\{)(?<text>vault:(?<path>${PATH}))$`);
-// Behind "#${" stands a template of Bank-Vaults.
-const MALFORMED = new RegExp(`^(?<text>vault:(?<path>/?[^\\s#?\${}/:]+(?:/+${SEGMENT})+))#(?!\\$\\{)`);
+/** What gets before a reference by mistake: white space, invisible characters, quotes, backslashes. */
+const LEAD = '[\\s\\p{Cc}\\p{Cf}"\'`\\\\\\p{Pi}\\p{Pf}„‚]*';
+/** Addresses (`vault://host`), ciphertexts of Transit (`vault:v1:…`), a host and its port (`vault:8200`). */
+const EXEMPT = '//|v\\d+:|\\d{1,5}$';
+const BEGINNING = new RegExp(`^${LEAD}vault:(?!${EXEMPT})`, 'iu');
+/** Longer parts of a text are cut in errors. */
+const MAX_SHOWN = 120;
+const INSIDE = /\$\{\s*vault:/i;
 
 /**
- * The references in a text; `undefined` when there is none. What does not follow the notation to the letter is text.
+ * Whether a text is a reference or can only have been meant as one: it begins with `vault:`, also behind white space and
+ * quotes and in any letter case, or contains `${vault:`. Exempt are `vault://…`, ciphertexts such as `vault:v1:…`, and a
+ * host with its port, such as `vault:8200`. Every such text is resolved or stops the boot, unless its key is in
+ * `references.literal`.
+ * @internal
+ */
+export function hasReferenceForm(text: string): boolean {
+  return BEGINNING.test(text) || INSIDE.test(text);
+}
+
+// No part can match what ends it, so that the time is linear whatever is matched against.
+const SEGMENT = '[^\\s#?${}/\\\\"\'`]+';
+const PATH = `[^\\s#?\${}/:\\\\"'\`]+(?:/${SEGMENT})+`;
+const REFERENCE = `(?<text>vault:(?<path>${PATH})#(?<key>[^\\s#?\${}\\\\"'\`]+)(?:#(?<version>[1-9]\\d{0,14}))?)`;
+const WHOLE = new RegExp(`^${REFERENCE}(?:\\?(?<fallback>[^]*))?$`);
+const INLINE = new RegExp(`\\$\\{${REFERENCE}(?:\\?(?<fallback>[^{}]*))?\\}`, 'y');
+/** With these alone it is certain that a key ends at the "?" of the default, and not the address that it is part of. */
+const PLAIN_KEY = /^[\p{L}\p{N}_.%-]+$/u;
+
+/**
+ * A text with references in it, taken apart: `undefined` when it has not the form of a reference. What cannot be resolved
+ * is one reference with a flaw.
  * @internal
  */
 export function parseReferences(text: string): ReferenceText | undefined {
-  if (!text.includes('vault:')) return undefined;
+  // Most texts are none, and some are long.
+  if (BEGINNING.test(text)) return [parseWhole(text)];
+  return INSIDE.test(text) ? parseInside(text) : undefined;
+}
+
+function parseWhole(text: string): VaultReference {
   const whole = WHOLE.exec(text);
-  if (whole) {
-    const reference = referenceOf(whole.groups);
-    return [CHAINED.test(reference.fallback ?? '') ? { ...reference, flaw: 'chained' } : reference];
-  }
-  const open = OPEN.exec(text);
-  if (open) return [{ ...referenceOf(open.groups), flaw: 'open' }];
+  if (whole) return referenceOf(whole.groups);
+  const bare = unwrapped(text);
+  const inner = WHOLE.exec(bare);
+  if (inner) return { ...referenceOf(inner.groups), flaw: 'wrapped' };
+  const flawed = explainFlaw(bare.slice('vault:'.length));
+  return bare.startsWith('vault:') ? flawed : { ...flawed, flaw: 'case' };
+}
+
+function parseInside(text: string): ReferenceText {
   const parts: (string | VaultReference)[] = [];
   let end = 0;
-  for (const match of text.matchAll(INLINE)) {
-    if (match.index > end) parts.push(text.slice(end, match.index));
-    parts.push(referenceOf(match.groups));
-    end = match.index + match[0].length;
+  for (const { index, 0: opening } of text.matchAll(new RegExp(INSIDE, 'gi'))) {
+    INLINE.lastIndex = index;
+    const match = INLINE.exec(text);
+    const reference = match ? referenceOf(match.groups) : flawInside(text.slice(index + opening.length), opening);
+    if (reference.flaw) return [reference];
+    if (text[index - 1] === '\\') return [{ ...reference, flaw: 'escaped' }];
+    if (index > end) parts.push(text.slice(end, index));
+    parts.push(reference);
+    end = INLINE.lastIndex;
   }
-  if (end === 0) return undefined;
   if (end < text.length) parts.push(text.slice(end));
   return parts;
 }
 
-/**
- * What is no reference, but can only have been meant as one: whoever reads it would take it for the password. The key may
- * be empty.
- * @internal
- */
-export function parseFlawedReference(text: string): ReferenceText | undefined {
-  if (!text.includes('vault:')) return undefined;
-  const cut = CUT.exec(text);
-  if (cut) return [{ ...referenceOf(cut.groups), flaw: 'cut' }];
-  const wrapped = WHOLE.exec(unwrapped(text));
-  if (wrapped) return [{ ...referenceOf(wrapped.groups), flaw: 'wrapped' }];
-  const malformed = MALFORMED.exec(text);
-  return malformed ? [{ ...referenceOf(malformed.groups), flaw: 'malformed' }] : undefined;
+/** @param rest what stands behind `${vault:` */
+function flawInside(rest: string, opening: string): VaultReference {
+  const end = /[{}]/.exec(rest);
+  const body = end ? rest.slice(0, end.index) : rest;
+  const flawed = explainFlaw(body);
+  if (!opening.endsWith('vault:')) return { ...flawed, flaw: 'case' };
+  if (opening !== '${vault:') return { ...flawed, flaw: 'space', part: '${' };
+  if (end?.[0] === '}' || body.endsWith('#$')) return flawed;
+  const [head = ''] = body.split('?');
+  // A parser of .env takes the brace away together with the key.
+  if (!end && !body.includes('#') && head === body) return { ...explainFlaw(''), text: flawed.text };
+  return { ...flawed, text: `vault:${shown(head)}`, flaw: end && head !== body ? 'braces' : 'unclosed' };
 }
 
-/** Without the spaces around it, and the quotes. */
+/**
+ * What is wrong with a reference that does not follow the notation.
+ *
+ * @param body what stands behind `vault:`
+ */
+function explainFlaw(body: string): VaultReference {
+  const question = body.indexOf('?');
+  const head = question < 0 ? body : body.slice(0, question);
+  const [path = '', key, version, ...others] = head.split('#');
+  const flawed = (flaw: ReferenceFlaw, part?: string, text = path): VaultReference => ({
+    text: `vault:${shown(/[/#]/.test(head) ? text : '')}`,
+    path: '',
+    key: '',
+    flaw,
+    ...(part !== undefined && { part: shown(part) }),
+  });
+  if (/^\s/.test(path)) return { ...flawed('space', undefined, path.trimStart()), part: 'vault:' };
+  if (path.includes('\\')) return flawed('backslash');
+  if (key === undefined && question >= 0) return flawed('default');
+  if (key === undefined) return flawed('cut', /\/.*\//.test(path) ? path.replace(/\/([^/]*)$/, '#$1') : undefined);
+  if (key.startsWith('$')) return flawed('template');
+  if (/\s$/.test(path)) return flawed('space', '#');
+  if (/\s/.test(path)) return flawed('space');
+  if (!path.includes('/')) return flawed('mount', undefined, head);
+  if (/^\/|\/\/|\/$/.test(path)) return flawed('slash');
+  if (key === '' || /[\s${}\\"'`]/.test(key)) return flawed('key', key);
+  if (version !== undefined) return flawed('version', [version, ...others].join('#'));
+  return flawed('notation');
+}
+
+/** A part of a reference for an error. What stands behind it in a longer text may be a password. */
+function shown(part: string): string {
+  const [head = ''] = /^[^\s\p{Cc}\p{Cf}@:,;&"'`{}]*/u.exec(part) ?? [];
+  return head.length === part.length && part.length <= MAX_SHOWN ? part : `${head.slice(0, MAX_SHOWN)}…`;
+}
+
+const AROUND = new RegExp(`^${LEAD}`, 'u');
+
+/** Without what stands around it. */
 function unwrapped(text: string): string {
-  const bare = text.trim();
-  const quote = bare.charAt(0);
-  return bare.length > 1 && `"'\``.includes(quote) && bare.endsWith(quote) ? bare.slice(1, -1).trim() : bare;
+  const [lead = ''] = AROUND.exec(text) ?? [];
+  let end = text.length;
+  while (end > lead.length && AROUND.exec(text.charAt(end - 1))?.[0] !== '') end -= 1;
+  return text.slice(lead.length, end);
 }
 
 function referenceOf(groups: Readonly<Record<string, string | undefined>> = {}): VaultReference {
   const { text = '', path = '', key = '', version, fallback } = groups;
-  return {
-    text,
-    path,
-    key,
-    // As in Vault's API, version 0 is the current one.
-    ...(version !== undefined && Number(version) > 0 && { version: Number(version) }),
-    ...(fallback !== undefined && { fallback }),
-  };
+  const named = { text, path, key };
+  const isPlain = fallback === undefined || PLAIN_KEY.test(key);
+  if (!isPlain) return { ...named, flaw: 'ambiguous', part: shown(key) };
+  if (fallback !== undefined && hasReferenceForm(fallback)) return { ...named, flaw: 'chained' };
+  try {
+    return {
+      text,
+      path: decodeURIComponent(path),
+      key: decodeURIComponent(key),
+      ...(version !== undefined && { version: Number(version) }),
+      ...(fallback !== undefined && { fallback }),
+    };
+  } catch {
+    return { ...named, flaw: 'percent' };
+  }
 }

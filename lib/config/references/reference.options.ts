@@ -31,6 +31,14 @@ export interface ReferenceRules {
   readonly literal: readonly string[];
 }
 
+/** Variables that package managers and shells set: names of scripts (`npm run vault:dev`) and code. */
+const FOREIGN = /^(npm_|BASH_FUNC_)/;
+
+/** Whether texts with this key, or below it, are meant as they are. @internal */
+export function isLiteral({ literal }: Pick<ReferenceRules, 'literal'>, path: readonly string[]): boolean {
+  return FOREIGN.test(path[0] ?? '') || literal.some((key) => `${path.join('.')}.`.startsWith(`${key}.`));
+}
+
 const OPTION = 'config.references';
 
 const SHAPE = {

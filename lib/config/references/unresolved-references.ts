@@ -1,5 +1,5 @@
 import { isProxy } from 'node:util/types';
-import { parseFlawedReference, parseReferences } from './reference-syntax.js';
+import { hasReferenceForm } from './reference-syntax.js';
 
 /** An object that is still to be looked through, and the way to it. */
 interface Container {
@@ -32,7 +32,7 @@ export function unresolvedReferences(
       if (left-- === 0) return found;
       const value: unknown = Object.getOwnPropertyDescriptor(container.object, key)?.value;
       if (typeof value === 'string') {
-        if (!parseReferences(value) && !parseFlawedReference(value)) continue;
+        if (!hasReferenceForm(value)) continue;
         const path = pathTo(container, key);
         if (!accept(path, value)) found.push(path);
       } else if (typeof value === 'object' && value !== null && !seen.has(value) && isOpen(value)) {
