@@ -1,9 +1,31 @@
 /** So many things are written out in one line of the log. */
 const MOST_NAMED = 20;
 
-/** A key as text for people. Who writes secrets must not be able to write lines of the log. @internal */
-export function printable(key: string): string {
-  return /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
+/** Longer names are cut: a secret may have a key of a megabyte. */
+const MAX_NAME_LENGTH = 200;
+/** Control and formatting characters, line separators and lone surrogates: what a terminal obeys instead of showing. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/**
+ * A name from outside (a key, a path, a variable, a class) as text for logs and messages: as it is when it is plain, else
+ * in quotes with every control and formatting character escaped. The author of a secret must not be able to write lines
+ * of the log or to control a terminal.
+ * @internal
+ */
+export function printable(name: string): string {
+  return /^[\w.-]+$/.test(name) && name.length <= MAX_NAME_LENGTH ? name : quoted(name);
+}
+
+/** The same, always in quotes. @internal */
+export function quoted(name: string): string {
+  const cut = name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
+  return JSON.stringify(cut).replace(UNPRINTABLE, escaped);
+}
+
+function escaped(character: string): string {
+  return [...Array(character.length).keys()]
+    .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+    .join('');
 }
 
 /** The first of them; the others are counted. @internal */

@@ -4,8 +4,10 @@ import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError, VaultNotFoundError } from '../../errors/index.js';
 import type { ConfigEntry } from '../configuration.js';
 import { entryId } from '../configuration.js';
+import { inOrderOfDots, pathOfName } from './dotted-names.js';
 import { camelCase } from './key-case.js';
 import { isKeyPath, isReservedKey } from '../reserved-keys.js';
+import { quoted } from '../printable.js';
 import type { ResolvedSource } from '../sources/vault-source.js';
 
 /** A key of a secret and the names it goes by, containers first. @internal */
@@ -34,10 +36,11 @@ export function mapKeys(
   const { map, keys, prefix, nest } = source;
   // Nothing is renamed, so nothing can be missing or collide.
   if (map === undefined && keys === undefined && prefix === undefined && nest === undefined) {
-    return { keys: Object.keys(secret.data).map((key) => ({ key, path: placeOf(containers, [key]) })), failures };
+    const names = inOrderOfDots(Object.keys(secret.data));
+    return { keys: names.map((key) => ({ key, path: placeOf(containers, [key]) })), failures };
   }
   const named = typeof map === 'object' ? Object.keys(map) : [];
-  for (const key of new Set([...(keys ?? Object.keys(secret.data)), ...named])) {
+  for (const key of inOrderOfDots([...new Set([...(keys ?? Object.keys(secret.data)), ...named])])) {
     if (!Object.hasOwn(secret.data, key)) {
       failures.push(missingKey(source, secret, key, keys?.includes(key) ? 'keys' : 'map'));
       continue;
@@ -58,6 +61,9 @@ export function mapKeys(
       const other = places.get(entryId(path.slice(0, length)));
       if (other) failures.push(collision(source, other.key, key, other.path));
     }
+    const way = containers.length === 0 && path.length === 1 ? pathOfName(path[0]) : path;
+    const other = way.length > 1 ? places.get(entryId(way)) : undefined;
+    if (other && other.key !== key) failures.push(collision(source, other.key, key, way));
   }
   return { keys: [...places.values()], failures };
 }
@@ -76,7 +82,7 @@ function namesOf(source: ResolvedSource, key: string): readonly string[] | Vault
     if (typeof name === 'string' && isKeyPath(name)) return name.split('.');
     return refusal(
       source,
-      `"map" gives no usable name for the key ${JSON.stringify(key)}: it must return a name such as "DB_PASSWORD" or "database.password", or undefined.`,
+      `"map" gives no usable name for the key ${quoted(key)}: it must return a name such as "DB_PASSWORD" or "database.password", or undefined.`,
     );
   }
   if (map !== undefined && Object.hasOwn(map, key)) return (map[key] as string).split('.');
@@ -85,10 +91,7 @@ function namesOf(source: ResolvedSource, key: string): readonly string[] | Vault
   const flat = parts.length === 1 || parts.length > DEEPEST || parts.includes('');
   const names = flat ? [name] : parts.map(camelCase);
   return names.some(isReservedKey)
-    ? refusal(
-        source,
-        `the key ${JSON.stringify(key)} would get a name that no configuration may have. Rename it with "map".`,
-      )
+    ? refusal(source, `the key ${quoted(key)} would get a name that no configuration may have. Rename it with "map".`)
     : names;
 }
 
@@ -110,7 +113,7 @@ export function missingKey(
 ): VaultError {
   const { mountPath, secretPath } = source;
   return new VaultNotFoundError(
-    `Secret "${secretPath}" in mount "${mountPath}" (version ${version}) has no key "${key}". Add it, or take it out of "${option}".`,
+    `Secret "${secretPath}" in mount "${mountPath}" (version ${version}) has no key ${quoted(key)}. Add it, or take it out of "${option}".`,
     { path: `${mountPath}/data/${secretPath}`, mountPath },
   );
 }
@@ -125,7 +128,7 @@ export function collision(
 ): VaultError {
   return refusal(
     source,
-    `the keys ${JSON.stringify(first)} and ${JSON.stringify(second)} both lead to "${path.join('.')}". Rename one with "${option}", or leave it out.`,
+    `the keys ${quoted(first)} and ${quoted(second)} both lead to ${quoted(path.join('.'))}. Rename one with "${option}", or leave it out.`,
   );
 }
 

@@ -3,7 +3,12 @@ import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigLayer } from '../config-layer.js';
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId } from '../configuration.js';
+import { placeOfOrigin } from '../origins/describe-origin.js';
+import { plainAt } from '../plain.js';
+import { quoted } from '../printable.js';
 import { containersOf } from './settle.js';
+
+type Assembled = { readonly layer: ConfigLayer; readonly entries: ConfigEntries };
 
 /** Namespaces in whose place, or around it, stands a value of somebody else. @internal */
 export function hiddenNamespaces(
@@ -14,14 +19,48 @@ export function hiddenNamespaces(
     for (let length = layer.namespace ? layer.path.length : 0; length > 0; length--) {
       const hider = settled.get(entryId(layer.path.slice(0, length)));
       if (!hider) continue;
-      const { mountPath, secretPath, variable } = hider.origin;
-      const whose =
-        secretPath === '' ? (variable ?? '"config.load"') : `secret "${secretPath}" in mount "${mountPath}"`;
-      const message = `${layer.option} has no place: ${whose} has a value called "${hider.path.join('.')}" there. Rename that with "map", or list the namespace after it.`;
+      const message = `${layer.option} has no place: ${placeOfOrigin(hider.origin)} has a value called ${quoted(hider.path.join('.'))} there. Rename that with "map", or list the namespace after it.`;
       return [{ layer, error: new VaultInvalidOptionError(message) }];
     }
     return [];
   });
+}
+
+/**
+ * Namespaces that have a schema and a value that has not been through it, because it came to its place from another source.
+ * What a factory makes beside the values of a namespace is the application's own and stays.
+ *
+ * @param made what factories have made
+ * @internal
+ */
+export function bypassedNamespaces(
+  assembled: readonly Assembled[],
+  settled: ConfigEntries,
+  made: readonly ConfigEntry[],
+): { readonly layer: ConfigLayer; readonly error: VaultError }[] {
+  const namespaces = assembled.filter(({ layer }) => layer.namespace);
+  const isOwn = ({ entries }: Assembled, id: string, { value }: ConfigEntry) => {
+    const own = entries.get(id);
+    return own !== undefined && Object.is(own.value, value);
+  };
+  return namespaces.flatMap(({ layer }) => {
+    if (!layer.schema) return [];
+    for (const [id, entry] of settled) {
+      const isInside = layer.path.every((name, index) => entry.path[index] === name);
+      if (!isInside || namespaces.some((other) => isOwn(other, id, entry))) continue;
+      if (made.some((other) => isPartOf(entry, other))) continue;
+      const message = `${layer.option} would have a value that its schema has not seen: ${placeOfOrigin(entry.origin)} has ${quoted(entry.path.join('.'))}. Rename that key with "map", leave it out with "keys", or add its secret to the "sources" of the namespace.`;
+      return [{ layer, error: new VaultInvalidOptionError(message) }];
+    }
+    return [];
+  });
+}
+
+function isPartOf({ path, value }: ConfigEntry, whole: ConfigEntry): boolean {
+  return (
+    whole.path.every((name, index) => path[index] === name) &&
+    Object.is(plainAt({ whole: whole.value }, ['whole', ...path.slice(whole.path.length)]), value)
+  );
 }
 
 /**

@@ -24,14 +24,13 @@ export function preferEnvironment(entries: ConfigEntries, find: FindVariable): C
 
 function overridden(entry: ConfigEntry, find: FindVariable): ConfigEntry {
   const { path, origin } = entry;
-  const [flat] = path;
-  const own = path.length === 1 && find(flat) ? flat : screamingCase(path);
+  const own = variableOf(path, find);
   const whole = find(own);
   if (whole) {
     return { ...entry, value: whole.value, origin: hiding({ ...NO_SECRET, variable: own }, origin) };
   }
   const inner = [...leavesOf(entry)].flatMap((leaf) => {
-    const variable = screamingCase(leaf.path);
+    const variable = variableOf(leaf.path, find);
     const found = leaf.path.length > path.length ? find(variable) : undefined;
     return found ? [{ variable, inside: leaf.path.slice(path.length), value: found.value }] : [];
   });
@@ -45,11 +44,18 @@ function overridden(entry: ConfigEntry, find: FindVariable): ConfigEntry {
   return { ...entry, value, variables: inner.map(({ variable, inside }) => ({ variable, inside })) };
 }
 
+/** The variable of that very name, as `ConfigService` would find it; else the one of the name in capitals. */
+function variableOf(path: readonly string[], find: FindVariable): string {
+  const name = path.join('.');
+  return find(name) ? name : screamingCase(path);
+}
+
 /** The same for what is not Vault's, where only the very same key counts: `port` and `PORT` are two things there. @internal */
 export function preferVariable(entry: ConfigEntry, find: FindVariable): ConfigEntry {
   const { path } = entry;
-  const found = path.length === 1 ? find(path[0]) : undefined;
-  return found ? { ...entry, value: found.value, origin: { ...NO_SECRET, variable: path[0] } } : entry;
+  const name = path.join('.');
+  const found = find(name);
+  return found ? { ...entry, value: found.value, origin: { ...NO_SECRET, variable: name } } : entry;
 }
 
 /**

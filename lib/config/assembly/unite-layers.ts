@@ -4,14 +4,15 @@ import type { ConfigLayer, ConfigPlan } from '../config-layer.js';
 import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from '../configuration.js';
 import { summary } from '../sources/load-failures.js';
 import { entriesOf, merge } from './merge-entries.js';
-import { hiddenNamespaces, unmentionedNamespaces } from './namespace-places.js';
+import { ambiguousNames, impossibleNames, nestedPath, nestNames } from './dotted-names.js';
+import { bypassedNamespaces, hiddenNamespaces, unmentionedNamespaces } from './namespace-places.js';
 import { withoutVariables } from './precedence.js';
 import { settle } from './settle.js';
 import { withUnmentioned } from './unsourced-entries.js';
 import type { VaultError } from '../../errors/index.js';
 import { validateLayer } from './validate-layer.js';
 
-/** A namespace that only `forFeature` names and that has no place. @internal */
+/** A namespace that only `forFeature` names and that has no place, or values past its schema. @internal */
 export interface HiddenFeature {
   readonly feature: string;
   readonly error: VaultError;
@@ -37,23 +38,32 @@ export async function uniteLayers(
   const known = layers.filter(({ feature }) => feature === undefined);
   const own = assembled.filter(({ layer }) => layer.feature === undefined);
   const features = assembled.filter(({ layer }) => layer.feature !== undefined);
+  const files = entriesOf(assembled.flatMap((layer) => layer.files.map(({ entry }) => entry)));
+  const given = [entriesOf(made), ...assembled.map(({ entries }) => entries), referring, files];
+  const ambiguous = ambiguousNames(given);
+  refuse(impossibleNames(given, ambiguous));
+  const nest = (entries: ConfigEntries): ConfigEntries => nestNames(entries, ambiguous);
+  const uniteAll = (entries: readonly ConfigEntries[]): ConfigEntries => settle(merge(entries.map(nest)));
+
   const layered = [entriesOf(made), ...own.map(({ entries }) => entries)];
-  const settled = settle(merge(precedence === 'env' ? [...layered, referring] : [referring, ...layered]));
+  const settled = uniteAll(precedence === 'env' ? [...layered, referring] : [referring, ...layered]);
   refuse(hiddenNamespaces(known, settled).map(({ error }) => error));
+  refuse(bypassedNamespaces(own, settled, made).map(({ error }) => error));
   const validated = await validateLayer({ option: '"config"', path: [], sources: [], schema }, settled);
   refuse(validated.failures);
   const left = unmentionedNamespaces(known, settled, validated.entries);
-  const kept = withUnmentioned(validated.entries, settled, [...referring.values(), ...made, ...left]);
-  const whole = features.length > 0 ? settle(merge([kept, ...features.map(({ entries }) => entries)])) : kept;
+  const unsourced = [...referring.values(), ...made].map((entry) => ({ ...entry, path: nestedPath(entry, ambiguous) }));
+  const kept = withUnmentioned(validated.entries, settled, [...unsourced, ...left]);
+  const whole = features.length > 0 ? uniteAll([kept, ...features.map(({ entries }) => entries)]) : kept;
   const hidden: HiddenFeature[] = [];
   const failures: VaultError[] = [];
-  for (const { layer, error } of hiddenNamespaces(layers, whole)) {
+  const inFeatures = features.length > 0 ? bypassedNamespaces(features, whole, made) : [];
+  for (const { layer, error } of [...hiddenNamespaces(layers, whole), ...inFeatures]) {
     if (layer.feature === undefined) failures.push(error);
     else hidden.push({ feature: layer.feature, error });
   }
   refuse(failures);
-  const files = entriesOf(assembled.flatMap((layer) => layer.files.map(({ entry }) => entry)));
-  const complete = withAliases(merge([whole, files]), aliases);
+  const complete = withAliases(files.size > 0 ? uniteAll([whole, files]) : whole, aliases);
   return { complete, entries: precedence === 'env' ? withoutVariables(complete) : complete, hidden };
 }
 

@@ -4,6 +4,7 @@ import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId } from '../configuration.js';
 import type { FoundSecret, ReferenceResolver } from '../references/reference-resolver.js';
 import type { ReferenceText } from '../references/reference-syntax.js';
+import { inOrderOfDots } from './dotted-names.js';
 import type { Origin } from '../origins/value-origin.js';
 import { NO_SECRET, originOf } from '../origins/value-origin.js';
 
@@ -27,7 +28,8 @@ export function factoryEntries(
   resolver: ReferenceResolver | undefined,
 ): ConfigEntry[] {
   return loaded.flatMap(({ option, path: containers, values }) =>
-    Object.entries(values).map(([key, given]): ConfigEntry => {
+    inOrderOfDots(Object.keys(values)).map((key): ConfigEntry => {
+      const given = values[key];
       const path = [...containers, key] as unknown as ConfigEntry['path'];
       const resolved = resolver?.resolveDeep(given, `"${path.join('.')}" of ${option}`);
       return { path, value: resolved ? resolved.value : given, origin: originOfReference(resolved?.found) };

@@ -1,6 +1,6 @@
 import { duration } from '../duration.js';
-import { printable } from '../printable.js';
-import type { VaultValueOrigin } from './value-origin.js';
+import { printable, quoted } from '../printable.js';
+import type { Origin, VaultValueOrigin } from './value-origin.js';
 
 /**
  * Where a value came from, in one line: `database.password: secret/my-app/db, version 3, written 2 days ago; hides
@@ -22,4 +22,10 @@ function placeOf(origin: Omit<VaultValueOrigin, 'hides' | 'key'>): string {
   const secret = secretPath === undefined ? undefined : `${mountPath}/${secretPath}${where}, version ${version}`;
   if (variable === undefined) return secret ?? 'config.load';
   return secret === undefined ? `variable ${variable}` : `variable ${variable}, which refers to ${secret}`;
+}
+
+/** Where a value came from, as messages call it. @internal */
+export function placeOfOrigin({ mountPath, secretPath, variable }: Omit<Origin, 'hides'>): string {
+  if (secretPath !== '') return `secret ${quoted(secretPath)} in mount ${quoted(mountPath)}`;
+  return variable === undefined ? '"config.load"' : `variable ${printable(variable)}`;
 }

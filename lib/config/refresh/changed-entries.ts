@@ -28,7 +28,8 @@ export function describeChange(
   before: SecretReads,
   after: SecretReads,
 ): VaultConfigChange {
-  const keys = changed.map(({ path }) => path.join('.'));
+  // A key with dots may have become a path, or a path such a key.
+  const keys = [...new Set(changed.map(({ path }) => path.join('.')))];
   return Object.freeze({ keys, secrets: changedSecrets(changed, before, after), at: new Date() });
 }
 
