@@ -23,18 +23,23 @@ export function refuseUnresolvedReferences(
   store: ConfigurationStore,
   discovery: DiscoveryService,
 ): void {
-  const { references } = store.loader.plan;
+  const { known, plan } = store.loader;
+  const { references } = plan;
   if (!references) return;
   const stores = discovery.getProviders().filter(({ token }) => isStoreToken(token));
   const isMeant = (path: readonly string[], text: string): boolean =>
     isLiteral(references, path) ||
     // What a VaultModule has put there has been resolved, or is the value of a secret and no reference at all.
     stores.some(({ instance }) => (instance as ConfigurationStore).holds(path, text));
-  const found = unresolvedReferences(host, (path, text) => path[0] === VALIDATED_ENVIRONMENT || isMeant(path, text));
+  const found = unresolvedReferences(
+    host,
+    known,
+    (path, text) => path[0] === VALIDATED_ENVIRONMENT || isMeant(path, text),
+  );
   const validated = host[VALIDATED_ENVIRONMENT];
   if (typeof validated === 'object' && validated !== null) {
     // A variable of which ConfigService has a value of its own is not asked for.
-    found.push(...unresolvedReferences(validated, (path, text) => isSet(host, path) || isMeant(path, text)));
+    found.push(...unresolvedReferences(validated, known, (path, text) => isSet(host, path) || isMeant(path, text)));
   }
   if (found.length > 0) throw refusal(found.map((path) => path.join('.')));
 }

@@ -13,6 +13,7 @@ import { preferEnvironment, preferVariable } from './assembly/precedence.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import { addressId, readSecrets } from './sources/read-secrets.js';
 import { followReferences } from './references/follow-references.js';
+import { KnownReferences } from './references/known-references.js';
 import { addressesOf, referencesIn, referencesInVariables } from './references/plan-references.js';
 import { isLiteral } from './references/reference.options.js';
 import { describeReferences } from './references/reference-failures.js';
@@ -41,12 +42,14 @@ const NONE: ConfigEntries = new Map();
 export class ConfigurationLoader {
   readonly #client: VaultClient;
   readonly #variables: ReadonlyMap<string, ReferenceText>;
+  /** References whose remains in other texts stop the boot. */
+  readonly known = new KnownReferences();
   #plan: ConfigPlan;
 
   constructor(client: VaultClient, plan: ConfigPlan) {
     this.#client = client;
     this.#plan = plan;
-    this.#variables = referencesInVariables(plan);
+    this.#variables = referencesInVariables(plan, this.known);
   }
 
   get plan(): ConfigPlan {
@@ -90,7 +93,9 @@ export class ConfigurationLoader {
     const resolver = references && new ReferenceResolver(reads, references);
     const variables = resolver ? variableEntries(this.#variables, resolver) : NONE;
     const find = variableFinder(environment, variables);
-    const made = factoryEntries(await factories.run(), resolver);
+    const loaded = await factories.run();
+    if (resolver) this.known.add(referencesIn(loaded));
+    const made = factoryEntries(loaded, resolver, this.known);
     const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
 
     const failures: VaultError[] = [];

@@ -8,14 +8,17 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const UNQUOTED = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*([^\s"'`].*)$/gm;
 /** A reference to a key of a secret: the `#` in it starts no comment. */
 const REFERENCE = /(?:^|\$\{)vault:[^\s#?]+#\S/;
-const EXPANDABLE = /\$\{vault:[^\s{}#?]+#[^{}]+\}/;
+/** As libraries that expand variables know them: not to be expanded. */
+const ESCAPED = /\\(?=\$\{vault:)/g;
+const EXPANDABLE = /(?<!\\)\$\{vault:[^\s{}#?]+#[^{}]+\}/;
 
 /**
  * The variables of `.env` in the working directory that the environment does not set itself. They are not written to
  * `process.env`, and the file need not exist.
  *
  * A reference such as `vault:secret/data/db#password` is read to its end even without quotes, although every parser of
- * such files takes `#` for the start of a comment; also when one of them has put the first half into `process.env` before.
+ * such files takes `#` for the start of a comment, and without the backslash in `\${vault:…}`; also when one of them has put
+ * another form of it into `process.env` before.
  * @internal
  */
 export async function readEnvFile(): Promise<Record<string, string>> {
@@ -47,12 +50,38 @@ export async function expandedReferences(): Promise<string[]> {
 
 function isExpanded(text: string, value: string | undefined): boolean {
   if (value === undefined || !EXPANDABLE.test(text)) return false;
-  const parts = text.split(/(\$\{[^{}]+\}|\$[A-Za-z_]\w*)/);
-  const pattern = parts.map((part) => {
-    if (!part.startsWith('$')) return escaped(part);
-    return part.startsWith('${vault:') ? escaped(defaultIn(part.slice(2, -1))) : '[^]*';
-  });
-  return pattern.join('') !== '[^]*' && new RegExp(`^${pattern.join('')}$`).test(value);
+  // Variables that were expanded are at odd places: what they were is not known for certain.
+  const parts = text.split(/(?<!\\)(\$\{[^{}]+\}|\$[A-Za-z_]\w*)/);
+  const fixed = [''];
+  let exact = '';
+  for (const [index, part] of parts.entries()) {
+    const isVariable = index % 2 === 1 && !part.startsWith('${vault:');
+    const became = index % 2 === 0 ? part : isVariable ? variableIn(part) : defaultIn(part.slice(2, -1));
+    exact += became;
+    if (isVariable) fixed.push('');
+    else fixed[fixed.length - 1] += became;
+  }
+  return value === exact || (fixed.some((part) => part !== '') && hasInOrder(value, fixed));
+}
+
+/** Whether a text begins with the first part, ends with the last one, and has the others between them in this order. */
+function hasInOrder(text: string, parts: readonly string[]): boolean {
+  const [first = '', ...others] = parts;
+  const last = others.pop();
+  if (last === undefined) return text === first;
+  let from = first.length;
+  for (const part of others) {
+    const at = text.indexOf(part, from);
+    if (at < 0) return false;
+    from = at + part.length;
+  }
+  return text.startsWith(first) && text.endsWith(last) && text.length - last.length >= from;
+}
+
+/** What a variable in a text most likely was. */
+function variableIn(expression: string): string {
+  const [name = ''] = /\w+/.exec(expression) ?? [];
+  return process.env[name] ?? '';
 }
 
 /** As libraries that expand variables split their names. */
@@ -61,16 +90,17 @@ function defaultIn(expression: string): string {
   return operator.endsWith('-') ? expression.slice(expression.indexOf(operator) + operator.length) : '';
 }
 
-function escaped(text: string): string {
-  return text.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
-}
-
 function wholeReferences(content: string, values: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [, name = '', rest = ''] of content.matchAll(UNQUOTED)) {
     const text = rest.replace(/\s+#.*$/, '').trim();
     // What the parser has kept tells this line from one inside a quoted value of several lines.
     if (REFERENCE.test(text) && values[name] === text.slice(0, text.indexOf('#')).trim()) found.set(name, text);
+  }
+  for (const [name, value] of Object.entries(values)) {
+    const text = found.get(name) ?? value;
+    // Where "expandVariables" of ConfigModule has read the file, the backslash is gone.
+    if (text.search(ESCAPED) >= 0) found.set(name, text.replaceAll(ESCAPED, ''));
   }
   return found;
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Injectable, Module } from '@nestjs/common';
+import type { ConfigModuleOptions } from '@nestjs/config';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
 import type { VaultConfigOptions } from '../../lib/index.js';
 import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
@@ -87,10 +88,13 @@ class Consumer {
   }
 }
 
-async function start(config: VaultConfigOptions = {}): Promise<INestApplicationContext> {
+async function start(
+  config: VaultConfigOptions = {},
+  options: ConfigModuleOptions = {},
+): Promise<INestApplicationContext> {
   @Module({
     imports: [
-      ConfigModule.forRoot({ isGlobal: true }),
+      ConfigModule.forRoot({ isGlobal: true, ...options }),
       VaultModule.forRoot({ endpoint, auth: { method: 'token', token: server.rootToken }, config }),
     ],
     providers: [Consumer],
@@ -102,10 +106,10 @@ async function start(config: VaultConfigOptions = {}): Promise<INestApplicationC
   return app;
 }
 
-const boot = async (config?: VaultConfigOptions) => (await start(config)).get(ConfigService);
+const boot = async (...given: Parameters<typeof start>) => (await start(...given)).get(ConfigService);
 
-async function failure(config?: VaultConfigOptions): Promise<Error> {
-  return start(config).then(
+async function failure(...given: Parameters<typeof start>): Promise<Error> {
+  return start(...given).then(
     () => {
       throw new Error('It booted.');
     },
@@ -332,6 +336,22 @@ describe('references in the environment', () => {
     expect((await boot()).get('EXPANDED')).toBe('pg://host:real@host');
   });
 
+  it('of .env are found after expandVariables in linear time', async () => {
+    await writeFile('.env', `EXPANDED="${'${A}-'.repeat(12)}x\${vault:secret/my-app/db#password}"\n`);
+    process.env['EXPANDED'] = '-'.repeat(100_000);
+    expect((await boot()).get('EXPANDED')).toHaveLength(100_000);
+  });
+
+  it('of .env behind a backslash are left to this module by expandVariables', async () => {
+    const url = 'URL="pg://${NAME}:\\${vault:secret/my-app/db#password}@db"\n';
+    for (const expandVariables of [true, false]) {
+      await writeFile('.env', `NAME=app\n${expandVariables ? url : url.replace('${NAME}', 'app')}`);
+      const app = await start({}, { expandVariables });
+      expect(app.get(ConfigService).get('URL')).toBe('pg://app:hunter2@db');
+      delete process.env['URL'];
+    }
+  });
+
   it('find mounts with slashes', async () => {
     await server.request('POST', 'team/kv/data/x', { data: { k: 'team' } });
     process.env['WITH_DATA'] = 'vault:team/kv/data/x#k';
@@ -340,6 +360,98 @@ describe('references in the environment', () => {
     expect((await boot({ references: { mountPath: 'team/kv/' } })).get('WITHOUT')).toBe('team');
     expect((await boot({ sources: [{ secretPath: 'x', mountPath: 'team/kv' }] })).get('WITHOUT')).toBe('team');
   });
+});
+
+describe('references inside a longer text', () => {
+  const PASSWORD = 'vault:secret/my-app/db#password';
+
+  it.each([
+    `postgres://app:${PASSWORD}@db/app`,
+    `see ${PASSWORD}`,
+    `postgres://app:${encodeURIComponent(PASSWORD)}@db/app`,
+    `postgres://app:${PASSWORD.toUpperCase()}@db/app`,
+    `postgres://app:${PASSWORD.split('#')[0]}`,
+    `postgres://app:${PASSWORD.slice('vault:'.length)}@db/app`,
+    JSON.stringify({ password: PASSWORD }),
+    `>>${PASSWORD}`,
+    `\${${PASSWORD}} and ${PASSWORD}`,
+    `${PASSWORD}?sslmode=require`,
+    `${PASSWORD}@db:5432/app?sslmode=require`,
+  ])('stop the boot, in variables and in config.load: %s', async (text) => {
+    process.env['DB_PASSWORD'] = PASSWORD;
+    process.env['DATABASE_URL'] = text;
+    const load = [() => ({ database: { urls: [text] } })];
+    const error = await failure({ load });
+    expect(error).toMatchObject({ code: 'VAULT_CONFIGURATION' });
+    expect(error.message).toMatch(
+      /1\. DATABASE_URL refers to vault:.*\n {2}2\. "database" of config\.load\[0\] refers to/,
+    );
+    expect(error.message).not.toContain('postgres:');
+    expect((await boot({ references: { literal: ['DATABASE_URL'] } })).get('DATABASE_URL')).toBe(text);
+  });
+
+  it('stop the boot when expandVariables has put them there, whatever the case of the value', async () => {
+    await writeFile('.env', `DB_PASSWORD="${PASSWORD}"\nDATABASE_URL=postgres://app:\${DB_PASSWORD}@db/app\n`);
+    const error = await failure({}, { expandVariables: true });
+    expect(error.message).toMatch(/1 problem[^]*DATABASE_URL refers to vault:secret\/my-app\/db#password.*\\\$\{vault:secret\/my-app\/db#password\}/); // prettier-ignore
+  });
+
+  it('stop the boot when a validation or a factory of ConfigModule has put them there', async () => {
+    process.env['DB_PASSWORD'] = PASSWORD;
+    const validate = (variables: Record<string, unknown>) => ({
+      ...variables,
+      DB_PASSWORD: String(variables['DB_PASSWORD']).toUpperCase(),
+      db: { url: `pg://${String(variables['DB_PASSWORD']).trim().toUpperCase()}@db` },
+    });
+    expect((await failure({}, { validate })).message).toContain('resolved: "db.url".');
+    const load = [() => ({ database: { url: `pg://${process.env['DB_PASSWORD']}@db` } })];
+    expect((await failure({}, { load })).message).toContain('resolved: "database.url".');
+    expect((await boot({ references: { literal: ['database.url'] } }, { load })).get('DB_PASSWORD')).toBe('hunter2');
+  });
+
+  it('are no matter in defaults, in values of secrets, and where the reference is another one', async () => {
+    await server.seed({ 'secret/texts': { note: `see ${PASSWORD}`, user: 'u', username: 'n' } });
+    Object.assign(process.env, {
+      DB_PASSWORD: PASSWORD,
+      DEFAULT: `vault:secret/absent#key?postgres://app:${PASSWORD}@db`,
+      NOTE: 'vault:secret/texts#note',
+      LONGER: '<${vault:secret/texts#note}>',
+      USER_NAME: 'vault:secret/texts#username',
+      A_USER: 'vault:secret/texts#user',
+      WITH_DEFAULT: 'vault:secret/texts#user?changeme',
+      URL: 'https://host/secret/texts#section',
+    });
+    const config = await boot({ sources: ['texts'] });
+    expect(
+      ['DEFAULT', 'NOTE', 'LONGER', 'note', 'USER_NAME', 'A_USER', 'WITH_DEFAULT', 'URL'].map((key) =>
+        config.get<unknown>(key),
+      ),
+    ).toEqual([
+      `postgres://app:${PASSWORD}@db`,
+      `see ${PASSWORD}`,
+      `<see ${PASSWORD}>`,
+      `see ${PASSWORD}`,
+      'n',
+      'u',
+      'u',
+      'https://host/secret/texts#section',
+    ]);
+  });
+
+  it('are not looked for when references are off', async () => {
+    Object.assign(process.env, { DB_PASSWORD: PASSWORD, DATABASE_URL: `pg://${PASSWORD}@db` });
+    expect((await boot({ references: false })).get('DATABASE_URL')).toBe(`pg://${PASSWORD}@db`);
+  });
+
+  it.each(['prototype', 'constructor', '_PROCESS_ENV_VALIDATED'])(
+    'do not reach ConfigService by the name %s',
+    async (name) => {
+      process.env[name] = 'vault:secret/my-app/db#tls';
+      const error = await failure();
+      expect(error.message).toMatch(new RegExp(`${name} refers to vault:secret/my-app/db#tls.*Rename the variable`));
+      expect(({} as { ca?: unknown }).ca).toBeUndefined();
+    },
+  );
 });
 
 describe('load', () => {

@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { KnownReferences } from '../../lib/config/references/known-references.js';
+import { referencesInVariables } from '../../lib/config/references/plan-references.js';
 import { addressOf } from '../../lib/config/references/reference-address.js';
 import { describeFlaw } from '../../lib/config/references/reference-failures.js';
 import type { ReferenceFlaw, VaultReference } from '../../lib/config/references/reference-syntax.js';
 import { hasReferenceForm, parseReferences } from '../../lib/config/references/reference-syntax.js';
+import type { ReferenceRules } from '../../lib/config/references/reference.options.js';
+import type { Environment } from '../../lib/options/env-file.js';
 import { expand } from '../../lib/config/sources/template.js';
 import { failWhenBlocked } from '../support/blocked-loop.js';
 import { camelCase, screamingCase } from '../../lib/config/assembly/key-case.js';
@@ -193,6 +197,15 @@ describe('the notation', () => {
       }
     }
     expect(parseReferences('${vault:a/b#c}'.repeat(50_000))).toHaveLength(50_000);
+  });
+});
+
+describe('variables with references', () => {
+  it('have no name that would reach into objects', () => {
+    const environment = JSON.parse('{"__proto__":"vault:secret/db#tls","constructor":"x","PLAIN":"y"}') as Environment;
+    const references: ReferenceRules = { mounts: ['secret'], inSecrets: false, literal: [] };
+    const found = referencesInVariables({ environment, references }, new KnownReferences());
+    expect([...found]).toEqual([['__proto__', [expect.objectContaining({ flaw: 'name' })]]]);
   });
 });
 

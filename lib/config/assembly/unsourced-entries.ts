@@ -2,6 +2,7 @@ import type { Environment } from '../../options/env-file.js';
 import type { FactoryValues } from '../sources/config-factories.js';
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId } from '../configuration.js';
+import type { KnownReferences } from '../references/known-references.js';
 import type { FoundSecret, ReferenceResolver } from '../references/reference-resolver.js';
 import type { ReferenceText } from '../references/reference-syntax.js';
 import { inOrderOfDots } from './dotted-names.js';
@@ -26,12 +27,14 @@ export function variableEntries(
 export function factoryEntries(
   loaded: readonly FactoryValues[],
   resolver: ReferenceResolver | undefined,
+  known: KnownReferences,
 ): ConfigEntry[] {
+  const parse = (text: string) => known.parse(text);
   return loaded.flatMap(({ option, path: containers, values }) =>
     inOrderOfDots(Object.keys(values)).map((key): ConfigEntry => {
       const given = values[key];
       const path = [...containers, key] as unknown as ConfigEntry['path'];
-      const resolved = resolver?.resolveDeep(given, `"${path.join('.')}" of ${option}`);
+      const resolved = resolver?.resolveDeep(given, `"${path.join('.')}" of ${option}`, parse);
       return { path, value: resolved ? resolved.value : given, origin: originOfReference(resolved?.found) };
     }),
   );

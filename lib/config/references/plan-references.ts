@@ -5,22 +5,36 @@ import type { SecretAddress } from '../sources/read-secrets.js';
 import type { ReferenceRules } from './reference.options.js';
 import { isLiteral } from './reference.options.js';
 import { addressOf } from './reference-address.js';
-import type { ReferenceText } from './reference-syntax.js';
+import { isReservedKey } from '../reserved-keys.js';
+import type { KnownReferences } from './known-references.js';
+import type { ReferenceFlaw, ReferenceText, VaultReference } from './reference-syntax.js';
 import { parseReferences } from './reference-syntax.js';
 
-/** Variables of the environment with references in them, by name. @internal */
-export function referencesInVariables({
-  environment,
-  references,
-}: Pick<ConfigPlan, 'environment' | 'references'>): ReadonlyMap<string, ReferenceText> {
+/**
+ * Variables of the environment with references in them, by name.
+ *
+ * @param known gets them, and finds what is left of them in others
+ * @internal
+ */
+export function referencesInVariables(
+  { environment, references }: Pick<ConfigPlan, 'environment' | 'references'>,
+  known: KnownReferences,
+): ReadonlyMap<string, ReferenceText> {
   const found = new Map<string, ReferenceText>();
   if (!references) return found;
-  for (const [name, text] of Object.entries(environment)) {
-    if (text === undefined || isLiteral(references, [name])) continue;
-    const parts = parseReferences(text);
-    if (parts) found.set(name, parts);
+  const texts = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !isLiteral(references, [entry[0]]),
+  );
+  known.addVariables(texts.flatMap(([, text]) => [parseReferences(text) ?? []]));
+  for (const [name, text] of texts) {
+    const parts = known.parse(text);
+    if (parts) found.set(name, isReservedKey(name) ? parts.map((part) => withFlaw(part, 'name')) : parts);
   }
   return found;
+}
+
+function withFlaw(part: string | VaultReference, flaw: ReferenceFlaw): string | VaultReference {
+  return typeof part === 'string' ? part : { ...part, flaw };
 }
 
 /** Every reference in a value, at any depth. @internal */

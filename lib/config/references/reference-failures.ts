@@ -89,7 +89,11 @@ export function describeFlaw({ text, part = '' }: VaultReference, flaw: Referenc
     case 'version':
       return slip(`the version "${part}" is not a whole number from 1. Correct it, or leave it out for the latest`);
     case 'ambiguous':
-      return `may be part of a longer text, so that "?" may not begin a default. Write the reference in "\${…}" there; or, in its key, "%40" for "@" and the like`;
+      return `may be a part of a longer text, so that "?" begins no default. Write \${${text}} for the reference, and what belongs to it in the braces; in its key, "%40" for "@" and the like`;
+    case 'inside':
+      return `is a part of a longer text there, and would stay text. Write \${${text}} in that place; in .env, "\\\${${text}}" where ConfigModule has "expandVariables"`;
+    case 'name':
+      return 'cannot be resolved under this name, which no configuration may have. Rename the variable';
     case 'notation':
       return slip('correct it');
   }

@@ -53,15 +53,19 @@ export class ReferenceResolver {
     return this.#resolve(parts, { name, chain: [] });
   }
 
-  /** A copy of a value with every reference in it resolved; `found` is the first of them. */
-  resolveDeep(value: unknown, name: string): ResolvedReference {
-    return this.#deep(value, { name, chain: [] });
+  /**
+   * A copy of a value with every reference in it resolved; `found` is the first of them.
+   *
+   * @param parse how texts are taken apart
+   */
+  resolveDeep(value: unknown, name: string, parse = parseReferences): ResolvedReference {
+    return this.#deep(value, { name, chain: [] }, parse);
   }
 
-  #deep(value: unknown, holder: Holder): ResolvedReference {
+  #deep(value: unknown, holder: Holder, parse = parseReferences): ResolvedReference {
     let found: FoundSecret | undefined;
     const copy = copyPlain(value, (text) => {
-      const parts = parseReferences(text);
+      const parts = parse(text);
       if (!parts) return text;
       const resolved = this.#resolve(parts, holder);
       found ??= resolved?.found;

@@ -12,6 +12,8 @@
  * - `cut`: no key; a parser of `.env` takes `#` for the start of a comment
  * - `backslash`, `space`, `slash`, `mount`, `percent`, `key`, `version`: this part of it
  * - `ambiguous`: what looks like a default may be the rest of a longer text
+ * - `inside`: it is a part of a longer text, outside of `${…}`
+ * - `name`: the variable has a name that no configuration may have
  * - `notation`: anything else
  *
  * @internal
@@ -34,6 +36,8 @@ export type ReferenceFlaw =
   | 'key'
   | 'version'
   | 'ambiguous'
+  | 'inside'
+  | 'name'
   | 'notation';
 
 /**

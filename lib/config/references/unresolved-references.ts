@@ -1,4 +1,5 @@
 import { isProxy } from 'node:util/types';
+import type { KnownReferences } from './known-references.js';
 import { hasReferenceForm } from './reference-syntax.js';
 
 /** An object that is still to be looked through, and the way to it. */
@@ -12,15 +13,17 @@ interface Container {
 const MOST_LOOKED_AT = 200_000;
 
 /**
- * Where in an object there are references as text, at any depth: instances of classes are looked into as well. What is not
- * simply stored is left alone, because a getter or a proxy may do anything.
+ * Where in an object there are references as text, or what is left of known ones in a longer text, at any depth: instances
+ * of classes are looked into as well. What is not simply stored is left alone, because a getter or a proxy may do anything.
  *
+ * @param known references whose remains are looked for
  * @param accept whether a text may be what it is
  * @returns paths
  * @internal
  */
 export function unresolvedReferences(
   root: object,
+  known: KnownReferences,
   accept: (path: readonly string[], text: string) => boolean,
 ): (readonly string[])[] {
   const found: (readonly string[])[] = [];
@@ -32,7 +35,7 @@ export function unresolvedReferences(
       if (left-- === 0) return found;
       const value: unknown = Object.getOwnPropertyDescriptor(container.object, key)?.value;
       if (typeof value === 'string') {
-        if (!hasReferenceForm(value)) continue;
+        if (!hasReferenceForm(value) && !known.find(value)) continue;
         const path = pathTo(container, key);
         if (!accept(path, value)) found.push(path);
       } else if (typeof value === 'object' && value !== null && !seen.has(value) && isOpen(value)) {
