@@ -46,7 +46,7 @@ export async function openServer(
 ): Promise<ServerSecrets> {
   if (initialized) {
     if (unsealKeys.length > 0) await unseal(admin, unsealKeys, timeoutMs);
-    return { rootToken: rootToken ?? '', unsealKeys };
+    return { rootToken: rootToken ?? '', unsealKeys: [...unsealKeys] };
   }
   if (!initialize) return { rootToken: '', unsealKeys: [] };
 

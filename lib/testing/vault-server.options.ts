@@ -41,7 +41,7 @@ export interface VaultServerOptions {
    */
   rootToken?: string;
   /** Keys that unseal data initialised earlier (`dataDir`); without them such a server stays sealed. */
-  unsealKeys?: string[];
+  unsealKeys?: readonly string[];
   /** Directory for the data of `file` and `raft`; it is kept by `stop()`. Default: a temporary one that is removed. */
   dataDir?: string;
   /** Port on 127.0.0.1. Default: a free one. */
