@@ -62,7 +62,10 @@ export interface VaultModuleOptions {
   readonly endpoint?: string | readonly string[];
   /** Namespace of all calls. Default: `BAO_NAMESPACE`, else `VAULT_NAMESPACE`, else none. */
   readonly namespace?: string;
-  /** How to log in. Default: the token in `BAO_TOKEN`, else `VAULT_TOKEN`. */
+  /**
+   * How to log in. Default: the token in `BAO_TOKEN`, else `VAULT_TOKEN`; without one, AppRole with the role id and secret
+   * id in `BAO_ROLE_ID` and `BAO_SECRET_ID`, else `VAULT_ROLE_ID` and `VAULT_SECRET_ID`.
+   */
   readonly auth?: VaultAuth;
   /** Authorities and client certificate. Default: from `BAO_CACERT` and the like, else `VAULT_…`, else the system's authorities. */
   readonly tls?: VaultTlsOptions;

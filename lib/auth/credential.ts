@@ -99,6 +99,21 @@ export function missingVariables(options: unknown, option: string): VaultAuthent
   return Object.entries(options).flatMap(([name, inner]) => missingVariables(inner, `${option}.${name}`));
 }
 
+/** The environment variables that options name as `{ env: 'NAME' }`, at any depth. @internal */
+export function variablesNamedIn(options: unknown): string[] {
+  const found: string[] = [];
+  const seen = new Set<unknown>();
+  const queue = [options];
+  while (queue.length > 0) {
+    const value = queue.pop();
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    seen.add(value);
+    if ('env' in value && typeof value.env === 'string') found.push(value.env);
+    queue.push(...Object.values(value as Record<string, unknown>));
+  }
+  return found;
+}
+
 function emptyAs(credential: Credential): string {
   if (typeof credential === 'function') return 'returned no text';
   return typeof credential === 'object' && 'env' in credential ? 'is set but empty' : 'is empty';

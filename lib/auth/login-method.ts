@@ -1,6 +1,7 @@
 import type { Shape } from '../options/check-options.js';
 import type { TlsOptions } from '../client/connections/tls.options.js';
 import type { VaultClient } from '../client/vault-client.js';
+import type { Credential } from './credential.js';
 
 /** The outcome of a login. @internal */
 export interface Login {
@@ -42,9 +43,13 @@ export interface LoginContext {
 }
 
 /** A login method as the registry knows it: what its options may be, and how it is made of them. @internal */
-export interface LoginKind<A extends { readonly method: string }> {
+export interface LoginKind<A extends { readonly method: string }, D extends keyof A = never> {
   /** Options besides `method`. */
   readonly shape: Shape;
+  /** Credentials for options that are not given. */
+  readonly defaults?: { readonly [K in D]: Credential };
+  /** Environment variables with credentials that a library or platform reads for the method. */
+  readonly platformVariables?: (auth: A) => readonly string[];
   /** @throws VaultInvalidOptionError for what a shape cannot say */
-  create(auth: A, context: LoginContext): LoginMethod;
+  create(auth: A & { readonly [K in D]-?: NonNullable<A[K]> }, context: LoginContext): LoginMethod;
 }

@@ -21,6 +21,7 @@ import type { KubernetesAuth } from './methods/kubernetes.auth.js';
 import { kubernetes } from './methods/kubernetes.auth.js';
 import type { LdapAuth } from './methods/ldap.auth.js';
 import { ldap } from './methods/ldap.auth.js';
+import { variablesNamedIn } from './credential.js';
 import type { LoginContext, LoginKind, LoginMethod } from './login-method.js';
 import type { NoneAuth } from './methods/none.auth.js';
 import { none } from './methods/none.auth.js';
@@ -95,12 +96,35 @@ const BY_PHONE_MS = 300_000;
  */
 export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls: {} }): LoginMethod {
   const { method } = auth as { readonly method?: unknown };
-  const kind = Object.hasOwn(KINDS, String(method)) ? (KINDS[auth.method] as LoginKind<VaultAuth>) : undefined;
+  const kind = kindOf(method);
   if (!kind) throw unknownMethod(method);
   checkOptions(auth, { method: anything, ...kind.shape }, 'auth');
-  const made = kind.create(auth, context);
+  const made = kind.create(withDefaults(kind, auth), context);
   const byPhone = method === 'okta' || ('mfa' in auth && auth.mfa !== undefined);
   return byPhone ? Object.assign(made, { longestMs: Math.max(made.longestMs ?? 0, BY_PHONE_MS) }) : made;
+}
+
+/**
+ * Environment variables that a login takes credentials from: those that the options name, and those that the method or
+ * its platform reads when nothing is given.
+ *
+ * @internal
+ */
+export function credentialVariables(auth: VaultAuth): string[] {
+  const kind = kindOf((auth as { readonly method?: unknown }).method);
+  if (!kind) return [];
+  return [...variablesNamedIn(withDefaults(kind, auth)), ...(kind.platformVariables?.(auth) ?? [])];
+}
+
+function kindOf(method: unknown): LoginKind<VaultAuth> | undefined {
+  return Object.hasOwn(KINDS, String(method))
+    ? (KINDS[method as VaultAuth['method']] as LoginKind<VaultAuth>)
+    : undefined;
+}
+
+function withDefaults(kind: LoginKind<VaultAuth>, auth: VaultAuth): VaultAuth {
+  const given = Object.entries(auth).filter(([, value]) => value !== undefined);
+  return { ...kind.defaults, ...Object.fromEntries(given) } as VaultAuth;
 }
 
 /** Methods of the server that are not built in, and what to do instead. */

@@ -1,4 +1,5 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { withheldAdvice } from '../options/resolved-by.js';
 import { fromEnvironment, isQuoted, nameOf, QUOTES_ADVICE, VARIABLES } from '../options/environment.js';
 
 /** More servers than any cluster has; each is asked when one is looked for. */
@@ -38,7 +39,7 @@ function endpointOfEnvironment(): string {
     return checkEndpoint(value, nameOf(variable));
   }
   throw new VaultInvalidOptionError(
-    '"endpoint" is missing. Set it to the address of Vault, such as "https://vault.example.com:8200", or set VAULT_ADDR.',
+    `"endpoint" is missing. Set it to the address of Vault, such as "https://vault.example.com:8200", or set VAULT_ADDR.${withheldAdvice()}`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { checkCredential, missingVariables } from '../auth/credential.js';
-import { defaultToken, noLogin } from '../auth/methods/token.auth.js';
+import { defaultAuth } from '../auth/default-auth.js';
+import { noLogin } from '../auth/methods/token.auth.js';
 import { createLoginMethod } from '../auth/login-methods.js';
 import type { LoginMethod } from '../auth/login-method.js';
 import type { TransportOptions } from '../client/transport.options.js';
@@ -66,18 +67,19 @@ export async function resolveOptions(
   checkOptions(options, SHAPE);
   const { shutdown = {}, unseal } = options;
   const environment = withoutExported(await readEnvironment());
+  const auth = options.auth ?? defaultAuth();
   const tls = resolveTls(options.tls);
   const settings = await collect(
     {
       endpoints: () => resolveEndpoints(options.endpoint),
       tls: () => tls,
-      login: async () => createLoginMethod(options.auth ?? { method: 'token' }, { tls: await tls }),
+      login: async () => createLoginMethod(auth ?? { method: 'token' }, { tls: await tls }),
       config: () => resolveConfig(options.config, environment, features),
       namespace: () => options.namespace ?? fromEnvironment(VARIABLES.namespace),
       request: () => resolveRequest(options.request),
       snapshot: () => resolveSnapshot(options.config?.snapshot),
     },
-    missingCredentials(options.auth),
+    missingCredentials(auth),
   );
   const { config, login, namespace, snapshot } = settings;
   const [endpoint, ...otherEndpoints] = settings.endpoints;
@@ -121,7 +123,7 @@ async function collect<S extends Readonly<Record<string, () => unknown>>>(
   // One failure may reach several settings: a login method may need those of TLS.
   const distinct = failures.length > 0 ? [...new Set([...failures, ...known])] : [];
   if (distinct.length > 1 && distinct.every(isVaultError)) {
-    throw new VaultConfigurationError(`${distinct.length} settings of VaultModule are missing or wrong:`, distinct);
+    throw new VaultConfigurationError(`${distinct.length} settings are missing or wrong:`, distinct);
   }
   if (distinct.length > 0) throw distinct.find((error) => !isVaultError(error)) ?? distinct[0];
   const values = results.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
@@ -130,7 +132,7 @@ async function collect<S extends Readonly<Record<string, () => unknown>>>(
 
 /** Variables with credentials that are not set, so that they are reported with all other settings instead of one at a time. */
 function missingCredentials(auth: VaultModuleOptions['auth']): VaultError[] {
-  if (auth === undefined) return defaultToken() === undefined ? [noLogin()] : [];
+  if (auth === undefined) return [noLogin()];
   const { mfa: _askedOnlyWhenNeeded, ...options } = auth as { readonly mfa?: unknown };
   return missingVariables(options, 'auth');
 }

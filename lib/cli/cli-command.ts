@@ -18,4 +18,12 @@ export interface CliCommand {
 }
 
 /** What the user has to change in the command line or its files. @internal */
-export class CliError extends Error {}
+export class CliError extends Error {
+  /** @param code of the `VaultError` it stands for */
+  constructor(
+    message: string,
+    readonly code?: string,
+  ) {
+    super(message);
+  }
+}

@@ -41,7 +41,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return await command.run(rest, output);
   } catch (error) {
     if (isVaultError(error)) output.error(error.message, error.code);
-    else if (error instanceof CliError) output.error(error.message);
+    else if (error instanceof CliError) output.error(error.message, error.code);
     else output.error(`Unexpected ${error instanceof Error ? `${error.name}: ${redact(error.message)}` : 'failure'}.`);
     return 1;
   }

@@ -16,7 +16,7 @@ const DEFAULT_FILES = ['js', 'mjs', 'cjs', 'ts', 'mts', 'json'].map((extension) 
  * @throws CliError naming the file; nothing of a JSON file is quoted
  * @internal
  */
-export async function loadOptions(file: string | undefined): Promise<VaultModuleOptions | undefined> {
+export async function loadOptions(file: string | undefined): Promise<LoadedOptions | undefined> {
   const path = file ?? (await defaultFile());
   if (path === undefined) return undefined;
   const options = path.endsWith('.json') ? await readJson(path) : await importOptions(path);
@@ -25,7 +25,13 @@ export async function loadOptions(file: string | undefined): Promise<VaultModule
       `${path} does not give options: export an object with the options of VaultModule, or a function that makes one, as its default.`,
     );
   }
-  return options;
+  return { options, file: path };
+}
+
+/** Options and the file they come from. @internal */
+export interface LoadedOptions {
+  readonly options: VaultModuleOptions;
+  readonly file: string;
 }
 
 async function defaultFile(): Promise<string | undefined> {

@@ -32,6 +32,15 @@ export async function readEnvFile(): Promise<Record<string, string>> {
   );
 }
 
+/**
+ * Adds the variables of `.env` to `process.env`, which has precedence, as `ConfigModule` does in an application: for
+ * programs that have no `ConfigModule`.
+ * @internal
+ */
+export async function addEnvFile(): Promise<void> {
+  for (const [name, value] of Object.entries(await readEnvFile())) process.env[name] = value;
+}
+
 /** The environment as `ConfigService` sees it: `process.env`, and below it `.env`. @internal */
 export async function readEnvironment(): Promise<Environment> {
   return { ...process.env, ...(await readEnvFile()) };

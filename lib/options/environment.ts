@@ -90,15 +90,15 @@ export function fromEnvironment<T>(variable: Variable<T>): T | undefined {
 export function conflictingVariables(
   isGiven: (option: string) => boolean,
 ): (readonly [used: string, unused: string])[] {
-  return [...Object.values(VARIABLES), TOKEN].flatMap(({ name, option }) => {
+  return [...Object.values(VARIABLES), ...LOGIN].flatMap(({ name, option }) => {
     const [used, unused] = [`BAO_${name}`, `VAULT_${name}`] as const;
     const [value, other] = [process.env[used], process.env[unused]];
     return value === undefined || !other || value === other || isGiven(option) ? [] : [[used, unused] as const];
   });
 }
 
-/** Read by the login method. */
-const TOKEN = { name: 'TOKEN', option: 'auth' };
+/** Read by the login methods. */
+const LOGIN = ['TOKEN', 'ROLE_ID', 'SECRET_ID'].map((name) => ({ name, option: 'auth' }));
 
 /** Whether a value has quotes around it, which no value read from a variable has. @internal */
 export function isQuoted(text: string): boolean {

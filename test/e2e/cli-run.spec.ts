@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { canary, findLeaks } from '../support/canary.js';
 import { CliBench, runs, SCRIPT_ENV } from '../support/cli-run.js';
 import { startFaultServer } from '../support/fault-server.js';
@@ -43,6 +44,7 @@ describe('what the command gets', () => {
       SMTP_PASSWORD: SMTP,
       DATABASE_PASSWORD: 'x y',
       DATABASE_MAX_POOL: '5',
+      NESTJS_VAULT_RESOLVED_BY: `run:${join(bench.folder, 'vault.mjs')}`,
     });
     expect(await bench.countTokens()).toBe(tokens);
   });
@@ -105,6 +107,100 @@ describe('what the command gets', () => {
     expect(list.stdout).not.toContain(SCRIPT_ENV.APP_PASSWORD);
     run.child.stdin.end('typed');
     expect([await run.end(), run.stdout.endsWith('typed'), existsSync(file)]).toEqual([0, true, false]);
+  });
+});
+
+describe('where options and credentials come from', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cli-run-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  const write = (name: string, content: string): Promise<void> => writeFile(join(folder, name), content);
+  const printApp = 'console.log(JSON.stringify([process.env.SMTP_PASSWORD, process.env.PLAIN, process.env.ROLE]))';
+
+  async function approle(): Promise<{ roleId: string; secretId: string }> {
+    await bench.server.request('POST', 'sys/auth/approle', { type: 'approle' }).catch(() => undefined);
+    await bench.server.request('POST', 'auth/approle/role/app', { token_policies: ['app'] });
+    const role = await bench.server.request('GET', 'auth/approle/role/app/role-id');
+    const secret = await bench.server.request('POST', 'auth/approle/role/app/secret-id', {});
+    return {
+      roleId: (role.body as { data: { role_id: string } }).data.role_id,
+      secretId: (secret.body as { data: { secret_id: string } }).data.secret_id,
+    };
+  }
+
+  it.each(['VAULT', 'BAO'])(
+    'logs in by AppRole with %s_ROLE_ID and _SECRET_ID of .env, passes neither .env nor credentials on, and revokes its token',
+    async (prefix) => {
+      const { roleId, secretId } = await approle();
+      const lines = [
+        `${prefix}_ADDR=${bench.server.endpoint}`,
+        `${prefix}_ROLE_ID=${roleId}`,
+        `${prefix}_SECRET_ID=${secretId}`,
+      ];
+      await write('.env', [...lines, 'PLAIN=x', 'SMTP_PASSWORD=vault:secret/app#SMTP_PASSWORD', ''].join('\n'));
+      const count = await bench.countTokens();
+      const run = bench.run(
+        [],
+        `${printApp}; console.log(JSON.stringify(process.env))`,
+        { VAULT_ADDR: undefined },
+        folder,
+      );
+      expect([await run.end(), run.stderr]).toEqual([0, '']);
+      expect(run.stdout.split('\n')[0]).toBe(JSON.stringify([SMTP, null, null]));
+      expect(run.stdout).not.toContain(secretId);
+      expect(await bench.countTokens()).toBe(count);
+    },
+  );
+
+  it('prefers process.env to .env, and finds what a file of options reads there', async () => {
+    await write('.env', `VAULT_ADDR=http://127.0.0.1:1\nUSER_NAME=app\n`);
+    await write(
+      'nestjs-vault.config.mjs',
+      `export default () => ({
+        auth: { method: 'userpass', username: process.env.USER_NAME, password: { env: 'APP_PASSWORD' } },
+        config: { sources: ['app'] },
+      });`,
+    );
+    const run = bench.run([], printApp, {}, folder);
+    expect([await run.end(), run.stdout]).toEqual([0, `${JSON.stringify([SMTP, null, null])}\n`]);
+    // It was not named, so it is.
+    expect(run.stderr).toContain('nestjs-vault.config.mjs');
+  });
+
+  it('names its own file of options, and not VaultModule, when there is no login', async () => {
+    const run = bench.run(['--sources', 'app'], printApp, {}, folder);
+    expect([await run.end(), run.stdout]).toEqual([1, '']);
+    expect(run.stderr).toMatch(/nestjs-vault\.config\.mjs/);
+    expect(run.stderr).toMatch(/VAULT_ROLE_ID/);
+    expect(run.stderr).not.toMatch(/VaultModule/);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['endpoint', {}],
+    ['login', { ENDPOINT: '1' }],
+  ])('tells an application with VaultModule of --pass-vault-env when its %s is withheld', async (_what, env) => {
+    const program = `
+      require('reflect-metadata');
+      const { Module } = require('@nestjs/common');
+      const { NestFactory } = require('@nestjs/core');
+      const { VaultModule } = require(${JSON.stringify(fileURLToPath(new URL('../../dist/cjs/index.js', import.meta.url)))});
+      const endpoint = process.env.ENDPOINT && ${JSON.stringify(bench.server.endpoint)};
+      class App {}
+      Module({ imports: [VaultModule.forRoot({ ...(endpoint && { endpoint }), config: { sources: ['app'] } })] })(App);
+      NestFactory.createApplicationContext(App, { logger: false, abortOnError: false })
+        .then((app) => app.close().then(() => console.log('booted')), (error) => console.log(error.message));`;
+    const given = {
+      ...env,
+      VAULT_TOKEN: bench.server.rootToken,
+      NODE_PATH: fileURLToPath(new URL('../../node_modules', import.meta.url)),
+    };
+    const run = bench.run(['--sources', 'app'], program, given, folder);
+    expect([await run.end(), run.stderr]).toEqual([0, '']);
+    expect(run.stdout).toContain('--pass-vault-env');
+    const passed = bench.run(['--sources', 'app', '--pass-vault-env'], program, given, folder);
+    expect([await passed.end(), passed.stdout]).toEqual([0, 'booted\n']);
   });
 });
 
@@ -244,7 +340,8 @@ describe('what cannot be run', () => {
       `module.exports = { auth: { method: 'userpass', username: 'app', password: { env: 'APP_PASSWORD' } }, config: { sources: ['app'] } };`,
     );
     const run = bench.run([], 'console.log(process.env.SMTP_PASSWORD)', {}, folder);
-    expect([await run.end(), run.stdout, run.stderr]).toEqual([0, `${SMTP}\n`, '']);
+    expect([await run.end(), run.stdout]).toEqual([0, `${SMTP}\n`]);
+    expect(run.stderr).toContain('nestjs-vault.config.cjs');
     // As `npm init` writes it.
     await bench.write('project/package.json', '{ "type": "commonjs" }');
     await bench.write('project/nestjs-vault.config.js', 'export default {};');

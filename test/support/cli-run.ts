@@ -99,12 +99,12 @@ export class CliBench {
   }
 
   /** Runs `nestjs-vault run … -- command`, where a text is a program for Node. */
-  run(flags: string[], command: string | string[], env: Record<string, string> = {}, cwd = this.folder): Run {
+  run(flags: string[], command: string | string[], env: NodeJS.ProcessEnv = {}, cwd = this.folder): Run {
     const words = typeof command === 'string' ? [process.execPath, '-e', command] : command;
     return this.spawn([process.execPath, BIN, 'run', ...flags, '--', ...words], env, cwd);
   }
 
-  spawn([program = '', ...args]: string[], env: Record<string, string> = {}, cwd = this.folder): Run {
+  spawn([program = '', ...args]: string[], env: NodeJS.ProcessEnv = {}, cwd = this.folder): Run {
     const given = { PATH: process.env['PATH'], VAULT_ADDR: this.server.endpoint, ...SCRIPT_ENV, ...env };
     const run = new Run(spawn(program, args, { cwd, env: given, stdio: ['pipe', 'pipe', 'pipe'] }));
     this.#running.push(run);

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { runCli } from '../../lib/cli/cli.js';
 import { environmentOf, idleOmissions, inheritedEnvironment } from '../../lib/cli/run/environment.js';
 
@@ -146,13 +147,57 @@ describe('names and values of the environment', () => {
     expect(Object.keys(environmentOf(many))).toHaveLength(10_000);
   });
 
+  it.each<[VaultAuth, readonly string[]]>([
+    [{ method: 'approle', roleId: { env: 'A' }, secretId: { wrapped: { env: 'B' } } }, ['A', 'B']],
+    [{ method: 'approle', secretId: { roleName: 'r', token: { env: 'A' } } }, ['A']],
+    [{ method: 'aws', role: 'r' }, ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']],
+    [{ method: 'aws', credentials: { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } } }, ['A', 'B']],
+    [{ method: 'aws', type: 'ec2', nonce: { env: 'A' } }, ['A']],
+    [{ method: 'azure', role: 'r' }, ['IDENTITY_HEADER']],
+    [{ method: 'azure', role: 'r', jwt: { env: 'A' } }, ['A']],
+    [{ method: 'cert' }, []],
+    [{ method: 'custom', login: () => 'x', mfa: { totp: { env: 'A' } } }, ['A']],
+    [{ method: 'gcp', type: 'iam', role: 'r', credentials: { env: 'A' }, accessToken: { env: 'B' } }, ['A', 'B']],
+    [{ method: 'gcp', type: 'gce', role: 'r' }, []],
+    [{ method: 'github' }, ['VAULT_AUTH_GITHUB_TOKEN']],
+    [{ method: 'github', token: { env: 'A' } }, ['A']],
+    [{ method: 'jwt', jwt: { env: 'A' } }, ['A']],
+    [{ method: 'kubernetes', role: 'r', jwt: { env: 'A' } }, ['A']],
+    [{ method: 'ldap' }, ['LDAP_USERNAME', 'LDAP_PASSWORD']],
+    [{ method: 'ldap', password: { env: 'A' } }, ['LDAP_USERNAME', 'A']],
+    [{ method: 'none' }, []],
+    [{ method: 'oidc', role: 'r' }, []],
+    [{ method: 'okta', username: { env: 'A' }, password: { env: 'B' }, totp: { env: 'C' } }, ['A', 'B', 'C']],
+    [{ method: 'radius', username: { env: 'A' }, password: { env: 'B' } }, ['A', 'B']],
+    [{ method: 'token', token: { env: 'A' } }, ['A']],
+    [{ method: 'token' }, ['VAULT_TOKEN']],
+    [{ method: 'tokenFile', file: 'f' }, []],
+    [{ method: 'userpass', username: { env: 'A' }, password: { env: 'B' } }, ['A', 'B']],
+  ])('withholds the variables that a login takes credentials from: %j', (auth, names) => {
+    const all = [
+      'A',
+      'B',
+      'C',
+      'VAULT_TOKEN',
+      'VAULT_AUTH_GITHUB_TOKEN',
+      'LDAP_USERNAME',
+      'LDAP_PASSWORD',
+      'IDENTITY_HEADER',
+    ];
+    const aws = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+    const given = Object.fromEntries([...all, ...aws].map((name) => [name, 'x']));
+    const passed = Object.keys(inheritedEnvironment({ auth }, false, given));
+    const vault = ['VAULT_TOKEN', 'VAULT_AUTH_GITHUB_TOKEN'];
+    expect(passed).toEqual([...all, ...aws].filter((name) => !names.includes(name) && !vault.includes(name)));
+  });
+
   it('withholds the way to Vault, and the variables that the options take credentials from', () => {
     const given = { VAULT_TOKEN: 't', BAO_ADDR: 'a', ROLE_SECRET: 's', SNAPSHOT_KEY: 'k', STAYS: 'x' };
     jest.replaceProperty(process, 'env', given);
     const options = {
       auth: { method: 'approle', secretId: { env: 'ROLE_SECRET' } },
-      config: { snapshot: { key: { env: 'SNAPSHOT_KEY' } } },
-    };
+      config: { snapshot: { file: 'x', key: { env: 'SNAPSHOT_KEY' } } },
+    } as const;
     expect(inheritedEnvironment(options, false)).toEqual({ STAYS: 'x' });
     expect(inheritedEnvironment(options, true)).toEqual(given);
   });

@@ -29,6 +29,11 @@ export const aws: LoginKind<AwsIamAuth | AwsEc2Auth> = {
     nonce: checkCredential,
     metadataEndpoint: name,
   },
+  // Those of the standard chain of the AWS SDK.
+  platformVariables: ({ type, ...auth }) =>
+    type === 'ec2' || ('credentials' in auth && auth.credentials !== undefined)
+      ? []
+      : ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_CONTAINER_AUTHORIZATION_TOKEN'],
   create: (auth) => {
     refuseOthers(auth, auth.type ?? 'iam', OPTIONS_OF);
     return auth.type === 'ec2' ? new AwsEc2Login(auth) : new AwsIamLogin(auth);

@@ -132,5 +132,6 @@ export const azure: LoginKind<AzureAuth> = {
     resourceId: name,
     metadataEndpoint: name,
   },
+  platformVariables: ({ jwt }) => (jwt === undefined ? ['IDENTITY_HEADER'] : []),
   create: (auth) => new AzureLogin(needs(auth, 'role')),
 };

@@ -20,16 +20,16 @@ export interface GithubAuth extends MountedLoginOptions {
 /** @internal */
 export class GithubLogin implements LoginMethod {
   readonly method = 'github';
-  readonly #options: GithubAuth;
+  readonly #options: GithubAuth & { readonly token: Credential };
   readonly #mountPath: string;
 
-  constructor(options: GithubAuth) {
+  constructor(options: GithubAuth & { readonly token: Credential }) {
     this.#options = options;
     this.#mountPath = mountOf('github', options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
-    const { token = { env: 'VAULT_AUTH_GITHUB_TOKEN' } } = this.#options;
+    const { token } = this.#options;
     return submitLogin(client, {
       method: 'github',
       mountPath: this.#mountPath,
@@ -44,7 +44,8 @@ export class GithubLogin implements LoginMethod {
 }
 
 /** @internal */
-export const github: LoginKind<GithubAuth> = {
+export const github: LoginKind<GithubAuth, 'token'> = {
+  defaults: { token: { env: 'VAULT_AUTH_GITHUB_TOKEN' } },
   shape: { ...MOUNTED, token: checkCredential },
   create: (auth) => new GithubLogin(auth),
 };

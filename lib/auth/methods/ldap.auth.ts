@@ -17,8 +17,8 @@ export interface LdapAuth extends MountedLoginOptions {
 }
 
 /** @internal */
-export const ldap: LoginKind<LdapAuth> = {
+export const ldap: LoginKind<LdapAuth, 'username' | 'password'> = {
   shape: PASSWORD_SHAPE,
-  create: ({ username = { env: 'LDAP_USERNAME' }, password = { env: 'LDAP_PASSWORD' }, ...rest }) =>
-    new PasswordLogin('ldap', { ...rest, username, password }),
+  defaults: { username: { env: 'LDAP_USERNAME' }, password: { env: 'LDAP_PASSWORD' } },
+  create: (auth) => new PasswordLogin('ldap', auth),
 };

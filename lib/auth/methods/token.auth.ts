@@ -6,6 +6,7 @@ import type { Login, LoginKind, LoginMethod } from '../login-method.js';
 import type { LoginOptions } from '../login.options.js';
 import { LOGIN } from '../login.options.js';
 import { lookUpToken } from '../look-up-token.js';
+import { withheldAdvice } from '../../options/resolved-by.js';
 import { checkToken } from '../token.js';
 
 /**
@@ -46,7 +47,7 @@ export function defaultToken(): Credential | undefined {
 /** The error when no login is configured. @internal */
 export function noLogin(): VaultAuthenticationError {
   return new VaultAuthenticationError(
-    'No login method is configured. Set "auth" in the options of VaultModule (for example { method: "approle", … }), or the environment variable VAULT_TOKEN or BAO_TOKEN.',
+    `No login method is configured. Set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, or the option "auth", for example { method: "kubernetes", … }.${withheldAdvice()}`,
   );
 }
 

@@ -1,5 +1,8 @@
 import type { VariableProblem, VariableRules } from '../../config/variables/variables-of.js';
 import { variablesOf } from '../../config/variables/variables-of.js';
+import { variablesNamedIn } from '../../auth/credential.js';
+import { credentialVariables } from '../../auth/login-methods.js';
+import type { VaultModuleOptions } from '../../vault.options.js';
 import { CliError } from '../cli-command.js';
 
 /**
@@ -48,30 +51,19 @@ function describe({ name, why, key, other }: VariableProblem): string {
 }
 
 /**
- * What of our own environment a command gets: not how to reach Vault, and not the variables that the options take
- * credentials from.
+ * What a command inherits of an environment: everything except how to reach Vault and the variables that the login and
+ * other options take credentials from.
  *
- * @param options of the module, looked through for `{ env: 'NAME' }`
  * @internal
  */
-export function inheritedEnvironment(options: unknown, passVault: boolean): NodeJS.ProcessEnv {
-  if (passVault) return { ...process.env };
-  const withheld = new Set(credentialVariables(options));
+export function inheritedEnvironment(
+  options: VaultModuleOptions,
+  passVault: boolean,
+  environment: NodeJS.ProcessEnv = process.env,
+): NodeJS.ProcessEnv {
+  if (passVault) return { ...environment };
+  const withheld = new Set([...variablesNamedIn(options), ...(options.auth ? credentialVariables(options.auth) : [])]);
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(VAULT|BAO)_/i.test(name) && !withheld.has(name)),
+    Object.entries(environment).filter(([name]) => !/^(VAULT|BAO)_/i.test(name) && !withheld.has(name)),
   );
-}
-
-function credentialVariables(options: unknown): string[] {
-  const found: string[] = [];
-  const seen = new Set<unknown>();
-  const queue = [options];
-  while (queue.length > 0) {
-    const value = queue.pop();
-    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
-    seen.add(value);
-    if ('env' in value && typeof value.env === 'string') found.push(value.env);
-    queue.push(...Object.values(value as Record<string, unknown>));
-  }
-  return found;
 }

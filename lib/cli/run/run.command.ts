@@ -1,11 +1,15 @@
 import { parseArgs } from 'node:util';
-import { VaultAbortedError } from '../../errors/index.js';
+import { resolve } from 'node:path';
+import type { VaultError, VaultErrorCode } from '../../errors/index.js';
+import { isVaultError, VaultAbortedError, VaultConfigurationError } from '../../errors/index.js';
+import { addEnvFile } from '../../options/env-file.js';
+import { RESOLVED_BY } from '../../options/resolved-by.js';
 import type { VaultModuleOptions } from '../../vault.options.js';
 import type { CliCommand } from '../cli-command.js';
 import { CliError } from '../cli-command.js';
 import type { CliOutput } from '../cli-output.js';
+import type { LoadedOptions } from '../load-options.js';
 import { loadOptions } from '../load-options.js';
-import { environmentOf, idleOmissions, inheritedEnvironment } from './environment.js';
 import { asksToEnd, exitCodeOf, Signals } from './signals.js';
 import { SupervisedCommand } from './supervised-command.js';
 import { watchEnvironment } from './watch-environment.js';
@@ -27,8 +31,9 @@ Options:
       --json              messages as JSON, one object a line
   -h, --help
 
-What is not in the file comes from VAULT_ADDR, VAULT_TOKEN and the like. "database.maxPool" becomes DATABASE_MAX_POOL;
-what is not text becomes JSON. Signals and exit code are passed on; 127: command not found, 126: cannot be run.
+What is not in the file comes from the environment or .env: VAULT_ADDR, VAULT_TOKEN (or VAULT_ROLE_ID and
+VAULT_SECRET_ID) and the like. "database.maxPool" becomes DATABASE_MAX_POOL; what is not text becomes JSON. Signals and
+exit code are passed on; 127: command not found, 126: cannot be run.
 `;
 
 const OPTIONS = {
@@ -76,12 +81,22 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
       '--prefix takes letters, digits and "_", and begins with no digit: names of variables have no others.',
     );
   }
-  const given = withSources(await orAborted(loadOptions(flags.config), signals.early), flags.sources);
+  const environment = { ...process.env };
+  await addEnvFile();
+  const loaded = await orAborted(loadOptions(flags.config), signals.early);
+  if (loaded && flags.config === undefined) output.info(`Using the options in ${loaded.file}.`);
+  const given = withSources(loaded?.options, flags.sources);
   // The command gets its variables from here alone: what --omit leaves out must not come by way of our own environment.
   const options = { ...given, config: { ...given.config, exportToProcessEnv: false } };
   // Loaded on use, so that help needs neither Nest nor node-vault.
-  const { boot } = await import('../../bootstrap/boot.js');
-  const runtime = await boot(options, { log: output, signal: signals.early });
+  const [{ boot }, { environmentOf, idleOmissions, inheritedEnvironment }, { defaultAuth }] = await Promise.all([
+    import('../../bootstrap/boot.js'),
+    import('./environment.js'),
+    import('../../auth/default-auth.js'),
+  ]);
+  const runtime = await boot(options, { log: output, signal: signals.early }).catch((error: unknown) => {
+    throw isAboutOptions(error) ? new CliError(`${error.message}\n${placeOfOptions(loaded)}`, error.code) : error;
+  });
   try {
     if (runtime.configuration.reads.size === 0) throw new CliError(NOTHING_TO_READ);
     const values = environmentOf(runtime.values(), flags);
@@ -93,7 +108,11 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
     // The values hold no leases, so that a command that runs for months need not have a token of ours beside it.
     if (!flags.watch) await runtime.disconnect();
     if (signals.received) return exitCodeOf(signals.received);
-    const inherited = inheritedEnvironment(options, flags['pass-vault-env'] ?? false);
+    const auth = options.auth ?? defaultAuth();
+    const inherited = {
+      ...inheritedEnvironment({ ...options, ...(auth && { auth }) }, flags['pass-vault-env'] ?? false, environment),
+      [RESOLVED_BY]: `run:${resolve(loaded?.file ?? '.')}`,
+    };
     const supervised = new SupervisedCommand(command, graceMs, output);
     const stop = flags.watch
       ? watchEnvironment({
@@ -118,6 +137,20 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
   } finally {
     await runtime.close();
   }
+}
+
+/** Whether it is about the options rather than a response of the server. */
+function isAboutOptions(error: unknown): error is VaultError {
+  if (error instanceof VaultConfigurationError) return error.errors.some(isAboutOptions);
+  return isVaultError(error) && ABOUT_OPTIONS.includes(error.code) && error.path === undefined;
+}
+
+const ABOUT_OPTIONS: readonly VaultErrorCode[] = ['VAULT_INVALID_OPTION', 'VAULT_AUTHENTICATION'];
+
+function placeOfOptions(loaded: LoadedOptions | undefined): string {
+  return loaded
+    ? `The options are those in ${loaded.file}.`
+    : 'Options such as "auth" belong in nestjs-vault.config.mjs in this folder, or in a file named with --config. Variables may also be set in .env.';
 }
 
 /** A file of options may take for ever. */
