@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
+import { within } from '../client/within.js';
+import { duration } from '../config/duration.js';
 import type { VaultConfigChange } from '../config/refresh/config-change.js';
 import { printable, shortList } from '../config/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
@@ -12,10 +14,14 @@ type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
 const logger = new Logger('VaultModule');
 
+/** A method that takes longer is reported and not waited for any more. */
+const LISTENER_TIMEOUT_MS = 30_000;
+
 /**
- * Calls the methods that `OnVaultChange` marks after each change, one after the other in the order of their modules. They
- * are looked for at every change, because modules may be loaded later. Only of providers, controllers and what these use that
- * live as long as the application, each transient instance of them included.
+ * Calls the methods that `OnVaultChange` marks after each change, one after the other in the order of their modules, and the
+ * next change's after those. They are looked for at every change, because modules may be loaded later. Only of providers,
+ * controllers and what these use that live as long as the application, each transient instance of them included. After the end
+ * of `changes$` no other method is called.
  *
  * @param vault name of the module whose changes these are
  * @internal
@@ -33,21 +39,39 @@ export function listenToChanges(
     known.set(prototype, marked);
     return marked;
   };
-  store.changes$.subscribe((change) => {
-    const listed = [...discovery.getProviders(), ...discovery.getControllers()];
-    // Guards, pipes, interceptors and filters that controllers name are in none of these lists.
-    const modules = new Set(listed.flatMap(({ host }) => host ?? []));
-    const wrappers = [...listed, ...[...modules].flatMap(({ injectables }) => [...injectables.values()])];
+  let closed = false;
+  let running = 0;
+  let work = Promise.resolve();
+  const notify = async (change: VaultConfigChange): Promise<void> => {
+    running++;
     // An instance may have several tokens.
-    for (const instance of new Set(wrappers.flatMap(instancesOf))) {
+    for (const instance of new Set(inModuleOrder(discovery).flatMap(instancesOf))) {
       const prototype = Object.getPrototypeOf(instance) as object | null;
       for (const name of prototype ? markedIn(prototype) : []) {
         const listeners = listenersOf((prototype as Record<string, unknown>)[name]);
-        if (listeners.some((listener) => listener.vault === vault && concerns(listener, change)))
-          void call((instance as Record<string, Method>)[name] as Method, instance, change, name);
+        if (closed) return;
+        if (!listeners.some((listener) => listener.vault === vault && concerns(listener, change))) continue;
+        const called = call((instance as Record<string, Method>)[name] as Method, instance, change, name, () => closed);
+        // Methods that are not asynchronous have all been called when the refresh returns.
+        if (called) await called;
       }
     }
+    running--;
+  };
+  store.changes$.subscribe({
+    next: (change) => void (work = running > 0 ? work.then(() => notify(change)) : notify(change)),
+    complete: () => void (closed = true),
   });
+}
+
+function inModuleOrder(discovery: DiscoveryService): Wrapper[] {
+  const listed = [...discovery.getProviders(), ...discovery.getControllers()];
+  const modules = [...new Set(listed.flatMap(({ host }) => host ?? []))];
+  // Guards, pipes, interceptors and filters that controllers name are in none of these lists.
+  const wrappers = [...listed, ...modules.flatMap(({ injectables }) => [...injectables.values()])];
+  const ranks = new Map<unknown, number>(modules.map((module, rank) => [module, rank]));
+  const rankOf = ({ host }: Wrapper) => ranks.get(host) ?? modules.length;
+  return wrappers.sort((one, other) => rankOf(one) - rankOf(other));
 }
 
 /** Those whose constructor has run: until then, Nest has an empty object in the place of an instance. */
@@ -59,13 +83,34 @@ function instancesOf(wrapper: Wrapper): object[] {
   return made.filter((instance) => typeof instance === 'object' && instance !== null);
 }
 
-/** The message of what it throws is left out: it is the application's own and may quote a value. */
-async function call(method: Method, instance: object, change: VaultConfigChange, name: string): Promise<void> {
+/**
+ * The message of what it throws is left out: it is the application's own and may quote a value.
+ *
+ * @returns what to wait for, when the method is asynchronous
+ */
+function call(
+  method: Method,
+  instance: object,
+  change: VaultConfigChange,
+  name: string,
+  isClosed: () => boolean,
+): Promise<void> | undefined {
+  const which = `${printable(String(instance.constructor.name))}.${printable(name)}`;
+  const after = `after a change of ${shortList(change.keys.map(printable))}`;
+  const failed = (error: unknown) => logger.error(`${which} failed (${failureKind(error)}) ${after}.`);
   try {
-    await method.call(instance, change);
+    const result = method.call(instance, change);
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return undefined;
+    const ended = Promise.resolve(result).then(() => true as const);
+    return within(LISTENER_TIMEOUT_MS, ended, false).then((hasEnded) => {
+      if (hasEnded || isClosed()) return;
+      logger.warn(
+        `${which} has not returned within ${duration(LISTENER_TIMEOUT_MS)} ${after}. The next one is called.`,
+      );
+      ended.catch(failed);
+    }, failed);
   } catch (error) {
-    logger.error(
-      `${instance.constructor.name}.${name} failed (${failureKind(error)}) after a change of ${shortList(change.keys.map(printable))}.`,
-    );
+    failed(error);
+    return undefined;
   }
 }

@@ -188,9 +188,13 @@ export class ConfigurationStore {
       const loaded = await loader.assemble(reads);
       const failure = loaded.failedFeatures.get(name) ?? this.refusalOf(loaded);
       if (failure) throw failure;
-      await loader.plan.files.write(loaded.files);
+      const files = await loader.plan.files.stage(loaded.files);
       // What has been applied meanwhile stays.
-      if (this.#loaded !== before || this.#plans(definition) !== planned) continue;
+      if (this.#loaded !== before || this.#plans(definition) !== planned) {
+        files.discard();
+        continue;
+      }
+      files.commit();
       if (!planned) this.loader.add(layer);
       this.apply(loaded);
       return;

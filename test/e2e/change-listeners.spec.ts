@@ -4,7 +4,7 @@ import type { CanActivate } from '@nestjs/common';
 import { Controller, Inject, Injectable, Logger, Module, Scope, UseGuards } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { LazyModuleLoader } from '@nestjs/core';
-import type { VaultRefreshResult } from '../../lib/index.js';
+import type { VaultConfigChange, VaultRefreshResult } from '../../lib/index.js';
 import { OnVaultChange, VaultModule, VaultService } from '../../lib/index.js';
 import { useAppBench } from '../support/app-bench.js';
 import { gate } from '../support/boot-application.js';
@@ -61,7 +61,7 @@ class Guard implements CanActivate {
 @Controller()
 @UseGuards(Guard)
 class OfRoutes {
-  readonly name = 'controller';
+  readonly name: string = 'controller';
   @OnVaultChange()
   onChange(): void {
     told.push(this.name);
@@ -105,13 +105,20 @@ class Asking {
   }
 }
 
-async function start(...providers: NonNullable<Parameters<typeof Module>[0]['providers']>) {
+type ModuleParts = Parameters<typeof Module>[0];
+
+async function start(...providers: NonNullable<ModuleParts['providers']>) {
+  return startWith({ providers });
+}
+
+async function startWith({ providers = [], imports = [] }: ModuleParts) {
   await bench.server.seed({ 'secret/told': { KEY: 'one', pool: { size: { max: 1 } } } });
   const auth = { method: 'token', token: bench.server.rootToken } as const;
   @Module({
     imports: [
       ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true }),
       VaultModule.forRoot({ endpoint: bench.front.endpoint, auth, config: { sources: ['told'] } }),
+      ...imports,
     ],
     providers,
     controllers: [OfRoutes],
@@ -186,6 +193,53 @@ describe('@OnVaultChange', () => {
     expect((await app.get(Asking).result)?.change).toBeUndefined();
     await logged.opened;
     expect(error.mock.calls.flat()).toEqual(['Asking.onChange failed (TypeError) after a change of pool.']);
+  });
+
+  it('is called one after the other, in the order of modules, and for the next change after that', async () => {
+    const entered = [gate(), gate()];
+    const [goOn, ended] = [gate(), gate()];
+    @Injectable()
+    class Slow {
+      @OnVaultChange()
+      async onChange({ keys }: VaultConfigChange): Promise<void> {
+        told.push(`slow begins ${keys.join()}`);
+        entered[0]?.open();
+        await goOn.opened;
+        told.push('slow ends');
+      }
+      @OnVaultChange()
+      async onSecond(): Promise<void> {
+        told.push('second begins');
+        await Promise.resolve();
+        throw new TypeError('second');
+      }
+    }
+    @Injectable()
+    class Last {
+      @OnVaultChange('OTHER')
+      onChange(): void {
+        told.push('other');
+        ended.open();
+      }
+    }
+    @Controller()
+    class Inner extends OfRoutes {
+      override readonly name = 'inner';
+    }
+    @Module({ controllers: [Inner], providers: [Slow] })
+    class InnerModule {}
+    const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const { app, change } = await startWith({ providers: [Last], imports: [InnerModule] });
+    await change(2);
+    await entered[0]?.opened;
+    await bench.server.seed({ 'secret/told': { KEY: 'one', OTHER: 1, pool: { size: { max: 2 } } } });
+    await app.get(VaultService).refresh();
+    goOn.open();
+    await ended.opened;
+    const round = (keys: string) => [`slow begins ${keys}`, 'slow ends', 'second begins', 'inner'];
+    expect(told).toEqual(['controller', ...round('pool'), 'other', 'controller', ...round('OTHER')]);
+    expect(told.slice(0, 6)).toEqual(['controller', ...round('pool'), 'other']);
+    expect(error.mock.calls.flat()[0]).toContain('(TypeError)');
   });
 
   it('is refused where it would never be called', () => {

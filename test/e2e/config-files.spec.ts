@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -98,6 +98,57 @@ describe('files', () => {
     expect((await stat(path)).ino).not.toBe(before.ino);
     await app.close();
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('of one source change together with the configuration, or not at all, and are tried again', async () => {
+    const [cert, key] = [join(folder, 'pair.crt'), join(folder, 'pair.key')];
+    await server.seed({ 'secret/pair': { cert: 'cert one', key: 'key one' } });
+    const files = [
+      { key: 'cert', path: cert },
+      { key: 'key', path: key },
+    ];
+    const app = await start({ secretPath: 'pair', files });
+    const [config, vault] = [app.get(ConfigService), app.get(VaultService)];
+    const all = async () => [await readFile(cert, 'utf8'), config.get<string>('cert'), config.get<string>('key')];
+    await rm(key);
+    await mkdir(key);
+    await server.seed({ 'secret/pair': { cert: 'cert two', key: 'key two' } });
+    expect(await vault.refresh()).toMatchObject({ change: undefined, problems: [{ reason: 'not-a-file' }] });
+    expect(await all()).toEqual(['cert one', 'cert one', 'key one']);
+    expect((await readdir(folder)).filter((name) => name.startsWith('pair.') && name.length > 8)).toEqual([]);
+    await rm(key, { recursive: true });
+    expect((await vault.refresh()).problems).toEqual([]);
+    expect([...(await all()), await readFile(key, 'utf8')]).toEqual(['cert two', 'cert two', 'key two', 'key two']);
+    // Whoever hears of the change finds everything changed already: files and values change in one turn.
+    const seen: unknown[] = [];
+    vault.changes$.subscribe(() =>
+      seen.push(readFileSync(cert, 'utf8'), readFileSync(key, 'utf8'), config.get('cert')),
+    );
+    await server.seed({ 'secret/pair': { cert: 'cert three', key: 'key three' } });
+    await vault.refresh();
+    expect(seen).toEqual(['cert three', 'key three', 'cert three']);
+  });
+
+  it('have their old content again when a later one cannot be replaced', async () => {
+    const files = new SecretFiles();
+    const [first, second, fresh] = ['undo.1', 'undo.2', 'undo.0'].map((name) => join(folder, name)) as [string, string, string]; // prettier-ignore
+    const set = (content: string, ...paths: string[]) =>
+      paths.map((path) => ({ path, what: path, content: () => Buffer.from(content) }));
+    await files.write(set('one', first, second));
+    const staged = await files.stage(set('two', fresh, first, second));
+    await rm(second);
+    await mkdir(second);
+    expect(() => staged.commit()).toThrow(expect.objectContaining({ code: 'VAULT_INVALID_OPTION', reason: 'not-a-file' })); // prettier-ignore
+    expect([await readFile(first, 'utf8'), existsSync(fresh)]).toEqual(['one', false]);
+    expect((await readdir(folder)).filter((name) => name.startsWith('undo.') && name.length > 6)).toEqual([]);
+    await rm(second, { recursive: true });
+    await files.write(set('two', fresh, first, second));
+    expect(await Promise.all([fresh, first, second].map((path) => readFile(path, 'utf8')))).toEqual(['two', 'two', 'two']); // prettier-ignore
+    // What was only staged goes with the rest, and nothing is put in place any more.
+    const late = await files.stage(set('three', fresh, first, second));
+    await files.close();
+    expect(() => late.commit()).toThrow(expect.objectContaining({ code: 'VAULT_CLOSED' }));
+    expect((await readdir(folder)).filter((name) => name.startsWith('undo.'))).toEqual([]);
   });
 
   it('that somebody has replaced meanwhile are left alone', async () => {

@@ -47,6 +47,24 @@ export async function readPrivateFile(path: string): Promise<{ readonly bytes: B
  * @internal
  */
 export async function writePrivateFile(path: string, bytes: Buffer): Promise<void> {
+  const temporary = await stagePrivateFile(path, bytes);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw faultOf(error);
+  }
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Writes the content beside the place it is for, under another name, so that a rename puts it there.
+ *
+ * @returns that name
+ * @throws PrivateFileFault, also when what is in the place is not a regular file
+ * @internal
+ */
+export async function stagePrivateFile(path: string, bytes: Buffer): Promise<string> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await refuseOther(path);
@@ -57,12 +75,11 @@ export async function writePrivateFile(path: string, bytes: Buffer): Promise<voi
     } finally {
       await handle.close();
     }
-    await rename(temporary, path);
+    return temporary;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw faultOf(error);
   }
-  await syncFolder(dirname(path));
 }
 
 async function refuseOther(path: string): Promise<void> {
@@ -74,8 +91,8 @@ async function refuseOther(path: string): Promise<void> {
   if (stats && !stats.isFile()) throw new PrivateFileFault('not-a-file');
 }
 
-/** Makes the new name last. Not every file system can; the content is complete either way. */
-async function syncFolder(path: string): Promise<void> {
+/** Makes the new name last. Not every file system can; the content is complete either way. @internal */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined);
   await folder?.sync().catch(() => undefined);
   await folder?.close();

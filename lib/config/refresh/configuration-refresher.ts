@@ -131,10 +131,19 @@ export class ConfigurationRefresher {
       const loaded = await loader.assemble(reads, { signal: this.#ending.signal });
       const refusal = this.#store.refusalOf(loaded);
       if (refusal) throw refusal;
-      await plan.files.write(loaded.files);
+      const files = await plan.files.stage(loaded.files);
       // What was put together without a namespace that was added meanwhile would take it away again.
-      if (loader.plan !== plan || this.#store.reads !== before) return await this.#apply(found);
-      return { change: this.#closed ? undefined : this.#store.apply(loaded), problems };
+      if (loader.plan !== plan || this.#store.reads !== before) {
+        files.discard();
+        return await this.#apply(found);
+      }
+      if (this.#closed) {
+        files.discard();
+        return { change: undefined, problems };
+      }
+      // In one turn of the event loop: a certificate of one version never stands beside a setting of the other.
+      files.commit();
+      return { change: this.#store.apply(loaded), problems };
     } catch (error) {
       return { change: undefined, problems: [...problems, isVaultError(error) ? error : unexpected(error)] };
     }
