@@ -70,9 +70,7 @@ function createModule(
     // Read afresh at every scan, which is how the memo tells scans apart.
     get imports() {
       const load = memo.scan();
-      return [
-        new LazyPromise(() => load().then(async ({ plan }) => coreFor(plan.namespaces, await plan.factories.run()))),
-      ];
+      return [new LazyPromise(() => load().then(({ plan }) => coreFor(plan.namespaces, plan.factories.made ?? [])))];
     },
     providers: [{ provide: `${id}:module`, useValue: id }],
     exports: [VaultCoreModule],

@@ -78,7 +78,7 @@ export async function boot(
   try {
     const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load.run(signal) };
     await resolved.config.files.write(start.loaded.files);
-    resolved.config.exported?.write(valuesOf(start.loaded.entries));
+    resolved.config.exported?.write(valuesOf(start.loaded.entries), start.loaded.referring);
     const runtime = new VaultRuntime(
       start,
       (again) => load.run(again),

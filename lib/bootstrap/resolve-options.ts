@@ -8,7 +8,6 @@ import { CONFIG_SHAPE } from '../config/config.options.js';
 import type { ConfigPlan } from '../config/config-layer.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { resolveConfig } from '../config/resolve-config.js';
-import { withoutExported } from '../config/variables/exported-variables.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
@@ -66,8 +65,8 @@ export async function resolveOptions(
 ): Promise<ResolvedOptions> {
   checkOptions(options, SHAPE);
   const { shutdown = {}, unseal } = options;
-  const environment = withoutExported(await readEnvironment());
   const auth = options.auth ?? defaultAuth();
+  const environment = await readEnvironment();
   const tls = resolveTls(options.tls);
   const settings = await collect(
     {

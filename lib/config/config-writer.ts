@@ -5,7 +5,6 @@ import type { ConfigEntries } from './configuration.js';
 import { containerAt } from './configuration.js';
 import { EnvironmentShadow } from './environment-shadow.js';
 import { printable } from './printable.js';
-import type { ExportedVariables } from './variables/exported-variables.js';
 
 const logger = new Logger('VaultModule');
 
@@ -33,13 +32,11 @@ export class ConfigWriter {
   /** The application's own values: what was merged into the host, whose containers are shared with it. */
   readonly #values: JsonObject;
   readonly #shadow: EnvironmentShadow | undefined;
-  readonly #exported: ExportedVariables | undefined;
   #config: ConfigServiceInside | undefined;
 
-  constructor(host: JsonObject, values: JsonObject, exported?: ExportedVariables) {
+  constructor(host: JsonObject, values: JsonObject) {
     this.#host = host;
     this.#values = values;
-    this.#exported = exported;
     this.#shadow = EnvironmentShadow.isNeeded() ? new EnvironmentShadow(host) : undefined;
   }
 
@@ -62,12 +59,14 @@ export class ConfigWriter {
   /**
    * Writes into the objects handed out at boot, so that whoever holds one sees the new values. A key whose value the
    * application has replaced by one of its own is left to it.
+   *
+   * @param written called when everything is written and before any listener is told
    */
-  write(writes: readonly ConfigWrite[]): void {
+  write(writes: readonly ConfigWrite[], written: () => void): void {
     // What is gone goes first: something else may come to its place, or to the place it was a container of.
     for (const write of writes) if (write.newValue === undefined) this.#write(write);
     for (const write of writes) if (write.newValue !== undefined) this.#write(write);
-    this.#exported?.write(this.#values);
+    written();
     for (const { path, oldValue, newValue } of writes) {
       this.#config?._changes$?.next({ path: path.join('.'), oldValue, newValue });
     }

@@ -25,8 +25,9 @@ export interface VaultConfigOptions {
   /** Secrets to read, in ascending precedence: later ones win, key by key. */
   readonly sources?: readonly (VaultSource | VaultConfigNamespace<object>)[];
   /**
-   * Factories as in `ConfigModule.forRoot({ load })`, `registerAs` included. What they make goes into `ConfigService`, with
-   * references in it resolved; weaker than `layout` and `sources`.
+   * Factories as in `ConfigModule.forRoot({ load })`, `registerAs` included. While they run, variables of `process.env` that
+   * hold references have the values in their place. What they make goes into `ConfigService`, with references in it resolved;
+   * weaker than `layout` and `sources`. They run again when a refresh brings other values for those variables.
    */
   readonly load?: readonly VaultConfigFactory[];
   /**
@@ -46,11 +47,13 @@ export interface VaultConfigOptions {
   /** Keeps an encrypted copy on disk, to start on when Vault cannot be reached. Default: none. */
   readonly snapshot?: VaultSnapshotOptions;
   /**
-   * Writes values to `process.env` too, for libraries that look nowhere else: `true` for all, or a list of keys. Top-level
-   * keys keep their names, `database.url` becomes `DATABASE_URL`. They stay current, and are taken back when the application
-   * closes. Everything the process starts inherits them. Default: `false`.
+   * Writes values to `process.env` too, for code that looks nowhere else: a list of keys, `'references'` for the variables
+   * that hold references, which get the values in their place, or `true` for all keys. Top-level keys keep their names,
+   * `database.url` becomes `DATABASE_URL`. They are there before any factory of `load` runs and before any provider is
+   * created, stay current, and are restored when the application closes. Everything the process starts inherits them.
+   * Default: `false`.
    */
-  readonly exportToProcessEnv?: boolean | readonly string[];
+  readonly exportToProcessEnv?: boolean | 'references' | readonly string[];
   /** Keeps the values current while the application runs. Default: only `vault.refresh()` does. */
   readonly refresh?: VaultRefreshOptions;
 }
@@ -73,7 +76,8 @@ export const CONFIG_SHAPE = {
   refresh: REFRESH_SHAPE,
   exportToProcessEnv: (value) =>
     typeof value === 'boolean' ||
+    value === 'references' ||
     (Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && key !== ''))
       ? undefined
-      : 'true, false or a list of keys, not an empty one',
+      : 'true, false, "references" or a list of keys, not an empty one',
 } satisfies Record<keyof VaultConfigOptions, Shape[string]>;

@@ -1,6 +1,7 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultConfigurationError, VaultError } from '../errors/index.js';
 import { VaultNotFoundError } from '../errors/index.js';
+import type { AssembledLayer } from './assembly/assemble.js';
 import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
@@ -22,7 +23,10 @@ import type { ReferenceText } from './references/reference-syntax.js';
 import { uniteLayers } from './assembly/unite-layers.js';
 import { factoryEntries, variableEntries, variableFinder } from './assembly/unsourced-entries.js';
 import { validateLayer } from './assembly/validate-layer.js';
+import type { FactoryValues } from './sources/config-factories.js';
 import type { ResolvedSource } from './sources/vault-source.js';
+import type { ReferringVariables } from './variables/referring-variables.js';
+import { referringVariables, unusable } from './variables/referring-variables.js';
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
 type FindVariable = ReturnType<typeof variableFinder>;
@@ -34,6 +38,17 @@ const OF_A_REFERENCE: OtherAdvice = {
 };
 
 const NONE: ConfigEntries = new Map();
+const NO_VARIABLES: ReferringVariables = { texts: new Map(), problems: [] };
+
+/** What references of the environment come to, with some reads. */
+interface Resolved {
+  readonly resolver: ReferenceResolver | undefined;
+  readonly variables: ConfigEntries;
+  /** Whether some of them have no value. */
+  readonly hasFailed: boolean;
+  readonly find: FindVariable;
+  readonly referring: ReferringVariables;
+}
 
 /**
  * Reads a plan from Vault and puts it together: once at boot, and again at every refresh.
@@ -75,11 +90,16 @@ export class ConfigurationLoader {
     return this.assemble(await this.read(limits), limits);
   }
 
-  /** Only reads; failures are part of the result. */
+  /** Only reads; failures are part of the result. What factories refer to is known, and read, once they have run. */
   async read(limits: CallLimits = {}): Promise<SecretReads> {
     const { references, layers, factories } = this.plan;
-    const texts = references ? [...this.#variables.values(), ...referencesIn(await factories.run())] : [];
-    return this.#read(layers, texts, limits);
+    const reads = await this.#read(layers, [...this.#variables.values()], limits);
+    if (!references || factories.isEmpty) return reads;
+    const texts = referencesIn((await this.#made(reads, limits)).map(({ values }) => values));
+    const others = addressesOf(texts, references).filter((address) => !reads.has(addressId(address)));
+    if (others.length === 0) return reads;
+    const all = new Map([...reads, ...(await readSecrets(this.#client, others, limits))]);
+    return references.inSecrets ? followReferences(this.#client, all, references, limits) : all;
   }
 
   /** The same for one layer, which need not be in the plan yet. */
@@ -89,20 +109,25 @@ export class ConfigurationLoader {
 
   /** Puts together what was read. @throws VaultConfigurationError listing everything that failed */
   async assemble(reads: SecretReads, limits: CallLimits = {}): Promise<LoadedConfiguration> {
-    const { references, environment, precedence, layers, factories } = this.plan;
-    const resolver = references && new ReferenceResolver(reads, references);
-    const variables = resolver ? variableEntries(this.#variables, resolver) : NONE;
-    const find = variableFinder(environment, variables);
-    const loaded = await factories.run();
-    if (resolver) this.known.add(referencesIn(loaded));
-    const made = factoryEntries(loaded, resolver, this.known);
-    const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
+    const { environment, precedence, layers, factories } = this.plan;
+    const resolved = this.#resolve(reads);
+    const { resolver, variables, find, referring } = resolved;
 
     const failures: VaultError[] = [];
     const failedFeatures = new Map<string, VaultConfigurationError>();
     const assembled = await Promise.all(
-      layers.map(async (layer) => ({ layer, ...(await this.#assembleLayer(layer, reads, limits, resolver, find)) })),
+      layers.map(async (layer) => {
+        const errors = await Promise.all(layer.sources.map((source) => this.#failureOf(source, reads, limits)));
+        const failed = errors.filter((error) => error !== undefined);
+        return this.#assembleLayer(layer, reads, resolved, failed);
+      }),
     );
+    const texts = await this.#environment(resolved, assembled);
+    const loaded = texts ? await factories.run(texts, limits.signal) : [];
+    if (resolver) this.known.add(referencesIn(loaded.map(({ values }) => values)));
+    const made = factoryEntries(loaded, resolver, this.known, variables, environment);
+    const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
+
     const whole = assembled.filter((layer) => layer.failures.length === 0);
     const { files, failures: shared } = withoutSharedFiles(whole);
     for (const one of assembled) {
@@ -116,19 +141,70 @@ export class ConfigurationLoader {
         explainFailure(error, address, this.#client, limits, OF_A_REFERENCE);
       failures.push(...(await describeReferences(resolver.failures, explain)));
     }
+    if (!factories.isEmpty && !resolved.hasFailed) failures.push(...referring.problems.map(unusable));
     if (failures.length > 0) throw summary(failures);
 
     const { hidden, ...united } = await uniteLayers(this.plan, whole, unsourced, variables);
     for (const { feature, error } of hidden) {
       if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
     }
-    this.plan.exported?.check(valuesOf(united.entries));
+    this.plan.exported?.check(valuesOf(united.entries), referring);
     return {
       ...united,
+      referring,
       reads,
       files,
       failedFeatures,
     };
+  }
+
+  #resolve(reads: SecretReads): Resolved {
+    const { references, environment } = this.plan;
+    const resolver = references && new ReferenceResolver(reads, references);
+    const variables = resolver ? variableEntries(this.#variables, resolver) : NONE;
+    const hasFailed = resolver !== undefined && resolver.failures.length > 0;
+    const find = variableFinder(environment, variables);
+    // What could not be resolved has no value.
+    const referring = hasFailed ? NO_VARIABLES : referringVariables(variables);
+    return { resolver, variables, hasFailed, find, referring };
+  }
+
+  /**
+   * What factories make in the environment that these reads give. Where that cannot be known, or they throw, it is what they
+   * made last: a refresh reports the problem when it puts the configuration together.
+   */
+  async #made(reads: SecretReads, limits: CallLimits): Promise<readonly FactoryValues[]> {
+    const { factories, layers, exported } = this.plan;
+    const last = factories.made;
+    try {
+      const resolved = this.#resolve(reads);
+      const assembled = exported?.hasKeys
+        ? await Promise.all(layers.map((layer) => this.#assembleLayer(layer, reads, resolved, unreadIn(layer, reads))))
+        : [];
+      const environment = await this.#environment(resolved, assembled);
+      return environment ? await factories.run(environment, limits.signal) : (last ?? []);
+    } catch (error) {
+      if (last) return last;
+      throw error;
+    }
+  }
+
+  /**
+   * What `process.env` has while factories run: variables that hold references, resolved, and what is exported. `undefined`
+   * when some of it has no value.
+   */
+  async #environment(
+    { variables, hasFailed, referring }: Resolved,
+    assembled: readonly (AssembledLayer & { readonly layer: ConfigLayer })[],
+  ): Promise<ReadonlyMap<string, string> | undefined> {
+    const { exported, factories } = this.plan;
+    if (hasFailed || referring.problems.length > 0) return undefined;
+    if (factories.isEmpty || !exported?.hasKeys) return referring.texts;
+    if (assembled.some(({ layer, failures }) => layer.feature === undefined && failures.length > 0)) return undefined;
+    const whole = assembled.filter(({ failures }) => failures.length === 0);
+    // The schema of the whole needs what factories make.
+    const { entries } = await uniteLayers({ ...this.plan, schema: undefined }, whole, [], variables);
+    return new Map([...referring.texts, ...exported.of(valuesOf(entries), referring)]);
   }
 
   async #read(
@@ -143,15 +219,13 @@ export class ConfigurationLoader {
     return references.inSecrets ? followReferences(this.#client, reads, references, limits) : reads;
   }
 
+  /** @param unread failures of its sources */
   async #assembleLayer(
     layer: ConfigLayer,
     reads: SecretReads,
-    limits: CallLimits,
-    resolver: ReferenceResolver | undefined,
-    find: FindVariable,
-  ) {
-    const unread = await Promise.all(layer.sources.map((source) => this.#failureOf(source, reads, limits)));
-    const failed = unread.filter((error) => error !== undefined);
+    { resolver, find }: Resolved,
+    unread: readonly VaultError[],
+  ): Promise<AssembledLayer & { readonly layer: ConfigLayer }> {
     const { references } = this.plan;
     const resolve = (value: unknown, name: string, paths: readonly (readonly string[])[]) =>
       references && paths.some((path) => isLiteral(references, path))
@@ -161,7 +235,7 @@ export class ConfigurationLoader {
     const assembled = references?.inSecrets
       ? assembleLayer(layer, reads, folder, resolve)
       : assembleLayer(layer, reads, folder);
-    const failures = [...failed, ...assembled.failures];
+    const failures = [...unread, ...assembled.failures];
     if (
       failures.length === 0 &&
       layer.atLeastOne &&
@@ -170,14 +244,23 @@ export class ConfigurationLoader {
       failures.push(nothingFound(layer));
     const entries = this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, find) : assembled.entries;
     const { files } = assembled;
-    if (failures.length > 0 || !layer.schema) return { entries, files, failures };
-    return { ...(await validateLayer(layer, entries)), files };
+    if (failures.length > 0 || !layer.schema) return { layer, entries, files, failures };
+    return { layer, ...(await validateLayer(layer, entries)), files };
   }
 
   async #failureOf(source: ResolvedSource, reads: SecretReads, limits: CallLimits): Promise<VaultError | undefined> {
-    const error = reads.get(addressId(source))?.error;
-    // Only "nothing there" is forgiven: neither a deleted version nor a denial is the same as never having existed.
-    if (!error || (source.optional && error instanceof VaultNotFoundError)) return undefined;
-    return explainFailure(error, source, this.#client, limits);
+    const error = unread(source, reads);
+    return error && explainFailure(error, source, this.#client, limits);
   }
+}
+
+function unreadIn({ sources }: ConfigLayer, reads: SecretReads): VaultError[] {
+  return sources.flatMap((source) => unread(source, reads) ?? []);
+}
+
+/** Why a source has not been read, unless that is forgiven. */
+function unread(source: ResolvedSource, reads: SecretReads): VaultError | undefined {
+  const error = reads.get(addressId(source))?.error;
+  // Only "nothing there" is forgiven: neither a deleted version nor a denial is the same as never having existed.
+  return source.optional && error instanceof VaultNotFoundError ? undefined : error;
 }

@@ -97,7 +97,7 @@ export class ConfigurationStore {
 
   /** Writes the values into the object that the application's `ConfigService` reads from; later changes go there too. */
   connect(host: JsonObject): void {
-    this.#writer = new ConfigWriter(host, this.#values, this.loader.plan.exported);
+    this.#writer = new ConfigWriter(host, this.#values);
     this.insist();
   }
 
@@ -160,12 +160,17 @@ export class ConfigurationStore {
     const before = this.#loaded;
     this.#loaded = loaded;
     const changed = changedEntries(before.entries, loaded.entries);
-    if (changed.length === 0) return undefined;
+    const exportValues = () => this.loader.plan.exported?.write(this.#values, loaded.referring);
+    if (changed.length === 0) {
+      exportValues();
+      return undefined;
+    }
     const change = describeChange(changed, before.reads, loaded.reads);
     this.#writer?.write(
       changed.map(({ path, before: was, after }): ConfigWrite => {
         return { path, oldValue: was?.value, newValue: after && copyPlain(after.value) };
       }),
+      exportValues,
     );
     this.#changes.next(change);
     return change;

@@ -5,6 +5,7 @@ import type { SecretReads } from './sources/read-secrets.js';
 import type { SecretFile } from './files/secret-files.js';
 import type { Origin } from './origins/value-origin.js';
 import { hiding, NO_SECRET } from './origins/value-origin.js';
+import type { ReferringVariables } from './variables/referring-variables.js';
 
 /** One configuration value and its place. @internal */
 export interface ConfigEntry {
@@ -39,6 +40,8 @@ export interface LoadedConfiguration {
   readonly entries: ConfigEntries;
   /** The same with the variables that win over values of Vault and are left to `ConfigService`. */
   readonly complete: ConfigEntries;
+  /** Variables of the environment that hold references, with their values. */
+  readonly referring: ReferringVariables;
   /** What was read, by address. */
   readonly reads: SecretReads;
   /** To be written before the values are used: some of them are paths. */

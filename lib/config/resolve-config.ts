@@ -8,6 +8,7 @@ import { resolveLayout } from './sources/layout.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { resolveReferenceRules } from './references/reference.options.js';
 import { ExportedVariables } from './variables/exported-variables.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
 import { SecretFiles } from './files/secret-files.js';
 import { resolveSource } from './sources/vault-source.js';
 import type { VaultSource } from './sources/vault-source.js';
@@ -41,6 +42,11 @@ export function resolveConfig(
   for (const namespace of features) {
     if (!listed.has(namespace.name))
       layers.push({ ...namespaceLayer(namespace, environment), feature: namespace.name });
+  }
+  if (options.exportToProcessEnv === 'references' && options.references === false) {
+    throw new VaultInvalidOptionError(
+      '"config.exportToProcessEnv" is "references", and "config.references" is false: there are none. Remove one of them.',
+    );
   }
   const mounts = layers.flatMap(({ sources }) => sources.map(({ mountPath }) => mountPath));
   return {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
+import { ownEnvironment, ownVariable } from './process-environment.js';
 
 /** Variables by name. @internal */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,7 +28,10 @@ export async function readEnvFile(): Promise<Record<string, string>> {
   const whole = wholeReferences(content, values);
   return Object.fromEntries(
     Object.entries(values)
-      .filter(([name, value]) => process.env[name] === undefined || (whole.has(name) && process.env[name] === value))
+      .filter(([name, value]) => {
+        const own = ownVariable(name);
+        return own === undefined || (whole.has(name) && own === value);
+      })
       .map(([name, value]) => [name, whole.get(name) ?? value]),
   );
 }
@@ -41,9 +45,9 @@ export async function addEnvFile(): Promise<void> {
   for (const [name, value] of Object.entries(await readEnvFile())) process.env[name] = value;
 }
 
-/** The environment as `ConfigService` sees it: `process.env`, and below it `.env`. @internal */
+/** The environment as `ConfigService` sees it: `process.env` without what this package has written, and below it `.env`. @internal */
 export async function readEnvironment(): Promise<Environment> {
-  return { ...process.env, ...(await readEnvFile()) };
+  return { ...ownEnvironment(), ...(await readEnvFile()) };
 }
 
 /**
@@ -54,7 +58,7 @@ export async function readEnvironment(): Promise<Environment> {
  */
 export async function expandedReferences(): Promise<string[]> {
   const values = parseEnv(await readFile('.env', 'utf8').catch(() => '')) as Record<string, string>;
-  return Object.keys(values).filter((name) => isExpanded(values[name] as string, process.env[name]));
+  return Object.keys(values).filter((name) => isExpanded(values[name] as string, ownVariable(name)));
 }
 
 function isExpanded(text: string, value: string | undefined): boolean {

@@ -43,6 +43,8 @@ function describe({ name, why, key, other }: VariableProblem): string {
       return `${name} changes how programs run: leave it out with --omit ${name}, or pass it on with --allow ${name}.`;
     case 'taken':
       return `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}.`;
+    case 'reference':
+      return `${name} holds a value that looks like a reference, which the command might resolve: leave it out with --omit ${name}.`;
     case 'nul':
       return `${name} holds a NUL character, which no variable can.`;
     case 'text':

@@ -3,6 +3,7 @@ import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { screamingCase } from './key-case.js';
 import { copyPlain } from '../plain.js';
 import { hiding, NO_SECRET } from '../origins/value-origin.js';
+import { ownVariable } from '../../options/process-environment.js';
 
 /**
  * Whether values of Vault or variables of the environment win.
@@ -65,7 +66,7 @@ export function preferVariable(entry: ConfigEntry, find: FindVariable): ConfigEn
 export function withoutVariables(entries: ConfigEntries): ConfigEntries {
   return new Map(
     [...entries].filter(
-      ([, { path, value, origin }]) => path.length > 1 || origin.variable !== path[0] || process.env[path[0]] !== value,
+      ([, { path, value, origin }]) => path.length > 1 || origin.variable !== path[0] || ownVariable(path[0]) !== value,
     ),
   );
 }

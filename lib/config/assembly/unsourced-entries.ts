@@ -8,6 +8,10 @@ import type { ReferenceText } from '../references/reference-syntax.js';
 import { inOrderOfDots } from './dotted-names.js';
 import type { Origin } from '../origins/value-origin.js';
 import { NO_SECRET, originOf } from '../origins/value-origin.js';
+import { secretId } from '../sources/read-secrets.js';
+
+/** Shorter texts say nothing about where they come from. */
+const MIN_TELLING_LENGTH = 6;
 
 /** Variables with references in them, resolved: what `ConfigService` must find instead of the references. @internal */
 export function variableEntries(
@@ -23,19 +27,29 @@ export function variableEntries(
   return entries;
 }
 
-/** What factories have made, references in it resolved. @internal */
+/**
+ * What factories have made, references in it resolved.
+ *
+ * @param variables that hold references: a value that is the text of just one of them comes from its secret
+ * @internal
+ */
 export function factoryEntries(
   loaded: readonly FactoryValues[],
   resolver: ReferenceResolver | undefined,
   known: KnownReferences,
+  variables: ConfigEntries,
+  environment: Environment,
 ): ConfigEntry[] {
   const parse = (text: string) => known.parse(text);
+  const origins = originsOfTexts(variables, environment);
   return loaded.flatMap(({ option, path: containers, values }) =>
     inOrderOfDots(Object.keys(values)).map((key): ConfigEntry => {
       const given = values[key];
       const path = [...containers, key] as unknown as ConfigEntry['path'];
       const resolved = resolver?.resolveDeep(given, `"${path.join('.')}" of ${option}`, parse);
-      return { path, value: resolved ? resolved.value : given, origin: originOfReference(resolved?.found) };
+      const copied = typeof given === 'string' ? origins.get(given) : undefined;
+      const origin = resolved?.found ? originOfReference(resolved.found) : (copied ?? NO_SECRET);
+      return { path, value: resolved ? resolved.value : given, origin };
     }),
   );
 }
@@ -60,6 +74,24 @@ export function withUnmentioned(
     return !validated.has(id) && before.get(id)?.value === entry.value;
   });
   return new Map([...validated, ...missing.map((entry) => [entryId(entry.path), entry] as const)]);
+}
+
+/** Where texts come from that are long enough to be of one secret only: "app" may be in the code as well. */
+function originsOfTexts(variables: ConfigEntries, environment: Environment): ReadonlyMap<string, Origin | undefined> {
+  const origins = new Map<string, Origin | undefined>();
+  const others = new Set(Object.values(environment));
+  for (const { value, origin } of variables.values()) {
+    if (typeof value !== 'string' || value.length < MIN_TELLING_LENGTH || origin.secretPath === '' || others.has(value))
+      continue;
+    const { variable: _, ...place } = origin;
+    const isTold = !origins.has(value) || isSamePlace(origins.get(value), place);
+    origins.set(value, isTold ? place : undefined);
+  }
+  return origins;
+}
+
+function isSamePlace(one: Origin | undefined, other: Origin): boolean {
+  return one !== undefined && secretId(one) === secretId(other) && one.version === other.version;
 }
 
 function originOfReference(found: FoundSecret | undefined): Origin {

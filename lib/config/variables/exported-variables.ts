@@ -1,32 +1,18 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultConfigurationError, VaultInvalidOptionError } from '../../errors/index.js';
-import type { Environment } from '../../options/env-file.js';
+import { claimVariable, ownVariable, releaseVariable } from '../../options/process-environment.js';
 import { valueAt } from '../plain.js';
+import type { ReferringVariables } from './referring-variables.js';
 import type { VariableProblem } from './variables-of.js';
 import { variableName, variablesOf } from './variables-of.js';
 
 /**
- * Keys that are written to `process.env` too; `true` for all of them.
+ * Keys that are written to `process.env` too; `true` for all of them, `references` for the variables that hold references.
  * @internal
  */
-export type ExportedKeys = true | readonly string[];
+export type ExportedKeys = true | 'references' | readonly string[];
 
 type Values = Readonly<Record<string, unknown>>;
-
-/** Who has a variable, and what was there before anybody had. Boots that overlap may want the same one. */
-const claims = new Map<string, { readonly before: string | undefined; readonly owners: Map<object, string> }>();
-
-/**
- * The environment as it was before boots that are still up wrote to it: what they have from Vault is nobody's variable, and
- * would not become another one when it changes there.
- * @internal
- */
-export function withoutExported(environment: Environment): Environment {
-  const own = { ...environment };
-  for (const [name, { before, owners }] of claims)
-    if ([...owners.values()].includes(own[name] ?? '')) own[name] = before;
-  return own;
-}
 
 /**
  * The variables of `process.env` that a boot has its values in, because it was asked to.
@@ -40,68 +26,76 @@ export class ExportedVariables {
     this.#keys = keys;
   }
 
+  /** Whether keys of the configuration are exported, and not only variables that hold references. */
+  get hasKeys(): boolean {
+    return this.#keys !== 'references';
+  }
+
+  /**
+   * The variables for these values. A key that is listed and not there has none.
+   *
+   * @throws VaultConfigurationError listing the keys that cannot be variables
+   */
+  of(values: Values, referring: ReferringVariables): ReadonlyMap<string, string> {
+    const { variables, problems } = this.#exported(values, referring);
+    if (problems.length > 0) throw refused(problems.map(refusal));
+    return variables;
+  }
+
   /**
    * Whether all that is asked for can be written.
    *
    * @throws VaultConfigurationError listing the keys that cannot, or are not there
    */
-  check(values: Values): void {
-    const failures: VaultError[] = exported(this.#keys, values).problems.map(refusal);
-    for (const key of this.#keys === true ? [] : this.#keys) {
+  check(values: Values, referring: ReferringVariables): void {
+    const failures: VaultError[] = this.#exported(values, referring).problems.map(refusal);
+    for (const key of Array.isArray(this.#keys) ? (this.#keys as readonly string[]) : []) {
       // A variable that wins over Vault is there already.
-      if (valueAt(values, key) === undefined && process.env[nameOf(values, key)] === undefined)
+      if (valueAt(values, key) === undefined && ownVariable(nameOf(values, key)) === undefined)
         failures.push(absent(key));
     }
-    if (failures.length === 0) return;
-    throw new VaultConfigurationError('The configuration cannot be written to process.env:', failures);
+    if (failures.length > 0) throw refused(failures);
   }
 
   /** Writes the values; what was written before and is no value any more gets back what it had. */
-  write(values: Values): void {
-    const { variables } = exported(this.#keys, values);
-    for (const name of [...this.#names]) if (!variables.has(name)) this.#giveBack(name);
+  write(values: Values, referring: ReferringVariables): void {
+    const { variables } = this.#exported(values, referring);
+    for (const name of [...this.#names]) if (!variables.has(name)) this.#release(name);
     for (const [name, value] of variables) {
-      const { before, owners } = claims.get(name) ?? { before: process.env[name], owners: new Map<object, string>() };
-      if (owners.get(this) === value) continue;
-      // Taken out first: the last one is the one whose value is there.
-      owners.delete(this);
-      claims.set(name, { before, owners: owners.set(this, value) });
+      claimVariable(this, name, value);
       this.#names.add(name);
-      process.env[name] = value;
     }
   }
 
   /** Gives every variable what it had, unless somebody else has changed it since. */
   restore(): void {
-    for (const name of [...this.#names]) this.#giveBack(name);
+    for (const name of [...this.#names]) this.#release(name);
   }
 
-  #giveBack(name: string): void {
+  #release(name: string): void {
     this.#names.delete(name);
-    const claim = claims.get(name);
-    const value = claim?.owners.get(this);
-    if (!claim?.owners.delete(this)) return;
-    const next = [...claim.owners.values()].pop() ?? claim.before;
-    if (claim.owners.size === 0) claims.delete(name);
-    if (process.env[name] !== value) return;
-    if (next === undefined) delete process.env[name];
-    else process.env[name] = next;
+    releaseVariable(this, name);
+  }
+
+  #exported(values: Values, { texts, problems }: ReferringVariables) {
+    if (this.#keys === 'references') return { variables: texts, problems };
+    if (this.#keys === true) return variablesOf(values);
+    const chosen: Record<string, unknown> = {};
+    // Whoever writes a key down means it, whatever it is called.
+    const allow: string[] = [];
+    for (const key of this.#keys) {
+      const value = valueAt(values, key);
+      if (value === undefined) continue;
+      const name = nameOf(values, key);
+      chosen[name] = value;
+      allow.push(name);
+    }
+    return variablesOf(chosen, { allow });
   }
 }
 
-function exported(keys: ExportedKeys, values: Values) {
-  if (keys === true) return variablesOf(values);
-  const chosen: Record<string, unknown> = {};
-  // Whoever writes a key down means it, whatever it is called.
-  const allow: string[] = [];
-  for (const key of keys) {
-    const value = valueAt(values, key);
-    if (value === undefined) continue;
-    const name = nameOf(values, key);
-    chosen[name] = value;
-    allow.push(name);
-  }
-  return variablesOf(chosen, { allow });
+function refused(failures: readonly VaultError[]): VaultConfigurationError {
+  return new VaultConfigurationError('The configuration cannot be written to process.env:', failures);
 }
 
 function nameOf(values: Values, key: string): string {
@@ -121,6 +115,7 @@ function refusal({ name, why, key, other }: VariableProblem): VaultError {
     name: `${JSON.stringify(key)} is no name for a variable: rename it with "map" in its source`,
     dangerous: `${name} changes how programs run, and who can write the secret would decide that: rename it`,
     taken: `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}: rename one with "map"`,
+    reference: `${JSON.stringify(key)} has a value that looks like a reference, which whatever reads the variable might resolve: store another value in Vault`,
     nul: `${name} holds a NUL character, which no variable can`,
     text: `${JSON.stringify(key)} cannot be written as JSON, because it holds itself or is nested too deep`,
   };

@@ -1,5 +1,6 @@
 import type { Nested } from '../plain.js';
 import { isInsideItself, isPlainObject } from '../plain.js';
+import { hasReferenceForm } from '../references/reference-syntax.js';
 
 /** @internal */
 export interface VariableRules {
@@ -14,7 +15,7 @@ export interface VariableRules {
 /** Why a value cannot be a variable: `other` is the key that has the name already. Never holds the value. @internal */
 export interface VariableProblem {
   readonly name: string;
-  readonly why: 'name' | 'dangerous' | 'taken' | 'nul' | 'text';
+  readonly why: 'name' | 'dangerous' | 'taken' | 'nul' | 'text' | 'reference';
   readonly key: string;
   readonly other?: string;
 }
@@ -69,6 +70,22 @@ export function variablesOf(
     }
   }
   return { variables, problems };
+}
+
+/**
+ * A value as the text of a variable, or why it cannot be one: a text that looks like a reference would be resolved by
+ * whatever reads the variable, with a token that may read more than the one that wrote the value.
+ * @internal
+ */
+export function variableText(
+  value: unknown,
+):
+  | { readonly text: string; readonly why?: undefined }
+  | { readonly text?: undefined; readonly why: 'text' | 'nul' | 'reference' } {
+  const text = textOf(value);
+  if (text === undefined) return { why: 'text' };
+  if (text.includes('\0')) return { why: 'nul' };
+  return hasReferenceForm(text) ? { why: 'reference' } : { text };
 }
 
 /** @internal */
