@@ -8,6 +8,7 @@ const BENCHES = {
   config: './config.bench.mjs',
   connections: './connections.bench.mjs',
   read: './read.bench.mjs',
+  redact: './redact.bench.mjs',
   session: './session.bench.mjs',
   start: './start.bench.mjs',
 };

@@ -1,5 +1,5 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { secretsOf } from '../errors/redact.js';
+import { secretsOfJson } from '../errors/redact.js';
 import type { CallContext } from './failures/network-failure.js';
 import type { VaultRequest } from './vault-request.js';
 
@@ -23,6 +23,8 @@ export interface PreparedRequest {
   readonly body: string | undefined;
   /** Further texts that are secret. */
   readonly secrets: readonly string[];
+  /** Those of the client's earlier calls. */
+  readonly credentials: { readonly all: readonly string[] } | undefined;
 }
 
 /**
@@ -37,6 +39,7 @@ export function prepareRequest(
   token: string | undefined,
   call: CallContext,
   defaultHeaders?: VaultRequest['headers'],
+  credentials?: PreparedRequest['credentials'],
 ): PreparedRequest {
   const refuse = (why: string): VaultInvalidOptionError =>
     new VaultInvalidOptionError(`Cannot ${call.operation}: ${why}`, call);
@@ -69,13 +72,13 @@ export function prepareRequest(
     throw refuse('the data cannot be written as JSON. It refers to itself, holds a BigInt, or its toJSON() fails.');
   }
   const headers = headersOf(request, token, call.namespace, defaultHeaders);
-  return { method: request.method, path, headers, body, secrets: request.secrets ?? [] };
+  return { method: request.method, path, headers, body, secrets: request.secrets ?? [], credentials };
 }
 
-/** Everything secret that went over the wire, so that no error repeats what a server echoes. @internal */
-export function secretsSent({ headers, body, secrets }: PreparedRequest): string[] {
+/** Everything secret that went over the wire, with this call and shortly before, so that no error repeats what a server echoes. @internal */
+export function secretsSent({ headers, body, secrets, credentials }: PreparedRequest): string[] {
   // From the text, because an object may hold one thing and write another.
-  const found = [...secrets, ...secretsOf(body === undefined ? undefined : JSON.parse(body))];
+  const found = [...secrets, ...(credentials?.all ?? []), ...secretsOfJson(body)];
   for (const [name, value] of Object.entries(headers))
     if (!PLAIN_HEADERS.includes(name)) found.unshift(...partsOf(value));
   return found;

@@ -33,7 +33,7 @@ export function redirectTarget(
   if (target && sameScheme && endpoints.includes(target.origin)) {
     return { endpoint: target.origin, path: target.pathname + target.search };
   }
-  const elsewhere = target ? redact(target.origin, secretsSent(prepared)) : 'an invalid address';
+  const elsewhere = target ? redact(target.origin, secretsSent(prepared)) || 'another address' : 'an invalid address';
   throw new VaultBadResponseError(
     `${beginning(call)}: it redirects to ${elsewhere}, which is not ${endpoints.length > 1 ? 'a' : 'the'} configured endpoint, ` +
       'so the token was not sent there. Point "endpoint" (VAULT_ADDR) at the active server or at a load balancer that finds it, ' +

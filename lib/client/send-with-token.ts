@@ -39,7 +39,7 @@ export async function sendWithToken(
 async function send(transport: Transport, request: VaultRequest, lent: LentToken): Promise<VaultResponse> {
   let worked = false;
   try {
-    const answer = await transport.send({ ...request, token: lent.token ?? null });
+    const answer = await transport.send(lent.token === undefined ? request : { ...request, token: lent.token });
     worked = true;
     return answer;
   } catch (error) {

@@ -1,5 +1,6 @@
 import { VaultAbortedError, VaultTimeoutError } from '../errors/index.js';
 import { Consistency } from './consistency.js';
+import { Credentials } from './credentials.js';
 import type { Endpoint } from './endpoint.js';
 import { Endpoints } from './endpoints.js';
 import type { RawAnswer } from './exchange.js';
@@ -42,6 +43,7 @@ export class Transport {
   readonly #waits: Waits;
   readonly #limiter: RateLimiter | undefined;
   readonly #consistency: Consistency | undefined;
+  readonly #credentials = new Credentials();
 
   private constructor(endpoints: Endpoints, waits: Waits, options: TransportOptions) {
     this.#endpoints = endpoints;
@@ -71,7 +73,10 @@ export class Transport {
   /** Makes one call, with as many tries as it may have. Rejects with a `VaultError` and nothing else. */
   async send(request: VaultRequest): Promise<VaultResponse> {
     let call = this.#describe(request);
-    const prepared = prepareRequest(request, request.token ?? undefined, call, this.#options.headers);
+    const { headers } = this.#options;
+    const prepared = prepareRequest(request, request.token ?? undefined, call, headers, this.#credentials);
+    if (request.token === null) this.#credentials.addLogin(prepared);
+    else if (request.token !== undefined) this.#credentials.addToken(request.token);
     let tries: Tries | undefined;
     let failure: Failure | undefined;
     for (;;) {

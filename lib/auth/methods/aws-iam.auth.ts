@@ -70,7 +70,11 @@ export class AwsIamLogin implements LoginMethod {
         iam_request_headers: base64(JSON.stringify(signed.headers)),
       },
       // AWS explains a wrong signature by quoting the request, and the server passes that on.
-      secrets: [credentials.secretAccessKey, credentials.sessionToken ?? '', ...Object.values(signed.headers)],
+      secrets: [
+        credentials.secretAccessKey,
+        credentials.sessionToken ?? '',
+        ...Object.values(signed.headers).flatMap((value) => /Signature=(\w+)/.exec(value)?.[1] ?? []),
+      ],
       options: this.#options,
       advice:
         'Check "auth.role" and its bound_iam_principal_arn, "auth.serverId" against iam_server_id_header_value of the server, ' +

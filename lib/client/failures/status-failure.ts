@@ -46,7 +46,8 @@ export function statusFailure(
   const { status, body } = answer;
   // What happened is told from the server's own words: blanking secrets out may change them.
   const words = wordsOf(body);
-  const said = words.map((text) => redact(tidy(text), secrets)).filter((text) => text !== '');
+  const known = [call.operation, request.path, call.namespace, call.endpoint].join(' ');
+  const said = words.map((text) => redact(tidy(text), secrets, known)).filter((text) => text !== '');
   const details = { ...call, statusCode: status };
   const where = beginning(call);
   const because = said.length > 0 ? `: ${said.join('; ')} (status ${status}).` : `: status ${status}.`;
@@ -142,7 +143,7 @@ export function notJson(
 ): VaultBadResponseError {
   const contentType = headers['content-type'];
   const encoding = headers['content-encoding'];
-  const kind = contentType ? redact(contentType, secrets) : 'no content type';
+  const kind = contentType ? redact(contentType, secrets) || 'another content type' : 'no content type';
   if (cut) {
     return new VaultBadResponseError(
       `${beginning(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short. ${IF_IT_REPEATS}`,
@@ -150,7 +151,7 @@ export function notJson(
     );
   }
   let why = contentType?.includes('json') ? 'the JSON is malformed' : `it is not JSON (${kind})`;
-  if (encoding) why = `it is compressed (${redact(encoding, secrets)}), which nobody asked for`;
+  if (encoding) why = `it is compressed (${redact(encoding, secrets) || 'in some way'}), which nobody asked for`;
   const plainHttp = text.includes('HTTP request to an HTTPS server')
     ? ' The server speaks TLS: write "https://" in "endpoint".'
     : '';
