@@ -3,7 +3,7 @@
 // ES modules are put together into one file for each entry point, and one for what several share: Node takes a fifth of
 // the time to load those (docs/adr/0025). CommonJS loads fast as it is.
 import { spawnSync } from 'node:child_process';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isAbsolute, resolve, sep } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -20,6 +20,7 @@ process.on('exit', () => [fresh, modules, old].forEach((folder) => rmSync(folder
 compile('esm', '--outDir', modules, '--declarationDir', `${fresh}/esm`);
 await bundle(modules, `${fresh}/esm`);
 compile('cjs', '--outDir', `${fresh}/cjs`);
+requireInPlace(`${fresh}/cjs`);
 for (const [format, type] of Object.entries(FORMATS)) {
   writeFileSync(`${fresh}/${format}/package.json`, `${JSON.stringify({ type })}\n`);
 }
@@ -33,6 +34,19 @@ renameSync(fresh, 'dist');
 function compile(format, ...args) {
   const { status } = spawnSync(process.execPath, [tsc, '-p', `tsconfig.${format}.json`, ...args], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
+}
+
+/**
+ * TypeScript wraps the `require` that stands for an `import()` into a function of its own. Bundlers no longer see then that
+ * it stands in a `try`, and take an optional package that is not installed for an error.
+ */
+function requireInPlace(folder) {
+  for (const file of readdirSync(folder, { recursive: true })) {
+    if (!file.endsWith('.js')) continue;
+    const text = readFileSync(`${folder}/${file}`, 'utf8');
+    const flat = text.replace(/Promise\.resolve\(\)\.then\(\(\) => (__importStar\(require\('[^']+'\)\))\)/g, '$1');
+    if (flat !== text) writeFileSync(`${folder}/${file}`, flat);
+  }
 }
 
 /** Packages stay imports, and what is loaded on use stays so. Names and line breaks are kept, for whoever reads a stack. */

@@ -5,5 +5,7 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultAuthenticationError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultAuthenticationError';
   readonly code = 'VAULT_AUTHENTICATION';
 }

@@ -6,5 +6,7 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultBadResponseError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultBadResponseError';
   readonly code = 'VAULT_BAD_RESPONSE';
 }

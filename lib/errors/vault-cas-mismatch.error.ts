@@ -5,5 +5,7 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultCasMismatchError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultCasMismatchError';
   readonly code = 'VAULT_CAS_MISMATCH';
 }

@@ -5,5 +5,7 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultClosedError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultClosedError';
   readonly code = 'VAULT_CLOSED';
 }

@@ -6,6 +6,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultConfigurationError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultConfigurationError';
   readonly code = 'VAULT_CONFIGURATION';
   declare readonly errors: readonly VaultError[];
 

@@ -5,6 +5,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultConnectionError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultConnectionError';
   readonly code = 'VAULT_CONNECTION';
 
   override get retryable(): boolean {

@@ -6,6 +6,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultDeletedVersionError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultDeletedVersionError';
   readonly code = 'VAULT_DELETED_VERSION';
   /** The version concerned. */
   readonly version?: number;

@@ -5,5 +5,7 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultInvalidPathError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultInvalidPathError';
   readonly code = 'VAULT_INVALID_PATH';
 }

@@ -7,6 +7,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultNotFoundError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultNotFoundError';
   readonly code = 'VAULT_NOT_FOUND';
   /**
    * True when the server knows the path and has nothing there; false when it gives another reason, such as no engine at

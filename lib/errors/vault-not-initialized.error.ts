@@ -5,6 +5,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultNotInitializedError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultNotInitializedError';
   readonly code = 'VAULT_NOT_INITIALIZED';
 
   override get retryable(): boolean {

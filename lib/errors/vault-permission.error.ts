@@ -7,6 +7,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultPermissionError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultPermissionError';
   readonly code = 'VAULT_PERMISSION_DENIED';
   /** True when the token is valid and a policy is missing; false when the token itself may be at fault. */
   readonly policyDenied: boolean;

@@ -6,6 +6,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultRateLimitedError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultRateLimitedError';
   readonly code = 'VAULT_RATE_LIMITED';
   /** How long the server asks to wait (`Retry-After`), in milliseconds. */
   readonly retryAfterMs?: number;

@@ -5,6 +5,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultSealedError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultSealedError';
   readonly code = 'VAULT_SEALED';
 
   override get retryable(): boolean {

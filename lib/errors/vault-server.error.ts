@@ -5,6 +5,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultServerError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultServerError';
   readonly code = 'VAULT_SERVER';
 
   override get retryable(): boolean {

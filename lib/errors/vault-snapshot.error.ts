@@ -7,5 +7,7 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultSnapshotError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultSnapshotError';
   readonly code = 'VAULT_SNAPSHOT';
 }

@@ -5,6 +5,8 @@ import { VaultError } from './vault-error.js';
  * @publicApi
  */
 export class VaultTimeoutError extends VaultError {
+  /** Also when a bundler renames the class. @internal */
+  static override readonly name = 'VaultTimeoutError';
   readonly code = 'VAULT_TIMEOUT';
 
   override get retryable(): boolean {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type * as Selfsigned from 'selfsigned';
+import { interop } from '../client/interop.js';
 import { VaultTestServerError } from './vault-test-server.error.js';
 
 /**
@@ -121,7 +122,7 @@ function alternativeName(host: string): { type: 7; ip: string } | { type: 2; val
 
 async function loadSelfsigned(): Promise<typeof Selfsigned> {
   try {
-    return await import('selfsigned');
+    return interop(await import('selfsigned'), 'generate');
   } catch {
     throw new VaultTestServerError(
       'usage',

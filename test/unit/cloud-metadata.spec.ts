@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { below, checkAddress } from '../../lib/auth/methods/cloud/address.js';
 import type { MetadataRequest } from '../../lib/auth/methods/cloud/metadata.js';
 import { askMetadata, readField, readObject } from '../../lib/auth/methods/cloud/metadata.js';
-import { loadOptionalPackage } from '../../lib/auth/methods/cloud/optional-package.js';
+import { missingPackage } from '../../lib/auth/methods/cloud/optional-package.js';
 import { renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer } from '../support/fault-server.js';
 import { answer, freePort, json, redirect, silent, startFaultServer } from '../support/fault-server.js';
@@ -161,7 +161,7 @@ describe('an address', () => {
 describe('an optional package', () => {
   it('that is not installed is named with the command that installs it', async () => {
     const name = 'nestjs-vault-package-that-nobody-has';
-    const error = await failure(loadOptionalPackage(`@scope/x@3`, 'The method', () => import(name)));
+    const error = missingPackage(`@scope/x@3`, 'The method', await failure(import(name)));
     expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
     expect(error.message).toMatch(
       /^The method needs the package "@scope\/x".*\(\w+\)\. Install it: npm install @scope\/x@3$/,

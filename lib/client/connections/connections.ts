@@ -3,6 +3,7 @@ import type * as Undici from 'undici';
 import type { Dispatcher, Pool } from 'undici';
 import type { ConnectorOptions } from './connector.js';
 import { Connector } from './connector.js';
+import { interop } from '../interop.js';
 import { Http2Connection } from './http2-connection.js';
 
 const KEEP_ALIVE_MS = 60_000;
@@ -47,7 +48,7 @@ export class Connections {
    * @throws VaultInvalidOptionError for certificates that cannot be read
    */
   static async prepare(options: ConnectionOptions): Promise<Connections> {
-    const undici = await import('undici');
+    const undici = interop(await import('undici'), 'Pool');
     const connections = new Connections(undici, options, await Connector.prepare(options, undici));
     if (options.http2 !== false && options.endpoint.startsWith('https:')) {
       connections.#http2 = new Http2Connection(

@@ -1,8 +1,10 @@
+import type * as Chain from '@aws-sdk/credential-provider-node';
 import { VaultAbortedError, VaultAuthenticationError } from '../../../errors/index.js';
 import { failureKind } from '../../../errors/redact.js';
 import type { Credential } from '../../credential.js';
 import { checkCredential, resolveCredential } from '../../credential.js';
-import { loadOptionalPackage } from './optional-package.js';
+import { interop } from '../../../client/interop.js';
+import { missingPackage } from './optional-package.js';
 
 /**
  * Credentials of an AWS principal, as the AWS SDK's own providers return them.
@@ -75,11 +77,7 @@ export async function resolveAwsCredentials(
 
 /** A new chain for every login: the provider keeps what it found, and would not notice that a file has changed. */
 async function fromChain(signal: AbortSignal | undefined): Promise<AwsCredentials> {
-  const { defaultProvider } = await loadOptionalPackage(
-    '@aws-sdk/credential-provider-node@3',
-    'The login method "aws" without "auth.credentials"',
-    () => import('@aws-sdk/credential-provider-node'),
-  );
+  const { defaultProvider } = await loadChain();
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   const ends = new Promise<never>((_, reject) => {
@@ -100,6 +98,15 @@ async function fromChain(signal: AbortSignal | undefined): Promise<AwsCredential
   } finally {
     clearTimeout(timer);
     if (onAbort) signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+async function loadChain(): Promise<typeof Chain> {
+  try {
+    return interop(await import('@aws-sdk/credential-provider-node'), 'defaultProvider');
+  } catch (error) {
+    const purpose = 'The login method "aws" without "auth.credentials"';
+    throw missingPackage('@aws-sdk/credential-provider-node@3', purpose, error);
   }
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RawAnswer } from '../../../client/exchange.js';
 import { Exchange, ExchangeInterrupted } from '../../../client/exchange.js';
 import { VaultAbortedError, VaultAuthenticationError } from '../../../errors/index.js';
+import { interop } from '../../../client/interop.js';
 import { redact } from '../../../errors/redact.js';
 
 /** The services are next door: who is there at all answers the door at once. Tokens take them longer to make. */
@@ -73,7 +74,7 @@ export function readField(object: Readonly<Record<string, unknown>>, field: stri
 }
 
 async function once({ url, method = 'GET', headers, body, signal }: MetadataRequest): Promise<RawAnswer> {
-  const { Client } = await import('undici');
+  const { Client } = interop(await import('undici'), 'Client');
   const client = new Client(url.origin, {
     connect: { timeout: CONNECT_TIMEOUT_MS },
     headersTimeout: 0,

@@ -1,7 +1,9 @@
 import type { BinaryLike, Hash, Hmac } from 'node:crypto';
 import { createHash, createHmac } from 'node:crypto';
+import type * as Signer from '@smithy/signature-v4';
 import type { AwsCredentials } from './aws-credentials.js';
-import { loadOptionalPackage } from './optional-package.js';
+import { interop } from '../../../client/interop.js';
+import { missingPackage } from './optional-package.js';
 
 /** What is to be signed. @internal */
 export interface CallerIdentityRequest {
@@ -32,11 +34,7 @@ const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
  * @internal
  */
 export async function signCallerIdentity(request: CallerIdentityRequest): Promise<SignedRequest> {
-  const { SignatureV4 } = await loadOptionalPackage(
-    '@smithy/signature-v4@5',
-    'The login method "aws" with type "iam"',
-    () => import('@smithy/signature-v4'),
-  );
+  const { SignatureV4 } = await loadSigner();
   const { region, endpoint, serverId } = request;
   const { sessionToken, ...keys } = request.credentials;
   const credentials = { ...keys, ...(sessionToken !== undefined && { sessionToken }) };
@@ -55,6 +53,14 @@ export async function signCallerIdentity(request: CallerIdentityRequest): Promis
     body: BODY,
   });
   return { method: 'POST', url: endpoint.href, body: BODY, headers };
+}
+
+async function loadSigner(): Promise<typeof Signer> {
+  try {
+    return interop(await import('@smithy/signature-v4'), 'SignatureV4');
+  } catch (error) {
+    throw missingPackage('@smithy/signature-v4@5', 'The login method "aws" with type "iam"', error);
+  }
 }
 
 /** SHA-256, or HMAC-SHA-256 when there is a key, in the shape the signer takes; node:crypto does it. */
