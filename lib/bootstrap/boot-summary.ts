@@ -1,13 +1,12 @@
-import { Logger } from '@nestjs/common';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { describeOrigin } from '../config/origins/describe-origin.js';
-import type { Origin } from '../config/origins/value-origin.js';
 import { valueOrigin } from '../config/origins/value-origin.js';
 import { secretId } from '../config/sources/read-secrets.js';
 import type { BootLog } from './boot-log.js';
 
 /**
- * Tells what has been loaded: a line with the numbers, and at level `debug` one for each key. Never a value.
+ * Logs one line with the numbers: values from secrets (references included), from `config.load`, and from the environment.
+ * With the debug switch of this module also one for each key. Never a value.
  *
  * @param login `undefined` when there was none, because the configuration is a snapshot's
  * @internal
@@ -17,16 +16,26 @@ export function logSummary(
   log: Pick<BootLog, 'log' | 'debug'>,
   login?: { readonly endpoint: string; readonly accessor: string | undefined },
 ): void {
-  const origins = new Set<Origin>();
-  entries.forEach(({ origin }) => origins.add(origin));
-  const secrets = new Set([...origins].filter(({ secretPath }) => secretPath !== '').map(secretId));
+  const secrets = new Set<string>();
+  const counts = { secret: 0, load: 0, variable: 0 };
+  entries.forEach(({ origin, isAlias }) => {
+    // Another name of a value is not another value.
+    if (isAlias) return;
+    if (origin.secretPath !== '') secrets.add(secretId(origin));
+    counts[origin.secretPath !== '' ? 'secret' : origin.variable === undefined ? 'load' : 'variable']++;
+  });
+  const values = (count: number) => `${count} ${count === 1 ? 'value' : 'values'}`;
+  const parts = [`${values(counts.secret)} from ${secrets.size} ${secrets.size === 1 ? 'secret' : 'secrets'}`];
+  if (counts.variable > 0) parts.push(`${counts.variable} from the environment`);
+  if (counts.load > 0) parts.push(`${counts.load} from config.load`);
   const accessor = login?.accessor === undefined ? '' : ` (accessor ${login.accessor})`;
-  log.log(
-    `${login ? `Logged in to ${login.endpoint}${accessor}; ` : ''}${entries.size} configuration key(s) from ${secrets.size} secret(s)`,
-  );
-  // One line for each key: not worth writing when nobody reads them.
-  // Without levels, everything is written; Nest 10 and 11 then call no level enabled.
-  if (log instanceof Logger && Logger.isLevelEnabled('error') && !Logger.isLevelEnabled('debug')) return;
+  log.log(`${login ? `Logged in to ${login.endpoint}${accessor}; ` : ''}${parts.join('; ')}`);
+  if (!isAsked(process.env['NESTJS_VAULT_DEBUG'])) return;
   const now = new Date();
   for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin), now));
+}
+
+/** Nest prints level `debug` unless it is told otherwise, so that the level does not show whether anyone asked. */
+function isAsked(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false'].includes(value);
 }

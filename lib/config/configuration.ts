@@ -15,6 +15,8 @@ export interface ConfigEntry {
   readonly origin: Origin;
   /** Whether its name in capitals is asked for too. */
   readonly aliases?: boolean;
+  /** Whether it is another name of a value that has an entry of its own. */
+  readonly isAlias?: boolean;
   /** Variables that stand in the place of values inside of it, and the way there. */
   readonly variables?: readonly { readonly variable: string; readonly inside: readonly string[] }[];
 }

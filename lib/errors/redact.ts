@@ -220,10 +220,20 @@ function formsOf(secret: string): string[] {
   return [secret, json, go, url, query, ...quoted, ...base64, bytes.toString('hex')];
 }
 
+/** Classes of the platform. The name of any other class, or one that was assigned, may hold anything. */
+const PLATFORM_ERRORS = new Set(
+  'Error AggregateError EvalError RangeError ReferenceError SyntaxError TypeError URIError AbortError TimeoutError AssertionError'.split(
+    ' ',
+  ),
+);
+
 /** What somebody else's code has thrown, by its kind: its message may quote anything. @internal */
 export function failureKind(failure: unknown): string {
   try {
-    return failure instanceof Error ? redact(String(failure.name)) : typeof failure;
+    if (!(failure instanceof Error)) return typeof failure;
+    const name: unknown = failure.name;
+    if (typeof name !== 'string') return typeof name;
+    return PLATFORM_ERRORS.has(name) || /^Vault[A-Za-z]{1,30}Error$/.test(name) ? name : 'Error';
   } catch {
     return 'unknown';
   }

@@ -17,6 +17,11 @@ export class VaultConfigurationError extends VaultError {
     Object.defineProperty(this, 'errors', { value: Object.freeze([...errors]) });
   }
 
+  /** Without the list that `util.inspect` appends for `errors`: the message holds all of it. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `${this.stack ?? this.message} { code: '${this.code}' }`;
+  }
+
   override get retryable(): boolean {
     return this.errors.length > 0 && this.errors.every((error) => error.retryable);
   }

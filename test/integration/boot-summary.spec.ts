@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { z } from 'zod';
 import { boot } from '../../lib/bootstrap/boot.js';
@@ -46,7 +46,11 @@ async function linesOfLogger(): Promise<unknown[]> {
 
 describe('the summary of a boot', () => {
   it('tells the place, version and age of every key and what it hid, and no value', async () => {
-    Object.assign(process.env, { DATABASE_USER: 'value-7', REFERRING: 'vault:secret/my-app#LEVEL' });
+    Object.assign(process.env, {
+      NESTJS_VAULT_DEBUG: '1',
+      DATABASE_USER: 'value-7',
+      REFERRING: 'vault:secret/my-app#LEVEL',
+    });
     const database = vaultConfig('database', {
       secretPath: 'database',
       schema: z.object({ password: z.string(), user: z.string(), port: z.number().default(5432) }),
@@ -58,7 +62,9 @@ describe('the summary of a boot', () => {
       load: [() => ({ MADE: 'value-8' })],
     });
     const [first, ...keys] = lines;
-    expect(first).toMatch(/^Logged in to http:\S+ \(accessor \S+\); 8 configuration key\(s\) from 3 secret\(s\)$/);
+    expect(first).toMatch(
+      /^Logged in to http:\S+ \(accessor \S+\); 6 values from 3 secrets; 1 from the environment; 1 from config\.load$/,
+    );
     const version = 'version 1, written \\d+ (ms|seconds) ago';
     const expected = [
       `LEVEL: secret/my-app, ${version}; hides secret/application, version 1`,
@@ -74,17 +80,29 @@ describe('the summary of a boot', () => {
     for (const line of expected) expect(keys).toContainEqual(expect.stringMatching(new RegExp(`^${line}$`)));
     expect(lines.join('\n')).not.toMatch(/value-|5432/);
     delete process.env['REFERRING'];
+    delete process.env['NESTJS_VAULT_DEBUG'];
   });
 
-  it('is told in full where no levels are set, as Nest itself has it: Nest 10 and 11 then call none enabled', async () => {
-    const isLevelEnabled = jest.spyOn(Logger, 'isLevelEnabled').mockReturnValue(false);
-    expect(await linesOfLogger()).toHaveLength(3);
-    isLevelEnabled.mockRestore();
-  });
-
-  it('is one line where nobody reads the others', async () => {
-    Logger.overrideLogger(['log']);
+  it('is one line unless the others are asked for, also where no levels are set', async () => {
     expect(await linesOfLogger()).toHaveLength(1);
+    for (const value of ['', '0', 'false']) {
+      process.env['NESTJS_VAULT_DEBUG'] = value;
+      expect(await linesOfLogger()).toHaveLength(1);
+    }
+    process.env['NESTJS_VAULT_DEBUG'] = 'true';
+    expect(await linesOfLogger()).toHaveLength(3);
+    delete process.env['NESTJS_VAULT_DEBUG'];
+  });
+
+  it('counts a value once, whatever names it has, and references as values from secrets', async () => {
+    process.env['REFERRING'] = 'vault:secret/database#user';
+    const [line] = await summaryOf({
+      aliases: 'SCREAMING_CASE',
+      sources: [{ secretPath: 'application', as: 'app' }],
+      load: [() => ({ one: 1, two: 2 })],
+    });
+    expect(line).toMatch(/; 3 values from 2 secrets; 2 from config\.load$/);
+    delete process.env['REFERRING'];
   });
 });
 

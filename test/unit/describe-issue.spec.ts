@@ -73,3 +73,38 @@ describe('what does not fit a schema', () => {
     expect((await issuesOf(many)).length).toBeLessThan(600);
   });
 });
+
+describe('a text that a schema takes apart', () => {
+  const RAW = {
+    API_KEYS: 'sk_live_CANARYone:5,sk_live_CANARYtwo:x',
+    nested: { API_KEYS: '{"sk_live_CANARYthree":true}' },
+  };
+  it.each([
+    ['in a path', [{ message: '', code: 'invalid_type', expected: 'number', path: ['API_KEYS', 'sk_live_CANARYtwo'] }]],
+    ['in a path of objects', [{ message: '', path: [{ key: 'nested' }, { key: 'API_KEYS' }, { key: 'sk_live_CANARYthree' }, { key: 'CANARY' }] }]],
+    ['of the whole', [{ message: '', path: ['sk_live_CANARYone', 'deeper'] }]],
+    ['in keys', [{ message: '', code: 'unrecognized_keys', keys: ['sk_live_CANARYone', 'sk_live_CANARYtwo'], path: ['API_KEYS'] }]],
+    ['in a rule', [{ message: '', code: 'custom', expected: 'sk_live_CANARYtwo', path: ['API_KEYS'] }]],
+    ['in values', [{ message: '', values: ['sk_live_CANARYtwo'], path: ['API_KEYS'] }]],
+  ])('leaves none of its pieces %s', (_, issues) => {
+    const text = describeIssues(issues, ['app'], RAW);
+    expect(text).not.toContain('CANARY');
+    expect(text).toMatch(/^"app\./);
+  }); // prettier-ignore
+
+  it('still tells keys that are there, and those that are missing', () => {
+    const issues = [
+      { message: '', code: 'unrecognized_keys', keys: ['API_KEYS'], path: [] },
+      { message: '', code: 'invalid_type', path: ['PORT'] },
+      { message: '', path: ['nested', 'HOST'] },
+    ];
+    expect(describeIssues(issues, [], RAW)).toBe(
+      '"the whole" unrecognized_keys, keys API_KEYS; "PORT" invalid_type; "nested.HOST" is missing',
+    );
+  });
+
+  it('has its name printed without control and formatting characters', () => {
+    const values = { 'evil\u001b[2J\u009b\u202e\u0007': 'x' };
+    expect(describeIssues([{ message: '', path: Object.keys(values) }], [], values)).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+});

@@ -39,7 +39,12 @@ export function withAliases(entries: ConfigEntries, all: boolean): ConfigEntries
     for (const { path, value } of leavesOf(entry)) {
       const alias = screamingCase(path);
       if (alias !== '' && !entries.has(entryId([alias])))
-        aliases.set(alias, { path: [alias], value, origin: originInside(entry, path.slice(entry.path.length)) });
+        aliases.set(alias, {
+          path: [alias],
+          value,
+          origin: originInside(entry, path.slice(entry.path.length)),
+          isAlias: true,
+        });
     }
   }
   return aliases.size === 0

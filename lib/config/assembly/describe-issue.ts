@@ -1,11 +1,10 @@
 import { redact, secretsOf } from '../../errors/redact.js';
+import { printable, quoted } from '../printable.js';
 import type { StandardIssue } from '../standard-schema.js';
 
 /** What validators call the rule that was broken: zod and arktype `code`, valibot `type`; then what it asked for. */
 const RULE = ['code', 'type'] as const;
 const ASKED = ['expected', 'format', 'prefix', 'suffix', 'includes', 'minimum', 'maximum', 'divisor', 'requirement'];
-/** Lists of zod: what is allowed, and names of keys that are not. */
-const LISTED = ['values', 'keys'] as const;
 /** Where arktype names what it found instead: in unions this is part of what was expected. */
 const FOUND = /\s*\(was [^()]*\)/g;
 /** Which `redact` leaves standing. */
@@ -25,26 +24,41 @@ const MOST_DESCRIBED = 20;
 export function describeIssues(issues: readonly StandardIssue[], path: readonly string[], values: unknown): string {
   const secrets = secretsOf(values);
   const described = issues.slice(0, MOST_DESCRIBED).map((issue) => {
-    const keys = (issue.path ?? []).map((part) => (typeof part === 'object' && part !== null ? part.key : part));
-    const key = [...path, ...keys.map(String)].join('.') || 'the whole';
-    return `${JSON.stringify(key)} ${ruleOf(issue, secrets, isThere(values, keys))}`;
+    const keys = [...(issue.path ?? [])].map((part) => (typeof part === 'object' && part !== null ? part.key : part));
+    const { names, found } = follow(values, keys, secrets);
+    const key = [...path, ...names].join('.') || 'the whole';
+    return `${quoted(key)} ${ruleOf(issue, secrets, found)}`;
   });
   const others = issues.length - described.length;
   return described.join('; ') + (others > 0 ? `; and ${others} more` : '');
 }
 
-/** Whether there is a value at the path of an issue. */
-function isThere(values: unknown, keys: readonly PropertyKey[]): boolean {
-  const found = keys.reduce<unknown>(
-    (value, key) =>
-      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
-    values,
-  );
-  return found !== undefined;
+/** Stands for a name that may be part of a value: of a text that the schema has taken apart, its pieces become names. */
+const UNTOLD = '…';
+
+/** The names on the path of an issue, and what stands there. A name is told when it is a key, or a missing one, of an object. */
+function follow(values: unknown, keys: readonly PropertyKey[], secrets: readonly string[]) {
+  let found: unknown = values;
+  let isTold = true;
+  const names = keys.map((key) => {
+    const around = found;
+    const isContainer = typeof around === 'object' && around !== null;
+    const isThere = isContainer && Object.hasOwn(around, key);
+    found = isThere ? (around as Record<PropertyKey, unknown>)[key] : undefined;
+    const name = String(key);
+    const isIndex = Array.isArray(around) && /^\d{1,9}$/.test(name);
+    isTold &&= isThere || isIndex || ((isContainer || around === undefined) && !isPartOf(name, secrets));
+    return isTold ? name : UNTOLD;
+  });
+  return { names, found };
+}
+
+function isPartOf(text: string, secrets: readonly string[]): boolean {
+  return text !== '' && secrets.some((secret) => secret.toLowerCase().includes(text.toLowerCase()));
 }
 
 /** Joi names no rule, neither does a schema made by hand: then it is only known whether there is a value. */
-function ruleOf(issue: object, secrets: readonly string[], there = true): string {
+function ruleOf(issue: object, secrets: readonly string[], found: unknown): string {
   const details = issue as Readonly<Record<string, unknown>>;
   const text = (value: unknown): string =>
     typeof value === 'string' || typeof value === 'number' ? blank(String(value), secrets) : '';
@@ -53,9 +67,13 @@ function ruleOf(issue: object, secrets: readonly string[], there = true): string
     return found === '' ? [] : [`${name} ${found}`];
   };
   const rule = RULE.map((name) => text(details[name])).find((found) => found !== '');
-  const listed = LISTED.flatMap((name) => listOf(name, details[name], text));
+  const isKey = (name: unknown) => typeof name === 'string' && typeof found === 'object' && found !== null && Object.hasOwn(found, name); // prettier-ignore
+  const listed = [
+    ...listOf('values', details['values'], text),
+    ...listOf('keys', details['keys'], (name) => (isKey(name) ? printable(name as string) : UNTOLD)),
+  ];
   return [
-    rule ?? (there ? 'is refused' : 'is missing'),
+    rule ?? (found === undefined ? 'is missing' : 'is refused'),
     ...ASKED.flatMap(named),
     ...listed,
     ...branchesOf(details, secrets),
@@ -77,14 +95,14 @@ function branchesOf({ code, errors }: Readonly<Record<string, unknown>>, secrets
   );
   const rules = first.slice(0, MOST_DESCRIBED).flatMap((issue) => {
     const isItself = typeof issue === 'object' && issue !== null && (issue as StandardIssue).path?.length === 0;
-    return isItself ? [ruleOf({ ...issue, errors: undefined }, secrets)] : [];
+    return isItself ? [ruleOf({ ...issue, errors: undefined }, secrets, null)] : [];
   });
   return rules.length === 0 ? [] : [`either ${rules.join(' or ')}`];
 }
 
 /** As `redact`, and nothing that equals a value, however short: here every text is a rule and may go. */
 function blank(text: string, secrets: readonly string[]): string {
-  if (secrets.includes(text)) return '';
+  if (secrets.includes(text) || (text.length > 3 && isPartOf(text, secrets))) return '';
   const clean = redact(text, secrets).replace(FOUND, '');
   // Of a secret that has the same number, it is more likely the PIN than the count.
   return clean.replace(SHORT_NUMBER, (digits) => (secrets.includes(digits) ? '***' : digits));

@@ -8,7 +8,8 @@ import { containerAt, entryId, valuesOf } from '../configuration.js';
 import { duration } from '../duration.js';
 import { describeIssues } from './describe-issue.js';
 import { containersOf } from './settle.js';
-import { isPlainObject } from '../plain.js';
+import { copyPlain, isPlainObject } from '../plain.js';
+import type { StandardSchema } from '../standard-schema.js';
 import { NO_SECRET } from '../origins/value-origin.js';
 
 /** A refresh that waits for a schema for ever would be the last one. */
@@ -25,34 +26,36 @@ export async function validateLayer(
   const { schema, path, option } = layer;
   if (!schema) return { entries, failures: [] };
   const input = containerAt(valuesOf(entries), path);
-  let result;
+  const refuse = (message: string) => ({ entries, failures: [new VaultInvalidOptionError(message)] });
   try {
-    result = await within(LONGEST_VALIDATION_MS, schema['~standard'].validate(input), false);
+    const result = await within(LONGEST_VALIDATION_MS, listingAll(schema)['~standard'].validate(input), false);
+    if (!result)
+      return refuse(
+        `The schema of ${option} has not returned within ${duration(LONGEST_VALIDATION_MS)}. Look at what it waits for.`,
+      );
+    // A schema made by hand may give anything, with getters that throw and quote a value: all of it is read in here.
+    if (result.issues)
+      return refuse(
+        `The values of ${option} do not fit its schema: ${describeIssues(result.issues, path, containerAt(valuesOf(entries), path))}.`,
+      );
+    if (!isJsonObject(result.value))
+      return refuse(`The schema of ${option} makes something else than an object of its values.`);
+    if (layer.namespace && hasMethods(result.value))
+      return refuse(
+        `The schema of ${option} makes an instance of a class. Its methods and getters would be lost: the object of a namespace is the same for as long as the application runs, and only its values change. Let the schema make a plain object; an instance may be the value of a key.`,
+      );
+    return { entries: replaceValues(result.value, path, entries), failures: [] };
   } catch {
     // Its message is somebody else's and may quote a value.
-    const message = `The schema of ${option} failed instead of giving a result. Look at its refinements and transforms.`;
-    return { entries, failures: [new VaultInvalidOptionError(message)] };
+    return refuse(`The schema of ${option} failed instead of giving a result. Look at its refinements and transforms.`);
   }
-  if (!result) {
-    const message = `The schema of ${option} has not returned within ${duration(LONGEST_VALIDATION_MS)}. Look at what it waits for.`;
-    return { entries, failures: [new VaultInvalidOptionError(message)] };
-  }
-  if (result.issues) {
-    const issues = describeIssues(result.issues, path, input);
-    return {
-      entries,
-      failures: [new VaultInvalidOptionError(`The values of ${option} do not fit its schema: ${issues}.`)],
-    };
-  }
-  if (!isJsonObject(result.value)) {
-    const message = `The schema of ${option} makes something else than an object of its values.`;
-    return { entries, failures: [new VaultInvalidOptionError(message)] };
-  }
-  if (layer.namespace && hasMethods(result.value)) {
-    const message = `The schema of ${option} makes an instance of a class. Its methods and getters would be lost: the object of a namespace is the same for as long as the application runs, and only its values change. Let the schema make a plain object; an instance may be the value of a key.`;
-    return { entries, failures: [new VaultInvalidOptionError(message)] };
-  }
-  return { entries: replaceValues(result.value, path, entries), failures: [] };
+}
+
+/** Joi ends with the first problem unless it is told otherwise. */
+function listingAll(schema: StandardSchema): StandardSchema {
+  const { prefs } = schema as { readonly prefs?: unknown };
+  if (schema['~standard'].vendor !== 'joi' || typeof prefs !== 'function') return schema;
+  return (prefs as (options: object) => StandardSchema).call(schema, { abortEarly: false });
 }
 
 /** Whether the type of an object promises more than its properties. */
@@ -80,7 +83,8 @@ function replaceValues(output: object, path: readonly string[], entries: ConfigE
       }
       const entry = entries.get(id);
       const origin = entry?.origin ?? { ...(first?.origin ?? NO_SECRET), fromSchema: true, hides: [] };
-      replaced.set(id, { ...entry, path: place, value, origin });
+      // Copied here, where what a getter throws is caught.
+      replaced.set(id, { ...entry, path: place, value: copyPlain(value), origin });
     }
   }
   return replaced;

@@ -37,14 +37,16 @@ export async function describeReferences(
     }
     const id = addressId(failed.address);
     const entry = unread.get(id) ?? { ...failed, names: [] };
-    entry.names.push(`${name} (${reference.text})`);
+    entry.names.push(name);
     unread.set(id, entry);
   }
   const explained = [...unread.values()].map(async ({ address, error, names }) => {
     const { message, ...details } = await explain(error, address).then((why) => ({ ...why, message: why.message }));
     // The same class of error: what is retryable stays so.
     const Same = error.constructor as new (message: string, details: VaultErrorDetails) => VaultError;
-    return new Same(`${shortList(names, MOST_NAMED)}: ${message}`, details);
+    const unique = [...new Set(names)];
+    const needed = `Needed by ${unique.length} ${unique.length === 1 ? 'value' : 'values'}: ${shortList(unique, MOST_NAMED)}.`;
+    return new Same(`${message} ${needed}`, details);
   });
   return [...errors, ...(await Promise.all(explained))];
 }

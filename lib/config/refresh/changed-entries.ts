@@ -30,7 +30,14 @@ export function describeChange(
 ): VaultConfigChange {
   // A key with dots may have become a path, or a path such a key.
   const keys = [...new Set(changed.map(({ path }) => path.join('.')))];
-  return Object.freeze({ keys, secrets: changedSecrets(changed, before, after), at: new Date() });
+  const present = new Set(changed.flatMap(({ path, after: is }) => (is ? [path.join('.')] : [])));
+  const removed = keys.filter((key) => !present.has(key));
+  return Object.freeze({
+    keys,
+    ...(removed.length > 0 && { removed }),
+    secrets: changedSecrets(changed, before, after),
+    at: new Date(),
+  });
 }
 
 /** Of the secrets that a changed value came from or comes from, those that are not what they were. */

@@ -5,6 +5,8 @@
 export interface VaultConfigChange {
   /** Keys that are new, have another value, or are gone, as `ConfigService.get` takes them. */
   readonly keys: readonly string[];
+  /** Those of them that are gone; missing when none is. */
+  readonly removed?: readonly string[];
   /** Secrets behind them that have a new version. */
   readonly secrets: readonly VaultSecretChange[];
   /** When it was applied. */

@@ -25,10 +25,17 @@ export class RefreshLog {
       const secrets = change.secrets.map(({ mountPath, secretPath, from, to }) => {
         return `${mountPath}/${secretPath} (version ${from ?? '-'} to ${to ?? '-'})`;
       });
-      const { keys, secrets: versions, at } = change;
+      const { keys, removed = [], secrets: versions, at } = change;
       this.#emit({ type: 'config-changed', at, keys, secrets: versions });
       const from = secrets.length === 0 ? '' : `; from ${shortList(secrets)}`;
-      logger.log(`Configuration changed: ${shortList(keys.map(printable))}${from}`);
+      const gone = new Set(removed);
+      const others = keys.filter((key) => !gone.has(key));
+      if (others.length > 0) logger.log(`Configuration changed: ${shortList(others.map(printable))}${from}`);
+      // Most often not on purpose: "kv put" replaces the whole secret.
+      if (removed.length > 0)
+        logger.warn(
+          `Removed: ${shortList(removed.map(printable))}${from}. If this was not intended: "kv put" replaces all keys of a secret, "kv patch" only those it names.`,
+        );
     }
     const now = problems.map(({ message }) => message).join('\n');
     if (now === this.#problems) return;
