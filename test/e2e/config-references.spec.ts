@@ -233,7 +233,7 @@ describe('references in the environment', () => {
     [
       'LATER',
       'vault:secret/my-app/db#password#99',
-      /LATER .*There is no version 99, or no such secret: "bao kv metadata get -mount=secret my-app\/db" lists/,
+      /There is no version 99, or no such secret: "bao kv metadata get -mount=secret my-app\/db" lists.*Needed by 1 value: LATER/,
     ],
     [
       'UPWARDS',
@@ -243,7 +243,7 @@ describe('references in the environment', () => {
     [
       'SLASHES',
       'vault:no/mount/x#k',
-      /SLASHES .*at "no" that this token can see: correct the reference, or name a mount that has slashes in "config\.references\.mountPath"/,
+      /at "no" that this token can see: correct the reference, or name a mount that has slashes in "config\.references\.mountPath".*Needed by 1 value: SLASHES/,
     ],
   ])('that can only have been meant as such stop the boot: %s=%j', async (name, text, message) => {
     process.env[name] = text;
@@ -306,7 +306,7 @@ describe('references in the environment', () => {
     await server.request('POST', 'secret/destroy/versions', { versions: [1] });
     process.env['PINNED'] = 'vault:secret/versions#k#1';
     expect((await failure()).message).toMatch(
-      /PINNED .*destroyed.*For another one, correct the number behind the second "#"/,
+      /destroyed.*For another one, correct the number behind the second "#".*Needed by 1 value: PINNED/,
     );
     expect((await failure({ references: false, sources: [{ secretPath: 'versions', version: 1 }] })).message).toMatch(
       /destroyed.*For another one, correct "version" of the source/,
