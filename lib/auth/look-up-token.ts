@@ -6,7 +6,7 @@ import {
   VaultPermissionError,
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
-import { NOT_VAULTS_404, readFacts } from './read-login.js';
+import { isWordless, NOT_VAULTS_404, readFacts } from './read-login.js';
 
 /** A token that comes from somewhere else. @internal */
 export interface GivenToken {
@@ -59,7 +59,7 @@ export async function lookUpToken(client: VaultClient, given: GivenToken): Promi
 
 /** Every Vault has this path; what is absent can only be the namespace, or Vault. */
 function namespaceMissing(error: VaultNotFoundError, operation: string): VaultAuthenticationError {
-  if (error.namespace === undefined && error.nothingStored) {
+  if (error.namespace === undefined && isWordless(error)) {
     const where = error.endpoint === undefined ? 'the server' : `the server at ${error.endpoint}`;
     return new VaultAuthenticationError(`Cannot ${operation}: ${where} answered 404. ${NOT_VAULTS_404}`, { ...error });
   }

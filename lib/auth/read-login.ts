@@ -1,3 +1,5 @@
+import { NOT_VAULT_RESPONSE } from '../client/failures/status-failure.js';
+import type { VaultNotFoundError } from '../errors/index.js';
 import { VaultAuthenticationError } from '../errors/index.js';
 import type { Login } from './login-method.js';
 import { checkToken } from './token.js';
@@ -68,4 +70,9 @@ export function readLogin(
     namespace,
     owned: true,
   };
+}
+
+/** Whether a 404 has nothing to say about the reason. @internal */
+export function isWordless(error: VaultNotFoundError): boolean {
+  return error.nothingStored || error.reason === NOT_VAULT_RESPONSE;
 }

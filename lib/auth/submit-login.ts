@@ -8,7 +8,7 @@ import {
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
 import type { MountedLoginOptions } from './login.options.js';
-import { NOT_VAULTS_404, readLogin } from './read-login.js';
+import { isWordless, NOT_VAULTS_404, readLogin } from './read-login.js';
 import type { MfaLogin } from './mfa.js';
 import { supplySecondFactor } from './mfa.js';
 
@@ -115,7 +115,7 @@ export function explainRefusal(
     return new VaultAuthenticationError(`${words} ${advice}`, { ...error, operation, statusCode, reason });
   }
   if (error instanceof VaultServerError) return error;
-  if (error instanceof VaultNotFoundError && error.nothingStored && error.namespace === undefined) {
+  if (error instanceof VaultNotFoundError && isWordless(error) && error.namespace === undefined) {
     return new VaultAuthenticationError(`${words} ${NOT_VAULTS_404}`, { ...error, operation, statusCode });
   }
   // The server gives the same response for a missing auth mount and for a locked user, so all possibilities are named.

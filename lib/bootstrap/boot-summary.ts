@@ -1,7 +1,10 @@
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { describeOrigin } from '../config/origins/describe-origin.js';
 import { valueOrigin } from '../config/origins/value-origin.js';
-import { secretId } from '../config/sources/read-secrets.js';
+import type { SecretAddress, SecretReads } from '../config/sources/read-secrets.js';
+import { addressId, addressOfId, isAbsent, secretId } from '../config/sources/read-secrets.js';
+import { inNamespace } from '../client/suggested-command.js';
+import type { ConfigLayer } from '../config/config-layer.js';
 import type { BootLog } from './boot-log.js';
 
 /**
@@ -38,4 +41,38 @@ export function logSummary(
 /** Nest prints level `debug` unless it is told otherwise, so that the level does not show whether anyone asked. */
 function isAsked(value: string | undefined): boolean {
   return value !== undefined && !['', '0', 'false'].includes(value);
+}
+
+/**
+ * Tells which optional secrets do not exist: a line for each source, and one for a layout. A lookup of the mount that was
+ * denied leaves a doubt, which is a warning.
+ *
+ * @internal
+ */
+export function logAbsentSources(
+  layers: readonly ConfigLayer[],
+  reads: SecretReads,
+  log: Pick<BootLog, 'log' | 'warn'>,
+): void {
+  for (const { sources, atLeastOne, option } of layers) {
+    const absent = sources.filter((source) => source.optional && isAbsent(reads.get(addressId(source))));
+    if (absent.length === 0) continue;
+    const paths = [...new Set(absent.map(describePlace))].join(', ');
+    if (atLeastOne === undefined) log.log(`${option}: optional and not found: ${paths}`);
+    else log.log(`${option}: not found and skipped: ${paths}`);
+  }
+  const doubtful = new Set<string>();
+  for (const [id, read] of reads) {
+    if (read.secret || read.absent !== 'unconfirmed') continue;
+    const { mountPath, namespace } = addressOfId(id);
+    doubtful.add(`"${mountPath}"${inNamespace(namespace)}`);
+  }
+  if (doubtful.size === 0) return;
+  log.warn(
+    `Cannot look up the mount ${[...doubtful].join(', ')} (sys/internal/ui/mounts was denied): secrets in it that were not found count as absent, although the mount may be another one. Check "mountPath", and let the path through any proxy before the server.`,
+  );
+}
+
+function describePlace({ mountPath, secretPath, namespace }: SecretAddress): string {
+  return `${JSON.stringify(`${mountPath}/${secretPath}`)}${inNamespace(namespace)}`;
 }

@@ -22,7 +22,7 @@ import type { ResolvedOptions } from './resolve-options.js';
 import { resolveOptions } from './resolve-options.js';
 import type { BootLog } from './boot-log.js';
 import { BootLoad } from './boot-load.js';
-import { logSummary } from './boot-summary.js';
+import { logAbsentSources, logSummary } from './boot-summary.js';
 import type { Obstacles } from './obstacles.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
@@ -94,6 +94,7 @@ export async function boot(
       log,
       runtime.degraded ? undefined : { endpoint: client.endpoint, accessor: session.accessor },
     );
+    logAbsentSources(resolved.config.layers, start.loaded.reads, log);
     if (runtime.degraded) {
       events.emit({
         type: 'snapshot-used',

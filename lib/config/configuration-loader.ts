@@ -1,6 +1,5 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultConfigurationError, VaultError } from '../errors/index.js';
-import { VaultNotFoundError } from '../errors/index.js';
 import type { AssembledLayer } from './assembly/assemble.js';
 import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
@@ -11,8 +10,8 @@ import type { OtherAdvice } from './sources/explain-failure.js';
 import { explainFailure } from './sources/explain-failure.js';
 import { nothingFound, summary } from './sources/load-failures.js';
 import { preferEnvironment, preferVariable } from './assembly/precedence.js';
-import type { SecretReads } from './sources/read-secrets.js';
-import { addressId, readSecrets } from './sources/read-secrets.js';
+import type { FailedRead, SecretAddress, SecretReads } from './sources/read-secrets.js';
+import { addressId, isAbsent, readSecrets } from './sources/read-secrets.js';
 import { followReferences } from './references/follow-references.js';
 import { KnownReferences } from './references/known-references.js';
 import { addressesOf, referencesIn, referencesInVariables } from './references/plan-references.js';
@@ -137,8 +136,8 @@ export class ConfigurationLoader {
       else failures.push(...failed);
     }
     if (resolver) {
-      const explain = (error: VaultError, address: Parameters<typeof explainFailure>[1]) =>
-        explainFailure(error, address, this.#client, limits, OF_A_REFERENCE);
+      const explain = (read: FailedRead, address: SecretAddress) =>
+        explainFailure(read, address, this.#client, limits, OF_A_REFERENCE);
       failures.push(...(await describeReferences(resolver.failures, explain)));
     }
     if (!factories.isEmpty && !resolved.hasFailed) failures.push(...referring.problems.map(unusable));
@@ -249,18 +248,17 @@ export class ConfigurationLoader {
   }
 
   async #failureOf(source: ResolvedSource, reads: SecretReads, limits: CallLimits): Promise<VaultError | undefined> {
-    const error = unread(source, reads);
-    return error && explainFailure(error, source, this.#client, limits);
+    const read = unread(source, reads);
+    return read && explainFailure(read, source, this.#client, limits);
   }
 }
 
 function unreadIn({ sources }: ConfigLayer, reads: SecretReads): VaultError[] {
-  return sources.flatMap((source) => unread(source, reads) ?? []);
+  return sources.flatMap((source) => unread(source, reads)?.error ?? []);
 }
 
-/** Why a source has not been read, unless that is forgiven. */
-function unread(source: ResolvedSource, reads: SecretReads): VaultError | undefined {
-  const error = reads.get(addressId(source))?.error;
-  // Only "nothing there" is forgiven: neither a deleted version nor a denial is the same as never having existed.
-  return source.optional && error instanceof VaultNotFoundError ? undefined : error;
+/** The failed read of a source, unless its secret is absent and may be. */
+function unread(source: ResolvedSource, reads: SecretReads): FailedRead | undefined {
+  const read = reads.get(addressId(source));
+  return !read || read.secret || (source.optional && isAbsent(read)) ? undefined : read;
 }

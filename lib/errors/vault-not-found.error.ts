@@ -11,8 +11,8 @@ export class VaultNotFoundError extends VaultError {
   static override readonly name = 'VaultNotFoundError';
   readonly code = 'VAULT_NOT_FOUND';
   /**
-   * True when the server knows the path and has nothing there; false when it gives another reason, such as no engine at
-   * this mount path, an engine of another version, or an unknown namespace.
+   * True when the response is exactly the one of an engine that has nothing at the path (`{"errors":[]}`); false for any
+   * other 404: no engine at this mount path, another kind of path, an unknown namespace, or a proxy that responded.
    */
   readonly nothingStored: boolean;
 

@@ -58,7 +58,11 @@ describe('sources', () => {
     ['data/ typed by habit', 'data/my-app', /write secretPath "my-app"/],
     ['mount and data/ typed by habit', 'secret/data/my-app', /write secretPath "my-app"/],
     ['the mount typed by habit', 'secret/my-app', /write secretPath "my-app"/],
-    ['a KV v1 mount', { secretPath: 'my-app', mountPath: 'old' }, /KV version 1.*enable-versioning/],
+    [
+      'a KV v1 mount read as version 2',
+      { secretPath: 'my-app', mountPath: 'old', kvVersion: 2 },
+      /KV version 1.*kvVersion/,
+    ],
     ['a mount that does not exist', { secretPath: 'my-app', mountPath: 'nowhere' }, /no secrets engine at "nowhere"/],
     ['a mount of another type', { secretPath: 'my-app', mountPath: 'keys' }, /type "transit"/],
     ['an absent secret', 'my-ap', /bao kv put -mount=secret my-ap/],
@@ -71,7 +75,7 @@ describe('sources', () => {
 
   it.each<[string, VaultSource]>([
     ['a path with data/', 'data/my-app'],
-    ['a KV v1 mount', { secretPath: 'my-app', mountPath: 'old' }],
+    ['a KV v1 mount read as version 2', { secretPath: 'my-app', mountPath: 'old', kvVersion: 2 }],
     ['a mount that does not exist', { secretPath: 'my-app', mountPath: 'nowhere' }],
   ])('%s: nobody is sent to write a secret there', async (_, source) => {
     const error = (await read([source]).catch((thrown: unknown) => thrown)) as Error;
@@ -90,8 +94,11 @@ describe('sources', () => {
   });
 
   it.each<[VaultSource, string]>([
-    ['my-ap', 'Or mount or path are misspelt: the server says the same then.'],
-    [{ secretPath: 'my-app', mountPath: 'nowhere' }, 'Or mount or path are misspelt: the server says the same then.'],
+    ['my-ap', 'The server gives the same response when the mount or the path is misspelled.'],
+    [
+      { secretPath: 'my-app', mountPath: 'nowhere' },
+      'The server gives the same response when the mount or the path is misspelled.',
+    ],
     ['secret/data/my-app', 'More likely: "secret/data/" is added by the module: write secretPath "my-app".'],
   ])('%j, denied: the policy need not be at fault', async (source, advice) => {
     const error = (await read([source], poor).catch((thrown: unknown) => thrown)) as Error;

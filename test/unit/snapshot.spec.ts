@@ -75,7 +75,7 @@ describe('a snapshot', () => {
       statusCode: 404,
     });
     const gone = JSON.stringify([null, 'secret', 'gone', null]);
-    const saved = new Map([...reads(data), [gone, { error: absent }]]);
+    const saved = new Map([...reads(data), [gone, { error: absent, absent: 'confirmed' }]]);
     const sources = ['app', { secretPath: 'gone', optional: true }];
     const before = Date.now();
     await snapshot({}, sources).save(saved);

@@ -21,6 +21,8 @@ import { isJsonObject } from '../response.js';
 import type { VaultRequest } from '../vault-request.js';
 
 const MOST_MESSAGES = 5;
+/** `reason` of a 404 whose body is not Vault's. @internal */
+export const NOT_VAULT_RESPONSE = 'not-vault';
 const REDIRECTS: readonly number[] = [301, 302, 307, 308];
 const NOT_VAULTS = 'The body is not Vault’s: a proxy or load balancer may have answered.';
 
@@ -96,7 +98,7 @@ export function statusFailure(
         },
       );
     case 404:
-      return notFound(where, because, body, words.length === 0, details);
+      return notFound(where, because, body, details);
     case 429:
       return new VaultRateLimitedError(`${where}${because} The server limits the rate of requests.`, {
         ...details,
@@ -166,7 +168,6 @@ function notFound(
   where: string,
   because: string,
   body: unknown,
-  silent: boolean,
   details: CallContext & { statusCode: number },
 ): VaultError {
   const data = isJsonObject(body) ? body['data'] : undefined;
@@ -184,10 +185,23 @@ function notFound(
       { ...details, destroyed, version, deletionTime },
     );
   }
-  const advice = silent
-    ? 'Nothing is stored there.'
-    : 'Check the mount path, the version of the engine, and the namespace.';
-  return new VaultNotFoundError(`${where}${because} ${advice}`, { ...details, nothingStored: silent });
+  const { nothingStored, advice, reason } = bodyOfNotFound(body);
+  return new VaultNotFoundError(`${where}${because} ${advice}`, { ...details, reason, nothingStored });
+}
+
+/** An engine that has nothing at a path responds with exactly `{"errors":[]}`; any other body means something else. */
+function bodyOfNotFound(body: unknown): { nothingStored: boolean; advice: string; reason: string | undefined } {
+  const errors = isJsonObject(body) ? body['errors'] : undefined;
+  const isExact = isJsonObject(body) && Object.keys(body).length === 1 && Array.isArray(errors);
+  if (isExact && errors.length === 0)
+    return { nothingStored: true, advice: 'Nothing is stored there.', reason: undefined };
+  return wordsOf(body).length === 0
+    ? { nothingStored: false, advice: NOT_VAULTS, reason: NOT_VAULT_RESPONSE }
+    : {
+        nothingStored: false,
+        advice: 'Check the mount path, the version of the engine, and the namespace.',
+        reason: undefined,
+      };
 }
 
 /** What the server says about a failure: its errors, and for a wrong kind of path its warnings. */

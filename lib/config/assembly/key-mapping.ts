@@ -113,7 +113,7 @@ export function missingKey(
 ): VaultError {
   const { mountPath, secretPath } = source;
   return new VaultNotFoundError(
-    `Secret "${secretPath}" in mount "${mountPath}" (version ${version}) has no key ${quoted(key)}. Add it, or take it out of "${option}".`,
+    `Secret "${secretPath}" in mount "${mountPath}"${version === 0 ? '' : ` (version ${version})`} has no key ${quoted(key)}. Add it, or take it out of "${option}".`,
     { path: `${mountPath}/data/${secretPath}`, mountPath },
   );
 }

@@ -17,9 +17,10 @@ export function describeOrigin({ key, hides, ...origin }: VaultValueOrigin, now:
 }
 
 function placeOf(origin: Omit<VaultValueOrigin, 'hides' | 'key'>): string {
-  const { variable, namespace, mountPath, secretPath, version } = origin;
+  const { variable, namespace, mountPath, secretPath, version, kvVersion } = origin;
   const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
-  const secret = secretPath === undefined ? undefined : `${mountPath}/${secretPath}${where}, version ${version}`;
+  const which = kvVersion === undefined ? `, version ${version}` : ' (KV version 1)';
+  const secret = secretPath === undefined ? undefined : `${mountPath}/${secretPath}${where}${which}`;
   if (variable === undefined) return secret ?? 'config.load';
   return secret === undefined ? `variable ${variable}` : `variable ${variable}, which refers to ${secret}`;
 }

@@ -16,6 +16,8 @@ interface Means {
   readonly variable?: string;
   /** Whether the schema made it: a default, or a key that the schema has renamed. The secret has none of this name. */
   readonly fromSchema?: true;
+  /** The secret is in a KV v1 engine, which has neither `version` nor `createdTime`. */
+  readonly kvVersion?: 1;
   /** Namespace of the server, where the source names one of its own. */
   readonly namespace?: string;
 }
@@ -52,7 +54,8 @@ export function originOf(
   { secret: { version, createdTime }, readAt }: Extract<SecretRead, { readAt: Date }>,
 ): Origin {
   const place = namespace === undefined ? { mountPath, secretPath } : { namespace, mountPath, secretPath };
-  return { ...place, version, createdTime, loadedAt: readAt, hides: NO_SECRET.hides };
+  const engine = version === 0 ? { kvVersion: 1 as const } : {};
+  return { ...place, ...engine, version, createdTime, loadedAt: readAt, hides: NO_SECRET.hides };
 }
 
 /** This origin, of a value that hides one of that other origin as well. A variable does not hide itself. @internal */
@@ -68,7 +71,9 @@ export function valueOrigin(path: readonly string[], { hides, ...origin }: Origi
 }
 
 function told({ mountPath, secretPath, version, createdTime, loadedAt, ...means }: Omit<Origin, 'hides'>) {
-  return secretPath === '' ? means : { ...means, mountPath, secretPath, version, createdTime, loadedAt };
+  if (secretPath === '') return means;
+  const written = version === 0 ? {} : { version, createdTime };
+  return { ...means, mountPath, secretPath, ...written, loadedAt };
 }
 
 /** Whether there is anything to tell: what the application's own factories made is not from Vault. @internal */

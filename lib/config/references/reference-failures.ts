@@ -1,13 +1,13 @@
 import type { VaultError, VaultErrorDetails } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { shortList } from '../printable.js';
-import type { SecretAddress } from '../sources/read-secrets.js';
+import type { FailedRead, SecretAddress } from '../sources/read-secrets.js';
 import { addressId } from '../sources/read-secrets.js';
 import type { ReferenceFlaw, VaultReference } from './reference-syntax.js';
 
 /** A reference that cannot be resolved: the secret could not be read, or what was read does not do. @internal */
 export type ReferenceFailure = { readonly name: string; readonly reference: VaultReference } & (
-  | { readonly unread: { readonly address: SecretAddress; readonly error: VaultError }; readonly why?: undefined }
+  | { readonly unread: { readonly address: SecretAddress; readonly read: FailedRead }; readonly why?: undefined }
   | { readonly unread?: undefined; readonly why: string }
 );
 
@@ -23,12 +23,12 @@ const MOST_NAMED = 10;
  */
 export async function describeReferences(
   failures: readonly ReferenceFailure[],
-  explain: (error: VaultError, address: SecretAddress) => Promise<VaultError>,
+  explain: (read: FailedRead, address: SecretAddress) => Promise<VaultError>,
 ): Promise<VaultError[]> {
   const errors: VaultError[] = [];
   const unread = new Map<
     string,
-    { readonly address: SecretAddress; readonly error: VaultError; readonly names: string[] }
+    { readonly address: SecretAddress; readonly read: FailedRead; readonly names: string[] }
   >();
   for (const { name, reference, unread: failed, why } of failures) {
     if (!failed) {
@@ -40,13 +40,13 @@ export async function describeReferences(
     entry.names.push(name);
     unread.set(id, entry);
   }
-  const explained = [...unread.values()].map(async ({ address, error, names }) => {
-    const { message, ...details } = await explain(error, address).then((why) => ({ ...why, message: why.message }));
+  const explained = [...unread.values()].map(async ({ address, read, names }) => {
+    const error = await explain(read, address);
     // The same class of error: what is retryable stays so.
     const Same = error.constructor as new (message: string, details: VaultErrorDetails) => VaultError;
     const unique = [...new Set(names)];
     const needed = `Needed by ${unique.length} ${unique.length === 1 ? 'value' : 'values'}: ${shortList(unique, MOST_NAMED)}.`;
-    return new Same(`${message} ${needed}`, details);
+    return new Same(`${error.message} ${needed}`, { ...error });
   });
   return [...errors, ...(await Promise.all(explained))];
 }

@@ -1,7 +1,7 @@
-import { isVaultError, VaultNotFoundError } from '../../errors/index.js';
+import { isVaultError } from '../../errors/index.js';
 import { copyPlain, valueAt } from '../plain.js';
 import type { SecretAddress, SecretRead, SecretReads } from '../sources/read-secrets.js';
-import { addressId } from '../sources/read-secrets.js';
+import { addressId, isAbsent } from '../sources/read-secrets.js';
 import { reservedKeyIn } from '../reserved-keys.js';
 import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';
@@ -111,9 +111,8 @@ export class ReferenceResolver {
     const read = this.#reads.get(addressId(address));
     if (!read) return this.#fail(holder, reference, holder.chain.length > 0 ? TOO_LONG : 'has not been read');
     if (!read.secret) {
-      // Only "nothing there" is forgiven, as with a source that is optional.
-      if (standIn && read.error instanceof VaultNotFoundError) return standIn;
-      this.failures.push({ name: holder.name, reference, unread: { address, error: read.error } });
+      if (standIn && isAbsent(read)) return standIn;
+      this.failures.push({ name: holder.name, reference, unread: { address, read } });
       return undefined;
     }
     const value = valueAt(read.secret.data, reference.key);
@@ -123,7 +122,7 @@ export class ReferenceResolver {
         this.#fail(
           holder,
           reference,
-          `does not exist: secret "${address.secretPath}" in mount "${address.mountPath}" (version ${read.secret.version}) has no such key. Add it, correct the reference, or give a default behind "?"`,
+          `does not exist: secret "${address.secretPath}" in mount "${address.mountPath}"${read.secret.version === 0 ? '' : ` (version ${read.secret.version})`} has no such key. Add it, correct the reference, or give a default behind "?"`,
         )
       );
     }

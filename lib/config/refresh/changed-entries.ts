@@ -1,7 +1,7 @@
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { samePlain } from '../plain.js';
 import type { SecretReads } from '../sources/read-secrets.js';
-import { secretId, versionsIn } from '../sources/read-secrets.js';
+import { isSameSecret, secretId, versionsIn } from '../sources/read-secrets.js';
 import type { VaultConfigChange, VaultSecretChange } from './config-change.js';
 
 /** A place in the configuration with another value than before. @internal */
@@ -54,13 +54,13 @@ function changedSecrets(
     const id = secretId(origin);
     const [was, is] = [old.get(id), current.get(id)];
     // One that was deleted with its history and written anew has the same number and another time.
-    if (was?.version === is?.version && was?.createdTime === is?.createdTime) continue;
+    if (isSameSecret(was, is)) continue;
     secrets.set(id, {
       ...(namespace !== undefined && { namespace }),
       mountPath,
       secretPath,
-      ...(was && { from: was.version }),
-      ...(is && { to: is.version }),
+      ...(was?.version && { from: was.version }),
+      ...(is?.version && { to: is.version }),
     });
   }
   return [...secrets.values()];

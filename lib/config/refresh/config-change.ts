@@ -14,7 +14,8 @@ export interface VaultConfigChange {
 }
 
 /**
- * A secret that has a new version; one of the versions is missing when the secret was not there before, or is gone.
+ * A secret that has a new version; one of the versions is missing when the secret was not there before, or is gone, and both for
+ * a secret of a KV v1 engine, which has no versions.
  * @publicApi
  */
 export interface VaultSecretChange {

@@ -1,9 +1,9 @@
 import type { VaultError } from '../../errors/index.js';
-import { isVaultError, VaultClosedError, VaultInvalidOptionError, VaultNotFoundError } from '../../errors/index.js';
+import { isVaultError, VaultClosedError, VaultInvalidOptionError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
 import type { VaultConfigChange } from './config-change.js';
 import type { ConfigurationStore } from '../configuration-store.js';
-import { addressId, laterRead } from '../sources/read-secrets.js';
+import { addressId, isAbsent, isSameSecret, laterRead } from '../sources/read-secrets.js';
 import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
 import { REFRESH_INTERVAL_MS } from './refresh.options.js';
@@ -188,16 +188,10 @@ function keepOrTake(
   problems: VaultError[],
   optional: boolean,
 ): SecretRead {
-  if (read.secret) return old && sameVersion(old, read) ? old : laterRead(old, read);
-  const neverThere = optional && !old?.secret && read.error instanceof VaultNotFoundError;
+  if (read.secret) return old && isSameSecret(old.secret, read.secret) ? old : laterRead(old, read);
+  const neverThere = optional && !old?.secret && isAbsent(read);
   if (!neverThere) problems.push(read.error);
   return laterRead(old, read);
-}
-
-/** The time of writing counts too: a secret that was removed and written anew starts at version 1 again. */
-function sameVersion(old: SecretRead, read: SecretRead): boolean {
-  const { secret } = old;
-  return secret?.version === read.secret?.version && secret?.createdTime === read.secret?.createdTime;
 }
 
 function sameReads(before: SecretReads, after: SecretReads): boolean {

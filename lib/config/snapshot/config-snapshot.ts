@@ -4,7 +4,7 @@ import { within } from '../../client/within.js';
 import { isVaultError, VaultSnapshotError } from '../../errors/index.js';
 import type { ConfigPlan } from '../config-layer.js';
 import type { SecretReads } from '../sources/read-secrets.js';
-import { addressId } from '../sources/read-secrets.js';
+import { addressId, isSameSecret } from '../sources/read-secrets.js';
 import { parseReads, serialiseReads } from './snapshot.content.js';
 import { describeFault } from './describe-fault.js';
 import { LARGEST_FILE, readPrivateFile, PrivateFileFault, writePrivateFile } from '../files/private-file.js';
@@ -191,8 +191,7 @@ function whyNot(error: unknown): string {
 function sameSecrets(before: SecretReads, after: SecretReads): boolean {
   if (before.size !== after.size) return false;
   for (const [id, { secret }] of after) {
-    const was = before.get(id)?.secret;
-    if (was?.version !== secret?.version || was?.createdTime !== secret?.createdTime) return false;
+    if (!isSameSecret(before.get(id)?.secret, secret)) return false;
   }
   return true;
 }

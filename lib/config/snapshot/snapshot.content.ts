@@ -11,14 +11,14 @@ type KeptRead =
   | { readonly absent: string; readonly details: VaultErrorDetails };
 
 /**
- * Reads as bytes. Other failures than "not found" are left out: they say nothing about the next boot.
+ * Reads as bytes. Other failures than an absent secret are left out: they say nothing about the next boot.
  * @internal
  */
 export function serialiseReads(reads: SecretReads): Buffer {
   const kept: [id: string, read: KeptRead][] = [];
   for (const [id, read] of reads) {
     if (read.secret) kept.push([id, { secret: read.secret, readAt: read.readAt.toISOString() }]);
-    else if (read.error instanceof VaultNotFoundError) {
+    else if (read.absent) {
       kept.push([id, { absent: read.error.message, details: { ...read.error } }]);
     }
   }
@@ -39,7 +39,8 @@ export function parseReads(bytes: Buffer): SecretReads | undefined {
 function readOf(entry: unknown): [string, SecretRead] {
   const [id, read] = entry as [string, KeptRead];
   if (typeof id !== 'string' || !isJsonObject(read)) throw new TypeError('not a read');
-  if ('absent' in read) return [id, { error: new VaultNotFoundError(String(read.absent), read.details) }];
+  if ('absent' in read)
+    return [id, { error: new VaultNotFoundError(String(read.absent), read.details), absent: 'confirmed' }];
   if (!isJsonObject(read.secret) || !isJsonObject(read.secret.data)) throw new TypeError('not a secret');
   const secret = read.secret as unknown as Kv2Secret<JsonObject>;
   return [id, { secret, readAt: new Date(read.readAt), askedAt: 0 }];

@@ -1,5 +1,4 @@
-import { encodeMount } from '../../client/path.js';
-import { isJsonObject } from '../../client/response.js';
+import { inNamespace, suggestedCommand } from '../../client/suggested-command.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import type { VaultError } from '../../errors/index.js';
 import {
@@ -8,7 +7,10 @@ import {
   VaultNotFoundError,
   VaultPermissionError,
 } from '../../errors/index.js';
-import type { SecretAddress } from './read-secrets.js';
+import { misplacedPrefix } from './misplaced-prefix.js';
+import type { Mount } from './mount.js';
+import type { FailedRead, SecretAddress } from './read-secrets.js';
+import { addressId, readSecrets } from './read-secrets.js';
 
 /** What else can be done, in the words of whoever asked for the secret. @internal */
 export interface OtherAdvice {
@@ -27,95 +29,107 @@ const OF_A_SOURCE: OtherAdvice = {
 };
 
 /**
- * Adds to a failed read what its cause most likely is. The mount is asked about only now, after a failure: a source
- * that can be read costs one request and no other.
+ * Adds to a failed read what its cause most likely is.
  *
  * @internal
  */
 export async function explainFailure(
-  error: VaultError,
+  { error, mount }: FailedRead,
   source: SecretAddress,
   client: VaultClient,
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
   other = OF_A_SOURCE,
 ): Promise<VaultError> {
+  const { mountPath, secretPath, version } = source;
+  const namespace = source.namespace ?? error.namespace;
+  const command = (words: string, ...names: string[]) =>
+    `"${suggestedCommand(words, { namespace, flags: [`-mount=${mountPath}`], names: [secretPath, ...names] })}"`;
   const onPath = adviceOnPath(source);
-  // A token that may read one path is told of no other whether it exists.
+  // A token that may read one path is not told whether another exists.
   if (error instanceof VaultPermissionError) {
     const advice =
-      onPath === '' ? 'Or mount or path are misspelt: the server says the same then.' : `More likely: ${onPath}`;
-    return new VaultPermissionError(`${error.message} ${advice}`, { ...error, mountPath: source.mountPath });
+      onPath === ''
+        ? 'The server gives the same response when the mount or the path is misspelled.'
+        : `More likely: ${onPath}`;
+    return new VaultPermissionError(`${error.message} ${advice}`, { ...error, mountPath });
   }
-  if (error instanceof VaultDeletedVersionError && source.version !== undefined) {
-    return new VaultDeletedVersionError(`${error.message} For another one, ${other.version}.`, error);
+  if (error instanceof VaultDeletedVersionError) {
+    const undelete = suggestedCommand('kv undelete', {
+      namespace,
+      flags: [`-mount=${mountPath}`, `-versions=${version ?? error.version ?? 1}`],
+      names: [secretPath],
+    });
+    const advice = [
+      error.destroyed ? '' : `Undelete it with "${undelete}".`,
+      version === undefined ? '' : `For another one, ${other.version}.`,
+    ].filter((text) => text !== '');
+    return new VaultDeletedVersionError([error.message, ...advice].join(' '), error);
   }
   const advice = [onPath];
   if (error instanceof VaultNotFoundError || error instanceof VaultBadResponseError) {
-    advice.push(adviceOnMount(source.mountPath, await describeMount(client, source, options), other));
+    advice.push(adviceOnMount(source, namespace, mount, other));
   }
-  const found = advice.filter((text) => text !== '');
-  // Where path or mount are wrong, writing the secret there would not help.
+  let found = advice.filter((text) => text !== '');
+  // Where the path or the mount is wrong, writing the secret there would not help.
   if (error instanceof VaultNotFoundError && found.length === 0) {
-    const { mountPath, secretPath, version } = source;
-    found.push(
-      version === undefined
-        ? `Write it with: bao kv put -mount=${mountPath} ${secretPath} KEY=value; or ${other.forgive}.`
-        : `There is no version ${version}, or no such secret: "bao kv metadata get -mount=${mountPath} ${secretPath}" lists its versions. In the first case ${other.version}; or ${other.forgive}.`,
-    );
+    const key = await keyInParent(source, client, options);
+    if (key !== undefined) found.push(key);
+    else if (!error.nothingStored) found = [];
+    else if (version === undefined) found.push(`Write it with ${command('kv put', 'KEY=value')}, or ${other.forgive}.`);
+    else {
+      found.push(
+        `There is no version ${version}, or no such secret: ${command('kv metadata get')} lists the versions. Write the secret, or ${other.version}.`,
+      );
+    }
   }
   if (found.length === 0) return error;
   const message = [error.message, ...found].join(' ');
-  const details = { ...error, mountPath: source.mountPath };
+  const details = { ...error, mountPath };
   if (error instanceof VaultNotFoundError) return new VaultNotFoundError(message, details);
   if (error instanceof VaultBadResponseError) return new VaultBadResponseError(message, details);
   return error;
 }
 
-/** Paths copied from a policy or an API call carry the mount and `data/`, which are added here. */
-function adviceOnPath({ secretPath, mountPath }: SecretAddress): string {
-  for (const prefix of [`${mountPath}/data/`, `${mountPath}/`, 'data/']) {
-    if (secretPath.startsWith(prefix)) {
-      return `"${prefix}" is added by the module: write secretPath ${JSON.stringify(secretPath.slice(prefix.length))}.`;
-    }
-  }
-  return '';
+function adviceOnPath(address: SecretAddress): string {
+  const prefix = misplacedPrefix(address);
+  const path = address.secretPath.slice(prefix.length);
+  return prefix === '' ? '' : `"${prefix}" is added by the module: write secretPath ${JSON.stringify(path)}.`;
+}
+
+/** `team/db/PASSWORD`, where the secret `team/db` has the key `PASSWORD`. */
+async function keyInParent(
+  source: SecretAddress,
+  client: VaultClient,
+  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+): Promise<string | undefined> {
+  const slash = source.secretPath.lastIndexOf('/');
+  if (slash < 1 || source.version !== undefined) return undefined;
+  const parent = { ...source, secretPath: source.secretPath.slice(0, slash) };
+  const key = source.secretPath.slice(slash + 1);
+  const read = (await readSecrets(client, [parent], options)).get(addressId(parent));
+  if (!read?.secret || !Object.hasOwn(read.secret.data, key)) return undefined;
+  return `The secret ${JSON.stringify(parent.secretPath)} has a key ${JSON.stringify(key)}: read that secret and take the key from it.`;
 }
 
 function adviceOnMount(
-  mountPath: string,
-  mount: { type: string; version: string } | 'absent' | 'unknown',
+  { mountPath, secretPath, kvVersion }: SecretAddress,
+  namespace: string | undefined,
+  mount: Mount | undefined,
   other: OtherAdvice,
 ): string {
-  if (mount === 'unknown') return '';
-  if (mount === 'absent') {
-    return `There is no secrets engine at "${mountPath}" that this token can see: ${other.mount} ("bao secrets list" shows the mounts) and the namespace.`;
+  if (mount === undefined || mount.state === 'unknown') return '';
+  const list = `"${suggestedCommand('secrets list', { namespace })}" lists the mounts`;
+  if (mount.state !== 'found') {
+    return `There is no secrets engine at "${mountPath}"${inNamespace(namespace)} that this token can see: ${other.mount} (${list}) and the namespace.`;
   }
-  if (mount.type !== 'kv' && mount.type !== 'generic') {
+  if (mount.path !== mountPath) {
+    const inside = `${mountPath}/${secretPath}`.slice(mount.path.length + 1).replace(/^data\//, '');
+    return `The secrets engine is mounted at "${mount.path}": ${other.mount}, which should be "${mount.path}", with the path "${inside}".`;
+  }
+  if (mount.kvVersion === undefined) {
     return `"${mountPath}" is a secrets engine of type "${mount.type}", not KV: ${other.mount}.`;
   }
-  return mount.version === '2'
+  return kvVersion === undefined || mount.kvVersion === kvVersion
     ? ''
-    : `"${mountPath}" is a KV version 1 engine, and sources are read from version 2. Upgrade it with: bao kv enable-versioning ${mountPath}/. Or read it with vault.kv1(${JSON.stringify(mountPath)}).`;
-}
-
-async function describeMount(
-  client: VaultClient,
-  { mountPath, namespace }: SecretAddress,
-  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
-): Promise<{ type: string; version: string } | 'absent' | 'unknown'> {
-  try {
-    const { body, status } = await client.request({
-      method: 'GET',
-      path: `sys/internal/ui/mounts/${encodeMount(mountPath)}`,
-      accept: [403, 404],
-      ...options,
-      ...(namespace !== undefined && { namespace }),
-    });
-    if (status !== 200) return 'absent';
-    const data = isJsonObject(body) && isJsonObject(body['data']) ? body['data'] : {};
-    const version = isJsonObject(data['options']) ? String(data['options']['version']) : '1';
-    return { type: String(data['type']), version };
-  } catch {
-    return 'unknown';
-  }
+    : `"${mountPath}" is a KV version ${mount.kvVersion} engine: correct "kvVersion" of the source, or leave it out.`;
 }

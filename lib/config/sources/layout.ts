@@ -6,10 +6,11 @@ import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigLayer } from '../config-layer.js';
 import { expand } from './template.js';
 import type { ResolvedSource } from './vault-source.js';
+import { kvVersion } from './vault-source.js';
 
 /**
  * Secrets laid out by application and profile. From general to specific, and the specific one wins, key by key: `shared`,
- * `shared/profile`, `application`, `application/profile`. What is absent is skipped. Every text may take variables of the
+ * `shared/profile`, `application`, `application/profile`. Paths at which the KV engine has no secret are skipped. Every text may take variables of the
  * environment: `${NODE_ENV}`, `${APP:-my-app}`.
  * @publicApi
  */
@@ -23,8 +24,10 @@ export interface VaultLayoutOptions {
   readonly profiles?: string | readonly string[];
   /** Path of what several applications share; `false` for none. Default: `application`. */
   readonly shared?: string | false;
-  /** Mount of the KV v2 engine. Default: `secret`. */
+  /** Mount of the KV engine. Default: `secret`. */
   readonly mountPath?: string;
+  /** Version of the KV engine, as for a source. */
+  readonly kvVersion?: 1 | 2;
   /** What stands between a path and a profile. Default: `/`. */
   readonly separator?: string;
   /** Namespace to read from. Default: the module's. */
@@ -42,6 +45,7 @@ export const LAYOUT_SHAPE = {
       : 'a string or a list of strings',
   shared: (value) => (typeof value === 'string' || value === false ? undefined : 'a string, or false'),
   mountPath: is('string'),
+  kvVersion,
   separator: (value) =>
     typeof value === 'string' && /^[^\s\p{Cc}]+$/u.test(value)
       ? undefined
@@ -59,7 +63,14 @@ const OPTION = 'config.layout';
  * @internal
  */
 export function resolveLayout(layout: VaultLayoutOptions, environment: Environment): ConfigLayer {
-  const { shared = 'application', separator = '/', mountPath = 'secret', namespace, optional = false } = layout;
+  const {
+    shared = 'application',
+    separator = '/',
+    mountPath = 'secret',
+    namespace,
+    kvVersion: engine,
+    optional = false,
+  } = layout;
   if (layout.application === undefined) {
     throw new VaultInvalidOptionError(
       `"${OPTION}.application" is missing. Give the path of the application's secrets.`,
@@ -78,6 +89,7 @@ export function resolveLayout(layout: VaultLayoutOptions, environment: Environme
         secretPath,
         mountPath: mount.replace(/\/$/, ''),
         optional: true,
+        ...(engine !== undefined && { kvVersion: engine }),
         ...(namespace !== undefined && { namespace }),
       };
     });

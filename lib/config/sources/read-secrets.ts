@@ -1,10 +1,21 @@
 import { setMaxListeners } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../../client/response.js';
 import type { VaultClient } from '../../client/vault-client.js';
+import { Kv1Engine } from '../../engines/kv1.engine.js';
 import { Kv2Engine } from '../../engines/kv2.engine.js';
 import type { Kv2Secret } from '../../engines/kv2.types.js';
 import type { VaultError } from '../../errors/index.js';
-import { isVaultError } from '../../errors/index.js';
+import {
+  isVaultError,
+  VaultBadResponseError,
+  VaultInvalidOptionError,
+  VaultNotFoundError,
+  VaultPermissionError,
+} from '../../errors/index.js';
+import type { Mount } from './mount.js';
+import { describeMount } from './mount.js';
+import { hasDataPrefix, misplacedPrefix } from './misplaced-prefix.js';
 
 /** Which version of which secret. @internal */
 export interface SecretAddress {
@@ -12,25 +23,52 @@ export interface SecretAddress {
   readonly mountPath: string;
   readonly secretPath: string;
   readonly version?: number;
+  /** Version of the KV engine. Default: what the server says. */
+  readonly kvVersion?: 1 | 2;
 }
 
 /** What a read brought: the secret with the time of reading, or why there is none. @internal */
 export type SecretRead =
   | {
+      /** `version` is 0 and `createdTime` empty for a secret of a KV v1 engine, which has neither. */
       readonly secret: Kv2Secret<JsonObject>;
       readonly readAt: Date;
       /** When it was asked for, by the clock of `performance.now()`, which nobody sets; 0 in another process. */
       readonly askedAt: number;
       readonly error?: undefined;
     }
-  | { readonly secret?: undefined; readonly error: VaultError };
+  | {
+      readonly secret?: undefined;
+      readonly error: VaultError;
+      /**
+       * Set only when the secret does not exist: `confirmed` when the mount is known to be a KV engine of the version
+       * that was read, `unconfirmed` when the lookup of the mount was denied.
+       */
+      readonly absent?: 'confirmed' | 'unconfirmed';
+      /** The mount, where it was looked up. */
+      readonly mount?: Mount;
+    };
+
+/** @internal */
+export type FailedRead = Extract<SecretRead, { secret?: undefined }>;
 
 /** Reads by `addressId`. @internal */
 export type SecretReads = ReadonlyMap<string, SecretRead>;
 
 /** @internal */
-export function addressId({ namespace, mountPath, secretPath, version }: SecretAddress): string {
-  return JSON.stringify([namespace, mountPath, secretPath, version]);
+export function addressId({ namespace, mountPath, secretPath, version, kvVersion }: SecretAddress): string {
+  return JSON.stringify([namespace, mountPath, secretPath, version, ...(kvVersion === undefined ? [] : [kvVersion])]);
+}
+
+/** The opposite of `addressId`. @internal */
+export function addressOfId(id: string): Pick<SecretAddress, 'namespace' | 'mountPath' | 'secretPath'> {
+  const [namespace, mountPath, secretPath] = JSON.parse(id) as [string | null, string, string];
+  return { mountPath, secretPath, ...(namespace !== null && { namespace }) };
+}
+
+/** Whether the secret does not exist, which is all that optional sources and defaults tolerate. @internal */
+export function isAbsent(read: SecretRead | undefined): boolean {
+  return read !== undefined && !read.secret && read.absent !== undefined;
 }
 
 /** A secret in whatever version. @internal */
@@ -44,11 +82,24 @@ export function versionsIn(reads: SecretReads): ReadonlyMap<string, Kv2Secret<Js
   for (const [id, { secret }] of reads) {
     if (!secret) continue;
     const address = JSON.parse(id) as readonly unknown[];
-    const place = JSON.stringify(address.slice(0, -1));
-    const isCurrent = address[address.length - 1] === null;
+    const place = JSON.stringify(address.slice(0, 3));
+    const isCurrent = address[3] === null;
     if (isCurrent || !versions.has(place)) versions.set(place, secret);
   }
   return versions;
+}
+
+/**
+ * Whether two reads found the same. The time of writing counts too: a secret that was removed and written anew starts at
+ * version 1 again. Without versions the data is compared.
+ * @internal
+ */
+export function isSameSecret(
+  before: Kv2Secret<JsonObject> | undefined,
+  after: Kv2Secret<JsonObject> | undefined,
+): boolean {
+  if (before?.version !== after?.version || before?.createdTime !== after?.createdTime) return false;
+  return before?.version !== 0 || isDeepStrictEqual(before.data, after?.data);
 }
 
 /**
@@ -61,8 +112,11 @@ export function laterRead(old: SecretRead | undefined, read: SecretRead): Secret
   return read.secret && read.askedAt >= old.askedAt ? read : old;
 }
 
+type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
+
 /**
- * Reads secrets all at once, one request for each distinct address.
+ * Reads secrets all at once, one request for each distinct address. A mount is looked up once, and only after a read in it
+ * has failed: that decides whether a secret is absent, and finds KV v1 engines.
  *
  * @throws nothing of Vault's: failures are part of the result
  * @internal
@@ -70,30 +124,126 @@ export function laterRead(old: SecretRead | undefined, read: SecretRead): Secret
 export async function readSecrets(
   client: VaultClient,
   addresses: Iterable<SecretAddress>,
-  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
+  options: CallLimits = {},
 ): Promise<SecretReads> {
   // Every call listens to the one signal; beyond ten listeners Node would warn of a leak.
   if (options.signal) setMaxListeners(Infinity, options.signal);
   const distinct = new Map<string, SecretAddress>();
   for (const address of addresses) distinct.set(addressId(address), address);
+  const lookUp = mountLookup(client, options);
   const reads = await Promise.all(
-    [...distinct].map(async ([id, address]) => [id, await read(client, address, options)] as const),
+    [...distinct].map(async ([id, address]) => [id, await read(client, address, options, lookUp)] as const),
   );
   return new Map(reads);
 }
 
+/** Mounts that were found, by client: a refresh does not look them up again. */
+const found = new WeakMap<VaultClient, Map<string, Mount>>();
+
+function mountLookup(client: VaultClient, options: CallLimits): (address: SecretAddress) => Promise<Mount> {
+  const known = found.get(client) ?? new Map<string, Mount>();
+  found.set(client, known);
+  const pending = new Map<string, Promise<Mount>>();
+  const lookUp = async (id: string, address: SecretAddress): Promise<Mount> => {
+    const mount = known.get(id) ?? (await describeMount(client, address, options));
+    if (mount.state === 'found') known.set(id, mount);
+    return mount;
+  };
+  return (address) => {
+    const id = JSON.stringify([address.namespace, address.mountPath]);
+    const mount = pending.get(id) ?? lookUp(id, address);
+    pending.set(id, mount);
+    return mount;
+  };
+}
+
 async function read(
   client: VaultClient,
-  { namespace, mountPath, secretPath, version }: SecretAddress,
-  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  address: SecretAddress,
+  options: CallLimits,
+  lookUp: (address: SecretAddress) => Promise<Mount>,
 ): Promise<SecretRead> {
-  const kv = new Kv2Engine(client, mountPath);
+  const tried = address.kvVersion ?? 2;
+  const first = await readFrom(tried, client, address, options);
+  if (first.secret || !mayBeTheMount(first.error)) return first;
+  const mount = await lookUp(address);
+  const { mountPath } = address;
+  const isV1 = mount.state === 'found' && mount.path === mountPath && mount.kvVersion === 1;
+  const judged = (found: SecretRead, kvVersion: 1 | 2) =>
+    withoutMisplacedPrefix(judge(found, kvVersion, address, mount), kvVersion, client, address, options);
+  if (!isV1 || address.kvVersion !== undefined) return judged(first, tried);
+  if (address.version !== undefined) {
+    const why = `"${mountPath}" is a KV version 1 engine, which keeps no versions: leave out version ${address.version}.`;
+    const error = new VaultInvalidOptionError(
+      `Cannot read version ${address.version} of secret ${JSON.stringify(address.secretPath)}: ${why}`,
+      { mountPath },
+    );
+    return { error, mount };
+  }
+  return judged(await readFrom(1, client, address, options), 1);
+}
+
+function mayBeTheMount(error: VaultError): boolean {
+  return (
+    error instanceof VaultNotFoundError ||
+    error instanceof VaultPermissionError ||
+    error instanceof VaultBadResponseError
+  );
+}
+
+/** The one place where it is decided whether a secret is absent. */
+function judge(read: SecretRead, kvVersion: 1 | 2, address: SecretAddress, mount: Mount): SecretRead {
+  if (read.secret) return read;
+  const { error } = read;
+  const isSilent = error instanceof VaultNotFoundError && error.nothingStored && address.version === undefined;
+  if (!isSilent || hasDataPrefix(address)) return { error, mount };
+  switch (mount.state) {
+    case 'found':
+      return mount.kvVersion === kvVersion && mount.path === address.mountPath
+        ? { error, mount, absent: 'confirmed' }
+        : { error, mount };
+    case 'hidden':
+      return { error, mount, absent: 'unconfirmed' };
+    case 'missing':
+      return { error, mount };
+    case 'unknown':
+      return { error: mount.error, mount };
+  }
+}
+
+/** `secret/my-app` in the mount `secret` is not absent but mistyped when there is a secret `my-app`. */
+async function withoutMisplacedPrefix(
+  read: SecretRead,
+  kvVersion: 1 | 2,
+  client: VaultClient,
+  address: SecretAddress,
+  options: CallLimits,
+): Promise<SecretRead> {
+  const prefix = misplacedPrefix(address);
+  if (read.secret || !read.absent || prefix === '') return read;
+  const secretPath = address.secretPath.slice(prefix.length);
+  const meant = secretPath === '' ? undefined : await readFrom(kvVersion, client, { ...address, secretPath }, options);
+  return meant?.secret ? { error: read.error, ...(read.mount && { mount: read.mount }) } : read;
+}
+
+async function readFrom(
+  kvVersion: 1 | 2,
+  client: VaultClient,
+  { namespace, mountPath, secretPath, version }: SecretAddress,
+  options: CallLimits,
+): Promise<SecretRead> {
   const call = { ...options, ...(namespace !== undefined && { namespace }) };
   const askedAt = performance.now();
   try {
+    if (kvVersion === 1) {
+      const data = await new Kv1Engine(client, mountPath).read<JsonObject>(secretPath, call);
+      const secret = { data, version: 0, createdTime: '', destroyed: false, customMetadata: {} };
+      return { secret, readAt: new Date(), askedAt };
+    }
+    const kv = new Kv2Engine(client, mountPath);
     const secret = await (version === undefined
-      ? kv.read(secretPath, call)
-      : kv.readVersion(secretPath, version, call));
+      ? kv.read<JsonObject>(secretPath, call)
+      : kv.readVersion<JsonObject>(secretPath, version, call));
     return { secret, readAt: new Date(), askedAt };
   } catch (error) {
     if (isVaultError(error)) return { error };

@@ -19,8 +19,13 @@ export interface VaultSourceOptions {
    * `${APP:-my-app}/db`.
    */
   readonly secretPath: string;
-  /** Mount of the KV v2 engine; may take variables too. Default: `secret`. */
+  /** Mount of the KV engine; may take variables too. Default: `secret`. */
   readonly mountPath?: string;
+  /**
+   * Version of the KV engine. Default: 2, and when a read there fails, what the server says about the mount. `1` saves
+   * the requests that find a KV v1 engine.
+   */
+  readonly kvVersion?: 1 | 2;
   /** Read this version for ever, instead of the current one. */
   readonly version?: number;
   /** Put the keys under this one: with `as: 'database'`, `password` becomes `database.password`. */
@@ -43,7 +48,10 @@ export interface VaultSourceOptions {
   readonly files?: readonly (string | VaultSecretFile)[];
   /** Every value of this source under its name in capitals too: `database.password` also as `DATABASE_PASSWORD`. */
   readonly aliases?: 'SCREAMING_CASE';
-  /** `true` forgives an absent secret, and nothing else. Default: `false`. */
+  /**
+   * Whether the secret may be absent: the KV engine says that it does not exist. Any other failure stops the boot: a
+   * mount, namespace or version that does not exist, a denied, deleted or destroyed secret. Default: `false`.
+   */
   readonly optional?: boolean;
   /** Namespace to read from. Default: the module's. */
   readonly namespace?: string;
@@ -66,9 +74,13 @@ export interface ResolvedSource extends VaultSourceOptions {
 export const aliases = (value: unknown): string | undefined =>
   value === 'SCREAMING_CASE' ? undefined : '"SCREAMING_CASE"';
 
+/** @internal */
+export const kvVersion = (value: unknown): string | undefined => (value === 1 || value === 2 ? undefined : '1 or 2');
+
 const SHAPE = {
   secretPath: is('string'),
   mountPath: is('string'),
+  kvVersion,
   version: (value) => (Number.isInteger(value) && (value as number) > 0 ? undefined : 'a whole number from 1'),
   as: is('string'),
   keys: (value) =>
@@ -122,6 +134,11 @@ export function resolveSource(source: VaultSource, option: string, environment: 
   if (typeof given.map === 'function' && given.prefix !== undefined) {
     throw new VaultInvalidOptionError(
       `"${option}" has a "prefix" beside a function as "map". The function gives the whole name; take the prefix into it.`,
+    );
+  }
+  if (given.kvVersion === 1 && given.version !== undefined) {
+    throw new VaultInvalidOptionError(
+      `"${option}" has a "version" beside "kvVersion: 1". KV version 1 keeps no versions: leave "version" out.`,
     );
   }
   const { files, ...rest } = given;
