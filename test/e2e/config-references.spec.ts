@@ -312,7 +312,7 @@ describe('references in the environment', () => {
       /destroyed.*For another one, correct "version" of the source/,
     );
     expect((await failure({ references: false, sources: [{ secretPath: 'versions', version: 3 }] })).message).toMatch(
-      /no version 3, or no such secret.*correct "version" of the source, or leave it out; or mark the source "optional: true"/,
+      /no version 3, or no such secret.*correct "version" of the source, or leave it out/,
     );
   });
 
