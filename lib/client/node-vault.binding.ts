@@ -108,8 +108,9 @@ function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
   }
   if (!options.uri.startsWith(prefix))
     throw new VaultInvalidPathError('The node-vault client may not be pointed at another address or API version.');
-  const [path = '', search] = split(options.uri.slice(prefix.length), '?');
-  checkEncodedPath(path);
+  const [given = '', search] = split(options.uri.slice(prefix.length), '?');
+  checkEncodedPath(given);
+  const path = encodeLetters(given);
   const verb = options.method.toUpperCase();
   // A "?" in a name would cut it short and start a query; node-vault's own queries come with GET only.
   if (search !== undefined && (verb !== 'GET' || /[\s#]/.test(search))) {
@@ -124,11 +125,11 @@ function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
   const method = list ? 'GET' : METHODS.find((known) => known === verb);
   if (!method) throw new VaultInvalidOptionError('The HTTP method of this node-vault call is not one Vault knows.');
 
-  const given = lowerCase(options.headers);
-  const headers = Object.fromEntries(Object.entries(given).filter(([name]) => !OWN_HEADERS.includes(name)));
-  const namespace = options.namespace ?? given['x-vault-namespace'];
-  const token = given['x-vault-token'] ?? (LOGIN.test(path) ? null : undefined);
-  const wrapTtl = given['x-vault-wrap-ttl'];
+  const ofCall = lowerCase(options.headers);
+  const headers = Object.fromEntries(Object.entries(ofCall).filter(([name]) => !OWN_HEADERS.includes(name)));
+  const namespace = options.namespace ?? ofCall['x-vault-namespace'];
+  const token = ofCall['x-vault-token'] ?? (LOGIN.test(path) ? null : undefined);
+  const wrapTtl = ofCall['x-vault-wrap-ttl'];
   const timeoutMs = options.timeoutMs ?? options.timeout;
   const body = bodyOf(options);
   return {
@@ -163,6 +164,11 @@ function bodyOf(options: NodeVaultOptions): unknown {
 
 function lowerCase(headers: NodeVaultOptions['headers']): Record<string, string> {
   return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** Names are pasted into paths unencoded; what lies beyond ASCII is encoded here, as the engines of this module do. */
+function encodeLetters(path: string): string {
+  return path.replace(/[^\x21-\x7e]+/g, (letters) => encodeURIComponent(letters));
 }
 
 function split(text: string, separator: string): [string, string | undefined] {

@@ -1,4 +1,4 @@
-import { VaultInvalidOptionError } from '../errors/index.js';
+import { VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
 import { secretsOfJson } from '../errors/redact.js';
 import type { CallContext } from './failures/network-failure.js';
 import type { VaultRequest } from './vault-request.js';
@@ -12,6 +12,22 @@ const PLAIN_HEADERS: readonly string[] = [
 
 /** Shorter ones are words such as `Bearer`, and names. */
 const SHORTEST_PART = 8;
+
+/** What a request line and a header take (RFC 9110, 5.5); the HTTP client would refuse the rest. */
+const SENDABLE_PATH = /^[\x21-\x7e]*$/;
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]{1,200}$/i;
+const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
+/** Headers that describe one connection or the body, and so are not a caller's to set (RFC 9110, 7.6.1). */
+const CONNECTION_HEADERS: readonly string[] = [
+  ...['connection', 'content-length', 'expect', 'host', 'http2-settings', 'keep-alive', 'proxy-connection'],
+  ...['te', 'trailer', 'transfer-encoding', 'upgrade'],
+];
+/** Headers that options of a call fill in. */
+const OPTION_OF: Readonly<Record<string, string>> = {
+  'x-vault-namespace': 'the namespace',
+  'x-vault-token': 'the token',
+  'x-vault-wrap-ttl': '"wrapTtl"',
+};
 
 /** What of a request goes over the wire. @internal */
 export interface PreparedRequest {
@@ -31,7 +47,7 @@ export interface PreparedRequest {
  * Checks what callers bring to a single call, and writes it out.
  *
  * @param defaultHeaders those of every call; the call's own win
- * @throws VaultInvalidOptionError naming what cannot be used, before any request exists
+ * @throws VaultInvalidOptionError, VaultInvalidPathError naming what cannot be sent, before any request exists
  * @internal
  */
 export function prepareRequest(
@@ -71,7 +87,17 @@ export function prepareRequest(
     // The reason is not repeated: it quotes keys of the data.
     throw refuse('the data cannot be written as JSON. It refers to itself, holds a BigInt, or its toJSON() fails.');
   }
+  if (!SENDABLE_PATH.test(path)) {
+    throw new VaultInvalidPathError(
+      `Cannot ${call.operation}: the path has a character that an address cannot have. Percent-encode it.`,
+      call,
+    );
+  }
   const headers = headersOf(request, token, call.namespace, defaultHeaders);
+  for (const name in headers) {
+    const problem = headerProblem(name, headers[name]);
+    if (problem !== undefined) throw refuse(problem);
+  }
   return { method: request.method, path, headers, body, secrets: request.secrets ?? [], credentials };
 }
 
@@ -108,6 +134,15 @@ function headersOf(
     headers['content-type'] = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   }
   return headers;
+}
+
+/** Why a header cannot be sent; `undefined` when it can. The value is not repeated: it may be a token. */
+function headerProblem(name: string, value: unknown): string | undefined {
+  const what = Object.hasOwn(OPTION_OF, name) ? OPTION_OF[name] : `the header ${JSON.stringify(name.slice(0, 100))}`;
+  if (!HEADER_NAME.test(name)) return `${what} has a name that no header can have.`;
+  if (CONNECTION_HEADERS.includes(name.toLowerCase())) return `${what} is set by the module. Leave it out.`;
+  if (typeof value === 'string' && HEADER_VALUE.test(value)) return undefined;
+  return `${what} ${typeof value === 'string' ? 'holds a character that cannot be sent, such as a line break. It takes' : 'must be a string of'} printable ASCII characters.`;
 }
 
 function queryString(query: VaultRequest['query']): string {

@@ -154,6 +154,7 @@ export class Transport {
       this.#consistency?.record(answer.headers);
       return answer;
     } catch (thrown) {
+      if (!exchange.sent) connections.recoverFrom(thrown);
       const error = networkFailure(thrown, call, exchange.sent);
       return new Failure(error, judgeFailure(error, exchange.sent));
     }

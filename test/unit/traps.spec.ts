@@ -202,7 +202,8 @@ describe('the way there', () => {
   it('T10 VAULT_SKIP_VERIFY=false verifies, and nonsense is refused', async () => {
     const tls = async (value: string) => {
       process.env['VAULT_SKIP_VERIFY'] = value;
-      return (await resolveOptions({ endpoint: 'https://localhost:1' })).transport.tls.rejectUnauthorized;
+      return (await resolveOptions({ endpoint: 'https://localhost:1', auth: { method: 'none' } })).transport.tls
+        .rejectUnauthorized;
     };
     expect([
       await tls('false'),
@@ -220,7 +221,9 @@ describe('the way there', () => {
     const ours = await createClient(server.endpoint, 't', { timeoutMs: 100 });
     await expect(ours.nodeVault.read('a')).rejects.toMatchObject({ code: 'VAULT_TIMEOUT' });
     await server.until(() => server.connections === 0);
-    expect((await resolveOptions({ endpoint: 'https://localhost:1' })).transport.timeoutMs).toBe(15_000);
+    expect(
+      (await resolveOptions({ endpoint: 'https://localhost:1', auth: { method: 'none' } })).transport.timeoutMs,
+    ).toBe(15_000);
     await ours.close();
   });
 

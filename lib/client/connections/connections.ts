@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type * as Undici from 'undici';
 import type { Dispatcher, Pool } from 'undici';
 import type { ConnectorOptions } from './connector.js';
@@ -9,6 +10,9 @@ import { Http2Connection } from './http2-connection.js';
 const KEEP_ALIVE_MS = 60_000;
 /** How often, at most, certificates in files are looked at while the connections made with them are in use. */
 const CERTIFICATE_CHECK_MS = 10_000;
+
+/** Codes of undici for a request that it does not send. */
+const REFUSED_BY_POOL: readonly unknown[] = ['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'];
 
 /** @internal */
 export interface ConnectionOptions extends ConnectorOptions {
@@ -34,6 +38,8 @@ export class Connections {
   /** A connection that was made for HTTP/2, and turned out to be the pool's. */
   #spare: Socket | undefined;
   #nextCheck = performance.now() + CERTIFICATE_CHECK_MS;
+  /** What the connections of the pool were secured with when it was made. */
+  #poolContext: SecureContext | undefined;
 
   private constructor(undici: typeof Undici, options: ConnectionOptions, connector: Connector) {
     this.#undici = undici;
@@ -66,6 +72,14 @@ export class Connections {
     (this.#onlyHttp1 ? this.#pool : (this.#http2 ?? this.#pool)).dispatch(options, handler);
   }
 
+  /**
+   * Called with the error of a request that never had a connection. A pool that has refused a request takes the connection
+   * meant for it for a busy one, and waits forever for it to become free: it is replaced.
+   */
+  recoverFrom(error: unknown): void {
+    if (REFUSED_BY_POOL.includes((error as { code?: unknown } | undefined)?.code)) this.#replacePool();
+  }
+
   /** Ends every connection, those included that are only being made. */
   async close(): Promise<void> {
     const error = new this.#undici.errors.ClientDestroyedError();
@@ -76,7 +90,15 @@ export class Connections {
     await Promise.all(closed);
   }
 
+  /** New calls get new connections; those under way finish on the old ones. */
+  #replacePool(): void {
+    const old = this.#pool;
+    this.#pool = this.#createPool();
+    void old.close().then(() => this.#pools.delete(old));
+  }
+
   #createPool(): Pool {
+    this.#poolContext = this.#connector.context;
     const { endpoint, maxConnections } = this.#options;
     const pool = new this.#undici.Pool(endpoint.startsWith('unix:') ? 'http://localhost' : endpoint, {
       connections: maxConnections,
@@ -110,13 +132,12 @@ export class Connections {
    */
   #checkCertificates(): void {
     this.#nextCheck = Infinity;
-    void this.#connector.changed().then((changed) => {
+    void this.#connector.currentContext().then((context) => {
       this.#nextCheck = performance.now() + CERTIFICATE_CHECK_MS;
-      if (!changed) return;
+      // Not compared with the last connection's: that may be newer than the others of the pool.
+      if (context === this.#poolContext) return;
       this.#http2?.renew();
-      const old = this.#pool;
-      this.#pool = this.#createPool();
-      void old.close().then(() => this.#pools.delete(old));
+      this.#replacePool();
     });
   }
 }

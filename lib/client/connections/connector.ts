@@ -59,9 +59,14 @@ export class Connector {
     return new Connector(options, undici.buildConnector, secure ? await TlsFiles.load(options.tls) : undefined);
   }
 
-  /** Whether the certificates have changed since the last connection was made. */
-  async changed(): Promise<boolean> {
-    return this.#files !== undefined && (await this.#files.current()) !== this.#context;
+  /** What connections are secured with, as the files were when they were last looked at. */
+  get context(): SecureContext | undefined {
+    return this.#files?.latest;
+  }
+
+  /** The same, as the files are now. */
+  async currentContext(): Promise<SecureContext | undefined> {
+    return this.#files?.current();
   }
 
   /** For undici's pool. */

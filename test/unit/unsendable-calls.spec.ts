@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import * as http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Dispatcher } from 'undici';
+import { Connections } from '../../lib/client/connections/connections.js';
+import { Exchange } from '../../lib/client/exchange.js';
+import type { TransportOptions } from '../../lib/client/transport.options.js';
+import type { VaultClient } from '../../lib/client/vault-client.js';
+import { Kv1Engine } from '../../lib/engines/kv1.engine.js';
+import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
+import { LogicalEngine } from '../../lib/engines/logical.engine.js';
+import { startConnectProxy } from '../support/connect-proxy.js';
+import * as fault from '../support/fault-server.js';
+import { json, startHttp2Server } from '../support/http2-server.js';
+import { createClient } from '../support/vault-client.js';
+
+const SECRET = { data: { data: { a: 1 }, metadata: { version: 1 } } };
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+/** Servers that the pool of HTTP/1.1, or a connection of HTTP/2, leads to in every way there is. */
+const SERVERS: Readonly<Record<string, () => Promise<Partial<TransportOptions> & { readonly endpoint: string }>>> = {
+  'over http': async () => {
+    const server = await fault.startFaultServer(fault.json(200, SECRET));
+    ends.push(() => server.close());
+    return { endpoint: server.endpoint };
+  },
+  'over a unix socket': async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'unsendable-'));
+    const path = join(folder, 'vault.sock');
+    const server = http.createServer((_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(SECRET));
+    });
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    ends.push(async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await rm(folder, { recursive: true });
+    });
+    return { endpoint: `unix://${path}` };
+  },
+  'through a proxy': async () => {
+    const server = await fault.startFaultServer(fault.json(200, SECRET));
+    const proxy = await startConnectProxy();
+    ends.push(
+      () => server.close(),
+      () => proxy.close(),
+    );
+    return { endpoint: server.endpoint, proxy: `http://127.0.0.1:${proxy.port}/` };
+  },
+  'over http2': async () => {
+    const server = await startHttp2Server(json(SECRET));
+    ends.push(() => server.close());
+    return { endpoint: server.endpoint, tls: { ca: server.ca }, http2: true };
+  },
+};
+
+const never = 'VAULT_INVALID_OPTION';
+const path = 'VAULT_INVALID_PATH';
+type Call = (client: VaultClient) => Promise<unknown>;
+const kv = (client: VaultClient): Kv2Engine => new Kv2Engine(client);
+const kv1 = (client: VaultClient): Kv1Engine => new Kv1Engine(client, 'kv');
+const logical = (client: VaultClient): LogicalEngine => new LogicalEngine(client);
+const stock = (client: VaultClient) => client.nodeVault;
+const withHeader = (name: string, value: unknown) => ({ headers: { [name]: value } }) as object;
+
+/** Calls that cannot be sent, the code of their error, and the part that it names. */
+const CALLS: readonly (readonly [name: string, code: string, part: RegExp, call: Call])[] = [
+  ['kv.read, namespace with a line break', never, /namespace/, (c) => kv(c).read('a', { namespace: 'team\n' })],
+  ['kv.read, namespace of letters beyond ASCII', never, /namespace/, (c) => kv(c).read('a', { namespace: 'équipe' })],
+  ['kv.read, namespace that is no text', never, /namespace/, (c) => kv(c).read('a', { namespace: 7 as never })],
+  ['kv.write, namespace', never, /namespace/, (c) => kv(c).write('a', {}, { namespace: 'a\r\nX-Injected: 1' })],
+  ['kv.list, namespace', never, /namespace/, (c) => kv(c).list('a', { namespace: '\u0000' })],
+  ['kv1.read, namespace', never, /namespace/, (c) => kv1(c).read('a', { namespace: 'a\n' })],
+  ['kv1.write, namespace', never, /namespace/, (c) => kv1(c).write('a', {}, { namespace: '日本' })],
+  ['read, namespace', never, /namespace/, (c) => logical(c).read('a', { namespace: 'a\n' })],
+  ['read, wrapTtl', never, /wrapTtl/, (c) => logical(c).read('a', { wrapTtl: '5m\n' })],
+  ['write, wrapTtl', never, /wrapTtl/, (c) => logical(c).write('a', {}, { wrapTtl: '５m' })],
+  ['list, namespace', never, /namespace/, (c) => logical(c).list('a', { namespace: 'a\u007f' })],
+  ['delete, namespace', never, /namespace/, (c) => logical(c).delete('a', { namespace: 'a\u2028' })],
+  ['client.read, namespace', never, /namespace/, (c) => stock(c).read('a', { namespace: 'a\n' })],
+  ['client.read, name of a header', never, /"a b"/, (c) => stock(c).read('a', withHeader('a b', '1'))],
+  ['client.read, empty name of a header', never, /""/, (c) => stock(c).read('a', withHeader('', '1'))],
+  ['client.read, value of a header', never, /"x-a"/, (c) => stock(c).read('a', withHeader('x-a', 'b\nc'))],
+  ['client.read, letters in a header', never, /"x-a"/, (c) => stock(c).read('a', withHeader('x-a', 'имя'))],
+  ['client.read, number in a header', never, /"x-a"/, (c) => stock(c).read('a', withHeader('x-a', 7))],
+  ['client.read, null in a header', never, /"x-a"/, (c) => stock(c).read('a', withHeader('x-a', null))],
+  ['client.read, object in a header', never, /"x-a"/, (c) => stock(c).read('a', withHeader('x-a', {}))],
+  ['client.read, keep-alive', never, /"keep-alive"/, (c) => stock(c).read('a', withHeader('keep-alive', '1'))],
+  ['client.read, upgrade', never, /"upgrade"/, (c) => stock(c).read('a', withHeader('Upgrade', 'h2c'))],
+  ['client.read, trailer', never, /"trailer"/, (c) => stock(c).read('a', withHeader('trailer', 'x'))],
+  ['client.read, token', never, /token/, (c) => stock(c).read('a', withHeader('x-vault-token', 'a\nb'))],
+  ['client.read, half a character', path, /path|Unicode/, (c) => stock(c).read('secret/data/\ud800')],
+  ['request, path', path, /path/, (c) => c.request({ method: 'GET', path: 'secret/data/имя' })],
+  ['request, path with a line break', path, /path/, (c) => c.request({ method: 'GET', path: 'a\nb' })],
+];
+
+describe.each(Object.keys(SERVERS))('calls that cannot be sent, %s', (way) => {
+  it('are refused naming the part, and 1,000 reads work afterwards', async () => {
+    const { endpoint, ...options } = (await SERVERS[way]?.()) ?? { endpoint: '' };
+    const client = await createClient(endpoint, 'token', options);
+    ends.push(() => client.close());
+    for (const [name, code, part, call] of CALLS) {
+      const error: unknown = await call(client).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      expect([name, error]).toEqual([name, expect.objectContaining({ code })]);
+      expect((error as Error).message).toMatch(part);
+    }
+    const reads = Array.from({ length: 1_000 }, () => kv(client).read('a'));
+    expect(new Set((await Promise.all(reads)).map(({ version }) => version))).toEqual(new Set([1]));
+  });
+});
+
+it('a name beyond ASCII is percent-encoded in a path of the node-vault client', async () => {
+  const server = await fault.startFaultServer(fault.json(200, SECRET));
+  ends.push(() => server.close());
+  const client = await createClient(server.endpoint);
+  ends.push(() => client.close());
+  await client.nodeVault.read('secret/data/имя');
+  expect(server.requests.map(({ url }) => url)).toEqual([`/v1/secret/data/${encodeURIComponent('имя')}`]);
+});
+
+it('a pool that refuses requests is replaced', async () => {
+  const server = await fault.startFaultServer(fault.json(200, SECRET));
+  ends.push(() => server.close());
+  const connections = await Connections.prepare({
+    endpoint: server.endpoint,
+    tls: {},
+    connectTimeoutMs: 5_000,
+    maxConnections: 2,
+  });
+  ends.push(() => connections.close());
+  const send = async (headers: Record<string, string>): Promise<number> => {
+    const exchange = new Exchange(10_000, 1_000_000, undefined);
+    const options: Dispatcher.DispatchOptions = { method: 'GET', path: '/v1/a', headers };
+    connections.dispatch(options, exchange);
+    return exchange.answer.then(
+      ({ status }) => status,
+      (error: unknown) => {
+        connections.recoverFrom(error);
+        throw error;
+      },
+    );
+  };
+  for (let attempt = 0; attempt < 8; attempt++) await expect(send({ a: 'b\nc' })).rejects.toThrow();
+  await expect(send({ a: 'b' })).resolves.toBe(200);
+});
