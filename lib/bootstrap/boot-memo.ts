@@ -1,35 +1,47 @@
 import { VaultClosedError } from '../errors/index.js';
 import type { VaultRuntime } from './vault-runtime.js';
 
-/** One load, with the number of applications that live on it. */
+/** One load, with those that have it. */
 interface Load {
   readonly runtime: Promise<VaultRuntime>;
-  readonly order: number;
   ready: VaultRuntime | undefined;
   /** How many loads had become ready once this one had. */
   readyAge: number;
+  failed: boolean;
   /** Scans that have asked once and will ask again under another promise. */
   owed: number;
+  /** Scans that may still bring an application to it. */
+  scans: number;
   taken: boolean;
   users: number;
+}
+
+/** What a scan holds for as long as its container exists. */
+interface Scan {
+  load?: Load;
 }
 
 /**
  * Decides which boot gets which load, for one `forRoot` call.
  *
  * Nest asks several times within one scan, and several applications may be scanned at once. A scan that began before a
- * load was ready shares it, as long as no application has taken it; applications take a load when their providers are
- * created, which is always after their own scan. Every other scan gets a fresh load: never the closed session of an
- * application before it, nor the values of a boot that failed somewhere else.
+ * load was ready shares it, as long as no application has taken it; every other scan begins a load of its own and keeps it.
+ * Applications take a load when their providers are created, which is always after their own scan: the newest that no
+ * other application has. So nobody gets the closed session of an application before it, or the values of a boot that
+ * failed somewhere else. A load whose scans ended without an application is closed once their containers are collected.
  * @internal
  */
 export class BootMemo {
   readonly #start: () => Promise<VaultRuntime>;
   #newest: Load | undefined;
-  #ready: Load | undefined;
+  /** Ready and not closed, in the order in which they became ready. */
+  readonly #open = new Set<Load>();
   /** Counts loads that have become ready; what a scan remembers of the moment it began. */
   #age = 0;
-  #begun = 0;
+  readonly #ended = new FinalizationRegistry<Load>((load) => {
+    load.scans -= 1;
+    if (load.scans === 0 && !load.taken) void this.#discard(load);
+  });
 
   constructor(start: () => Promise<VaultRuntime>) {
     this.#start = start;
@@ -42,23 +54,28 @@ export class BootMemo {
    */
   scan(): () => Promise<VaultRuntime> {
     const began = this.#age;
-    let mine: Load | undefined;
-    return async () => {
-      mine = this.#loadFor(mine, began);
-      return mine.runtime;
+    const scan: Scan = {};
+    return () => {
+      const load = this.#loadFor(scan.load, began);
+      if (load !== scan.load) {
+        scan.load = load;
+        load.scans += 1;
+        this.#ended.register(scan, load);
+      }
+      return load.runtime;
     };
   }
 
   /** Nest reads `imports` twice at the start of a scan, once before a load is ready and once after: the second is owed. */
   #loadFor(mine: Load | undefined, began: number): Load {
+    if (mine && !mine.failed) return mine;
     const newest = this.#newest;
     if (newest && !newest.taken) {
-      if (mine === newest) return newest;
-      if (mine === undefined && began < newest.readyAge) {
+      if (began < newest.readyAge) {
         newest.owed += 1;
         return newest;
       }
-      if (mine === undefined && newest.owed > 0) {
+      if (newest.owed > 0) {
         newest.owed -= 1;
         return newest;
       }
@@ -72,7 +89,8 @@ export class BootMemo {
    * @returns the runtime, and the function that lets go of it: the last one to do so closes it
    */
   take(): { readonly runtime: VaultRuntime; readonly release: () => Promise<void> } {
-    const load = this.#ready;
+    const newestFirst = [...this.#open].reverse();
+    const load = newestFirst.find(({ taken }) => !taken) ?? newestFirst[0];
     if (!load?.ready) {
       throw new VaultClosedError(
         'The Vault session was closed by another application that uses the same module while this one was booting. Boot again.',
@@ -95,10 +113,11 @@ export class BootMemo {
   #begin(): Load {
     const load: Load = {
       runtime: this.#start(),
-      order: ++this.#begun,
       ready: undefined,
       readyAge: Infinity,
+      failed: false,
       owed: 1,
+      scans: 0,
       taken: false,
       users: 0,
     };
@@ -107,13 +126,11 @@ export class BootMemo {
       (runtime) => {
         load.ready = runtime;
         load.readyAge = ++this.#age;
-        // Of two loads nobody has taken, the one begun later has the newer values; the other is not needed any more.
-        const outdated = this.#ready && this.#ready.order > load.order ? load : this.#ready;
-        if (outdated !== load) this.#ready = load;
-        if (outdated && !outdated.taken) void outdated.ready?.close();
+        this.#open.add(load);
       },
       () => {
         // A failure is never remembered.
+        load.failed = true;
         if (this.#newest === load) this.#newest = undefined;
       },
     );
@@ -122,7 +139,7 @@ export class BootMemo {
 
   async #discard(load: Load): Promise<void> {
     if (this.#newest === load) this.#newest = undefined;
-    if (this.#ready === load) this.#ready = undefined;
+    this.#open.delete(load);
     await load.ready?.close();
   }
 }

@@ -53,6 +53,7 @@ export async function boot(
   const events = new EventHub();
   logEvents(events.events$, log);
   const session = new VaultSession(resolved.login, {
+    client: () => client,
     shutdown: resolved.shutdown,
     emit: (event) => events.emit(event),
   });
@@ -132,7 +133,7 @@ async function connect(
   }
   try {
     // Open already when an attempt to come back from a snapshot got that far.
-    if (session.state === 'starting') await session.open(client, signal);
+    if (session.state === 'starting') await session.open(signal);
   } catch (error) {
     throw await tellUninitialised(error, client, sys, signal);
   }

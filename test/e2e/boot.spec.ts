@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { INestApplicationContext } from '@nestjs/common';
+import type { DynamicModule, INestApplicationContext } from '@nestjs/common';
 import { Inject, Injectable, Logger, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { Test } from '@nestjs/testing';
@@ -8,7 +8,7 @@ import type { VaultModuleOptions, VaultOptionsFactory } from '../../lib/index.js
 import { VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
-import { bootApplication } from '../support/boot-application.js';
+import { bootApplication, gate } from '../support/boot-application.js';
 
 const SECRET = { SMTP_PASSWORD: 'hunter2', nested: { port: 25 } };
 
@@ -346,6 +346,50 @@ describe('one boot', () => {
     expect(loads).toBe(1);
     await Promise.all([start(AppModule), start(AppModule)]);
     expect(loads).toBe(2);
+  });
+});
+
+describe('boots of the same module that overlap', () => {
+  /** An application whose scan stops before or behind the module until its gate opens. */
+  const application = (vault: DynamicModule, position: 'before' | 'behind') => {
+    const [reached, go] = [gate(), gate()];
+    class Waiting {}
+    const waiting = new Promise<{ module: typeof Waiting }>((resolve) => {
+      void go.opened.then(() => resolve({ module: Waiting }));
+    });
+    class Reaching {}
+    const reaching = { module: Reaching, get imports() { return (reached.open(), []) } }; // prettier-ignore
+    const imports = position === 'before' ? [reaching, waiting, vault] : [vault, reaching, waiting];
+    return { root: { module: class AppModule {}, imports }, reached: reached.opened, go: () => go.open() };
+  };
+
+  it.each([
+    ['one by one, all held behind the module', 'behind', 'in order'],
+    ['one by one, all held behind the module, and let go the other way round', 'behind', 'reversed'],
+    ['together, and let go one by one', 'before', 'in order'],
+  ] as const)('log in at most once each: begun %s', async (_, position, order) => {
+    const before = await liveTokens();
+    for (const count of [2, 3, 6]) {
+      let loads = 0;
+      const vault = VaultModule.forRootAsync({ useFactory: () => ((loads += 1), options()) });
+      const applications = Array.from({ length: count }, () => application(vault, position));
+      const starting: Promise<INestApplicationContext>[] = [];
+      for (const { root, reached } of applications) {
+        starting.push(start(root));
+        await reached;
+      }
+      const going = applications.map(({ go }, index) => ({ go, app: starting[index] }));
+      for (const { go, app } of order === 'in order' ? going : going.reverse()) {
+        go();
+        await app;
+      }
+      expect(loads).toBeLessThanOrEqual(count);
+      for (const app of await Promise.all(starting)) {
+        expect((await app.get(VaultService).kv().read('my-app')).data).toEqual(SECRET);
+        await app.close();
+      }
+      await expectTokens(before);
+    }
   });
 });
 

@@ -148,6 +148,36 @@ describe.each(Object.entries(OUTAGES))('when Vault %s', (_, { away, back }) => {
   });
 });
 
+describe('an application on a snapshot that has not logged in, because unsealing comes first,', () => {
+  it.each([
+    ['is dead', 'VAULT_CONNECTION'],
+    ['does not answer', 'VAULT_TIMEOUT'],
+  ])('rejects calls with the reason while Vault %s, and serves them when it is back', async (name, code) => {
+    const { away, back } = OUTAGES[name] as (typeof OUTAGES)[string];
+    await keepSnapshot();
+    await away();
+    const config = { ...options().config, snapshot: { file, key: KEY, waitMs: 500 } };
+    const app = await start({ unseal: { keys: [...server.unsealKeys] }, config });
+    const vault = app.get(VaultService);
+    await expect(vault.kv().read('app', { timeoutMs: 500 })).rejects.toMatchObject({ code, retryable: true });
+    await back();
+    expect((await vault.kv().read<{ PASSWORD: string }>('app')).data.PASSWORD).toBe('changed');
+  });
+
+  it('logs in for a call while the function for an unseal key does not return', async () => {
+    await keepSnapshot();
+    const config = { ...options().config, snapshot: { file, key: KEY, waitMs: 100 } };
+    const app = await start({ unseal: { keys: [() => new Promise<never>(() => undefined)] }, config });
+    const vault = app.get(VaultService);
+    expect(vault.degraded).toBeDefined();
+    expect((await vault.kv().read<{ PASSWORD: string }>('app')).data.PASSWORD).toBe('changed');
+    const { accessor } = vault.session;
+    await app.close();
+    const lookup = await server.request('POST', 'auth/token/lookup-accessor', { accessor }, { throwOnError: false });
+    expect(lookup.status).not.toBe(200);
+  });
+});
+
 describe('a boot with Vault', () => {
   it('writes the snapshot for its owner; the values are not in it', async () => {
     await (await start()).close();

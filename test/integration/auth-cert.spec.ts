@@ -93,6 +93,7 @@ async function open(
 ): Promise<VaultSession> {
   const tls = { ...pair, ca };
   const session = new VaultSession(createLoginMethod({ method: 'cert', ...auth }, { tls }), {
+    client: () => client,
     shutdown: { revoke: true, timeoutMs: 5_000 },
   });
   const options = { endpoint, tls, timeoutMs: 10_000, connectTimeoutMs: 5_000, maxConnections: 2 };
@@ -101,7 +102,7 @@ async function open(
     await session.close();
     await client.close();
   });
-  await session.open(client);
+  await session.open();
   session.start();
   return session;
 }

@@ -31,6 +31,7 @@ afterAll(async () => {
 
 async function session(auth: VaultAuth, endpoint = front.endpoint): Promise<VaultSession> {
   const made = new VaultSession(createLoginMethod(auth), {
+    client: () => client,
     shutdown: { revoke: true, timeoutMs: 1000 },
     graceMs: 0,
   });
@@ -42,7 +43,7 @@ async function session(auth: VaultAuth, endpoint = front.endpoint): Promise<Vaul
     await made.close();
     await client.close();
   });
-  await made.open(client);
+  await made.open();
   made.start();
   return made;
 }

@@ -49,6 +49,7 @@ export class AuthBench {
   async open(auth: VaultAuth, options: SessionOptions = {}): Promise<VaultSession> {
     const { namespace, revoke = true, shutdownMs = 5_000, graceMs, random } = options;
     const session = new VaultSession(createLoginMethod(auth), {
+      client: () => client,
       shutdown: { revoke, timeoutMs: shutdownMs },
       emit: (event) => this.events.push(event),
       ...(graceMs !== undefined && { graceMs }),
@@ -70,7 +71,7 @@ export class AuthBench {
       await client.close();
     });
     this.#clients.set(session, client);
-    await session.open(client);
+    await session.open();
     session.start();
     return session;
   }

@@ -18,6 +18,7 @@ beforeEach(async () => {
   server = await fault.startFaultServer(fault.json(500, {}));
   client = await createClient(server.endpoint, undefined);
   session = new VaultSession(createLoginMethod({ method: 'userpass', username: 'app', password: PASSWORD }), {
+    client: () => client,
     shutdown: { revoke: true, timeoutMs: 1000 },
     // Renewals come early: one that is late would be a login, for which some tests would wait in vain.
     random: () => 0.99,
@@ -58,7 +59,7 @@ it.each<[string, FaultHandler]>([
   ['20 000 bytes of headers', fault.json(200, {}, { 'x-large': 'x'.repeat(20_000) })],
 ])('answered with %s, a login is an error of ours', async (_, answer) => {
   server.answerWith(answer);
-  const error: unknown = await session.open(client).catch((thrown: unknown) => thrown);
+  const error: unknown = await session.open().catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: expect.stringMatching(/^VAULT_(AUTHENTICATION|BAD_RESPONSE)$/) as unknown });
   expect(findLeaks(renderError(error))).toEqual([]);
   expect(session.state).toBe('starting');
@@ -68,10 +69,13 @@ it.each([
   { method: 'userpass', username: 'app', password: PASSWORD },
   { method: 'token', token: TOKEN },
 ] as const)("a 404 without a word is not Vault's: $method", async (auth) => {
-  const other = new VaultSession(createLoginMethod(auth), { shutdown: { revoke: false, timeoutMs: 1000 } });
+  const other = new VaultSession(createLoginMethod(auth), {
+    client: () => client,
+    shutdown: { revoke: false, timeoutMs: 1000 },
+  });
   for (const answer of [fault.answer(404), fault.json(404, { message: 'no such page' })]) {
     server.answerWith(answer);
-    const error: unknown = await other.open(client).catch((thrown: unknown) => thrown);
+    const error: unknown = await other.open().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: 'VAULT_AUTHENTICATION',
       message: expect.stringMatching(/404\. Vault does not answer so\. Check that "endpoint"/) as unknown,
@@ -80,7 +84,7 @@ it.each([
   }
   // A mount that is missing is told with words, and one that may be somewhere else too.
   server.answerWith(fault.json(404, { errors: ['no handler for route'] }));
-  await expect(other.open(client)).rejects.toThrow(auth.method === 'token' ? /namespace does not exist/ : /auth list/);
+  await expect(other.open()).rejects.toThrow(auth.method === 'token' ? /namespace does not exist/ : /auth list/);
   await other.close();
 });
 
@@ -103,7 +107,7 @@ it.each<[string, object]>([
   ['policies of all kinds', { policies: [null, 7, {}, ['x']] }],
 ])('a token with %s is taken, without harm, and without a storm of logins', async (_, auth) => {
   server.answerWith(login(auth));
-  await session.open(client);
+  await session.open();
   session.start();
   expect(session.state).toBe('active');
   expect(session.accessor).toBeUndefined();
@@ -122,7 +126,7 @@ it.each<[string, FaultHandler]>([
   ['no JSON', fault.html()],
 ])('a renewal answered with %s ends nothing', async (_, answer) => {
   server.answerWith(login({ lease_duration: 3, renewable: true }));
-  await session.open(client);
+  await session.open();
   server.answerWith((request, response) =>
     (request.url.endsWith('renew-self') ? answer : login({ lease_duration: 3600 }))(request, response),
   );

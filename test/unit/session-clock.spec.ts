@@ -38,17 +38,17 @@ class Bench {
     };
     const emit = (event: VaultEvent): void => void this.events.push(event);
     const shutdown = { revoke: true, timeoutMs: 1000 };
-    this.session = new VaultSession(method, { shutdown, emit, clock, random });
-  }
-
-  async open(start = true): Promise<this> {
     const request = async ({ path }: VaultRequest): Promise<unknown> => {
       if (!path.endsWith('renew-self')) return { status: 204, headers: {}, body: undefined };
       this.renewals.push(this.clock.monotonic());
       return { status: 200, headers: {}, body: await Promise.resolve(this.renew()) };
     };
     const client = { endpoint: '', request, watched: () => client } as unknown as VaultClient;
-    await this.session.open(client);
+    this.session = new VaultSession(method, { client: () => client, shutdown, emit, clock, random });
+  }
+
+  async open(start = true): Promise<this> {
+    await this.session.open();
     if (start) this.session.start();
     return this;
   }

@@ -17,11 +17,11 @@ const REVOKE_MS = 10_000;
  */
 export class RetiredTokens {
   readonly #waiting = new Map<HeldToken, Alarm>();
-  readonly #client: () => VaultClient | undefined;
+  readonly #client: () => VaultClient;
   readonly #clock: Clock;
   readonly #graceMs: number;
 
-  constructor(client: () => VaultClient | undefined, clock: Clock, graceMs = GRACE_MS) {
+  constructor(client: () => VaultClient, clock: Clock, graceMs = GRACE_MS) {
     this.#client = client;
     this.#clock = clock;
     this.#graceMs = graceMs;
@@ -57,7 +57,7 @@ export class RetiredTokens {
     const { token, owned, tokenType, namespace } = login;
     if (token === undefined || !owned || tokenType === 'batch') return;
     await this.#client()
-      ?.request({
+      .request({
         method: 'POST',
         path: 'auth/token/revoke-self',
         token,

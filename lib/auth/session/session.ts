@@ -23,6 +23,8 @@ const LEAVE_MS = 100;
 
 /** What a session needs to know. @internal */
 export interface SessionOptions {
+  /** The client of this session. It asks the session for its tokens, so it is made later; nothing needs it before. */
+  readonly client: () => VaultClient;
   /** Whether tokens this module obtained are revoked, and how long that may take on close. */
   readonly shutdown: { readonly revoke: boolean; readonly timeoutMs: number };
   /** Takes the session's events; must not throw. */
@@ -43,11 +45,11 @@ export interface SessionOptions {
  */
 export class VaultSession {
   // Private fields, so that no logger or inspector finds the token.
-  #client: VaultClient | undefined;
   #current: HeldToken | undefined;
   #unwatch: (() => void) | undefined;
   #started = false;
 
+  readonly #client: () => VaultClient;
   readonly #method: LoginMethod;
   readonly #shutdown: SessionOptions['shutdown'];
   readonly #clock: Clock;
@@ -61,12 +63,12 @@ export class VaultSession {
 
   /** @internal */
   constructor(method: LoginMethod, options: SessionOptions) {
-    const { shutdown, emit = () => undefined, clock = systemClock, random = Math.random, graceMs } = options;
+    const { client, shutdown, emit = () => undefined, clock = systemClock, random = Math.random, graceMs } = options;
+    this.#client = client;
     this.#method = method;
     this.#shutdown = shutdown;
     this.#clock = clock;
     this.#emit = emit;
-    const client = (): VaultClient | undefined => this.#client;
     const token = (): HeldToken | undefined => this.#current;
     const status = new SessionStatus(clock, emit);
     const flight = new LoginFlight(
@@ -118,9 +120,8 @@ export class VaultSession {
   }
 
   /** Logs in for the first time. The signal ends the login, and nothing after it. @internal */
-  async open(client: VaultClient, signal?: AbortSignal): Promise<void> {
-    this.#client = client;
-    await this.#flight.now(signal);
+  open(signal?: AbortSignal): Promise<void> {
+    return this.#flight.now(signal);
   }
 
   /**
@@ -173,9 +174,8 @@ export class VaultSession {
   }
 
   async #logIn(signal: AbortSignal): Promise<void> {
-    const client = this.#client;
-    if (!client || this.#status.closed) throw closed();
-    const login = await this.#method.login(client.watched(this.#calls.during), signal).catch((error: unknown) => {
+    if (this.#status.closed) throw closed();
+    const login = await this.#method.login(this.#client().watched(this.#calls.during), signal).catch((error: unknown) => {
       throw this.#status.closed ? closed() : error;
     });
     // Closed or given up while the login was under way: nobody would ever give this token back.

@@ -11,7 +11,7 @@ import { TokenVerdicts } from './token-verdicts.js';
 
 /** What the lender works with. @internal */
 export interface LenderParts {
-  readonly client: () => VaultClient | undefined;
+  readonly client: () => VaultClient;
   readonly token: () => HeldToken | undefined;
   readonly closed: () => boolean;
   readonly flight: LoginFlight;

@@ -14,7 +14,7 @@ const SHORTEST_RENEWAL_MS = 250;
 
 /** What the upkeep works with. @internal */
 export interface UpkeepParts {
-  readonly client: () => VaultClient | undefined;
+  readonly client: () => VaultClient;
   readonly token: () => HeldToken | undefined;
   readonly flight: LoginFlight;
   readonly status: SessionStatus;
@@ -149,7 +149,7 @@ export class TokenUpkeep {
     const timeoutMs = Math.max(SHORTEST_RENEWAL_MS, Math.min(LONGEST_RENEWAL_MS, token.remainingMs / 2));
     const outdated = (): boolean => status.closed || this.#parts.token() !== token;
     try {
-      const facts = await renewToken(client() as VaultClient, token.login, timeoutMs);
+      const facts = await renewToken(client(), token.login, timeoutMs);
       if (outdated()) return;
       const { leaseDuration } = facts;
       // Less than last time: its maximum comes into sight, and no renewal will get it past that.

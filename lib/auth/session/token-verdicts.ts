@@ -15,10 +15,10 @@ export class TokenVerdicts {
   #asking: { readonly token: HeldToken; readonly dead: Promise<boolean> } | undefined;
   #alive: { readonly token: HeldToken; readonly asOf: Moment } | undefined;
 
-  readonly #client: () => VaultClient | undefined;
+  readonly #client: () => VaultClient;
   readonly #clock: Clock;
 
-  constructor(client: () => VaultClient | undefined, clock: Clock) {
+  constructor(client: () => VaultClient, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
   }
@@ -41,7 +41,7 @@ export class TokenVerdicts {
   async #ask(held: HeldToken): Promise<boolean> {
     const { token, namespace } = held.login;
     try {
-      await this.#client()?.request({
+      await this.#client().request({
         method: 'GET',
         path: 'auth/token/lookup-self',
         operation: 'find out whether the token of this application is still valid',
