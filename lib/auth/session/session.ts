@@ -175,9 +175,11 @@ export class VaultSession {
 
   async #logIn(signal: AbortSignal): Promise<void> {
     if (this.#status.closed) throw closed();
-    const login = await this.#method.login(this.#client().watched(this.#calls.during), signal).catch((error: unknown) => {
-      throw this.#status.closed ? closed() : error;
-    });
+    const login = await this.#method
+      .login(this.#client().watched(this.#calls.during), signal)
+      .catch((error: unknown) => {
+        throw this.#status.closed ? closed() : error;
+      });
     // Closed or given up while the login was under way: nobody would ever give this token back.
     if (this.#status.closed || signal.aborted) {
       await this.#calls.during(this.#retired.revoke(login, this.#shutdown.timeoutMs));
