@@ -21,7 +21,10 @@ export interface VaultTlsOptions extends Omit<TlsOptions, 'passphrase'> {
  * @publicApi
  */
 export interface VaultBootOptions {
-  /** Deadline of everything that happens before the application starts, in milliseconds. Default: 30 000. */
+  /**
+   * Deadline of everything that happens before the application starts, in milliseconds. A boot waits so long for a Vault that
+   * is only starting: refused connection, unknown name, sealed, no leader. Default: 30 000.
+   */
   readonly timeoutMs?: number;
 }
 

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { filter } from 'rxjs';
 import { resolveCredential } from '../auth/credential.js';
 import { VaultSession } from '../auth/session/session.js';
 import type { TransportOptions } from '../client/transport.options.js';
@@ -16,6 +17,7 @@ import { plainAt } from '../config/plain.js';
 import { conflictingVariables } from '../options/environment.js';
 import { EventHub } from '../observability/event-hub.js';
 import { logEvents } from '../observability/log-events.js';
+import type { VaultEvent } from '../observability/vault-event.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import type { ResolvedOptions } from './resolve-options.js';
@@ -26,6 +28,9 @@ import { logAbsentSources, logSummary } from './boot-summary.js';
 import type { Obstacles } from './obstacles.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
+import { WaitProgress } from './wait-for-vault.js';
+
+const OF_AN_ATTEMPT: readonly VaultEvent['type'][] = ['request-retried', 'login-failed'];
 
 /** @internal */
 export interface BootSurroundings {
@@ -51,7 +56,8 @@ export async function boot(
   warnOfWeakTransport(resolved, log);
   warnAboutConflictingVariables(options, log);
   const events = new EventHub();
-  logEvents(events.events$, log);
+  // A boot that waits for Vault has one line for all of its attempts.
+  logEvents(events.events$.pipe(filter(({ type }) => !load.waiting || !OF_AN_ATTEMPT.includes(type))), log);
   const session = new VaultSession(resolved.login, {
     client: () => client,
     shutdown: resolved.shutdown,
@@ -77,7 +83,11 @@ export async function boot(
       events.emit({ type: 'snapshot-problem', at: new Date(), file, reason }),
     );
   try {
-    const start = snapshot ? await loadOrFallBack(load, loader, snapshot, signal) : { loaded: await load.run(signal) };
+    const progress = new WaitProgress(log, resolved.bootTimeoutMs);
+    const onOutage = (error: VaultError): void => progress.tell(error);
+    const start = snapshot
+      ? await loadOrFallBack(load, loader, snapshot, onOutage, signal)
+      : { loaded: await load.wait(onOutage, signal) };
     await resolved.config.files.write(start.loaded.files);
     resolved.config.exported?.write(valuesOf(start.loaded.entries), start.loaded.referring);
     const runtime = new VaultRuntime(

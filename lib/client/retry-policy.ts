@@ -1,14 +1,12 @@
 import type { VaultError } from '../errors/index.js';
 import type { RawAnswer } from './exchange.js';
-import { retryAfterMs } from './failures/status-failure.js';
+import { NO_LEADER, retryAfterMs } from './failures/status-failure.js';
 import type { VaultRequest } from './vault-request.js';
 
 const BACKOFF_MS = 1000;
 const BACKOFF_JITTER_MS = 500;
 const SHORTEST_ROUND_MS = 100;
 const LONGEST_ROUND_MS = 2000;
-/** What a standby says while its cluster has no leader; it has not acted on the request. */
-const NO_LEADER = 'active cluster node not found';
 
 /**
  * What a failed try says about another one. A failure without a verdict is never repeated.

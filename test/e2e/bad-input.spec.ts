@@ -152,7 +152,13 @@ describe('sources', () => {
 
 describe('servers', () => {
   const at = (endpoint: string, more: VaultModuleOptions = {}) =>
-    boot({ endpoint, auth: { method: 'token', token: 'some-token' }, config: { sources: ['my-app'] }, ...more });
+    boot({
+      endpoint,
+      auth: { method: 'token', token: 'some-token' },
+      config: { sources: ['my-app'] },
+      boot: { timeoutMs: 5_000 },
+      ...more,
+    });
 
   it('sealed, and not initialised', async () => {
     const sealed = await startVaultServer({ storage: 'file' });

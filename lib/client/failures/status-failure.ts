@@ -26,6 +26,9 @@ export const NOT_VAULT_RESPONSE = 'not-vault';
 const REDIRECTS: readonly number[] = [301, 302, 307, 308];
 const NOT_VAULTS = 'The body is not Vault’s: a proxy or load balancer may have answered.';
 
+/** What a standby says while its cluster has no leader; it has not acted on the request. @internal */
+export const NO_LEADER = 'active cluster node not found';
+
 /** What login methods say about a parameter that the request lacks. */
 const MISSING_PARAMETER = /^missing [a-z_]{1,40}$/i;
 
@@ -113,7 +116,7 @@ export function statusFailure(
     case 503:
       if (words.some((text) => /sealed/i.test(text))) {
         return new VaultSealedError(
-          `${where}: the server is sealed. Unseal it ("bao operator unseal"), or set "unseal" in the module's options.`,
+          `${where}: the server is sealed. Unseal it ("bao operator unseal"), or set "unseal" in the module's options. A new server has to be initialized first ("bao operator init").`,
           details,
         );
       }
@@ -122,7 +125,10 @@ export function statusFailure(
   }
   if (status >= 500) {
     const advice = said.length > 0 ? 'Look at the log of the server.' : NOT_VAULTS;
-    return new VaultServerError(`${where}${because} ${advice}`, details);
+    return new VaultServerError(`${where}${because} ${advice}`, {
+      ...details,
+      ...(words.some((text) => text.includes(NO_LEADER)) && { reason: 'no-leader' }),
+    });
   }
   if (status >= 300 && status < 400) {
     const why = REDIRECTS.includes(status)
