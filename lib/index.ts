@@ -60,6 +60,7 @@ export {
   VaultConfigurationError,
   VaultConnectionError,
   VaultDeletedVersionError,
+  VaultDisabledError,
   VaultError,
   VaultInvalidOptionError,
   VaultInvalidPathError,

@@ -58,6 +58,11 @@ export interface VaultBootUnsealOptions {
  */
 export interface VaultModuleOptions {
   /**
+   * `false`: no connection, no login, and nothing is read from Vault. `config.load` and references with a default work, methods
+   * of `VaultService` reject with `VaultDisabledError`. Default: `NESTJS_VAULT_ENABLED`, else `true`.
+   */
+  readonly enabled?: boolean;
+  /**
    * Scheme, host and port of the server, or of all servers of one cluster: then one that works is found, the active one
    * if it can be, and another one takes over when it fails. Or `unix://` and the path of a socket.
    * Default: `BAO_AGENT_ADDR`, else `VAULT_AGENT_ADDR`, `BAO_ADDR`, `VAULT_ADDR`.

@@ -104,9 +104,11 @@ export class VaultService {
    * Reads every source again and applies what is new as one step. What cannot be read, or does not fit its schema, leaves
    * the last good values in place and is named in the result.
    *
-   * @throws VaultClosedError after the application was closed
+   * @throws VaultClosedError after the application was closed, VaultDisabledError with `enabled: false`
    */
   refresh(): Promise<VaultRefreshResult> {
+    const { disabled } = this.#store.loader.plan;
+    if (disabled) return Promise.reject(disabled('refresh the configuration'));
     return this.#refresher.refresh();
   }
 

@@ -61,7 +61,11 @@ export class BootLoad {
     } catch (error) {
       const isOver = error instanceof VaultTimeoutError && error.operation === 'boot';
       if (!isOver || !this.#outage || this.#refusals.length > 0) throw error;
-      throw withLine(this.#outage, `The boot has waited ${this.#timeoutMs} ms for that to change ("boot.timeoutMs").`);
+      throw withLine(
+        this.#outage,
+        `The boot has waited ${this.#timeoutMs} ms for that to change ("boot.timeoutMs").`,
+        ' ',
+      );
     } finally {
       this.#outage = undefined;
     }

@@ -18,12 +18,14 @@ import { conflictingVariables } from '../options/environment.js';
 import { EventHub } from '../observability/event-hub.js';
 import { logEvents } from '../observability/log-events.js';
 import type { VaultEvent } from '../observability/vault-event.js';
+import { checkOptions } from '../options/check-options.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import type { ResolvedOptions } from './resolve-options.js';
-import { resolveOptions } from './resolve-options.js';
+import { OPTIONS_SHAPE, resolveOptions } from './resolve-options.js';
 import type { BootLog } from './boot-log.js';
 import { BootLoad } from './boot-load.js';
+import { bootDisabled, isEnabled } from './boot-disabled.js';
 import { logAbsentSources, logSummary } from './boot-summary.js';
 import type { Obstacles } from './obstacles.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
@@ -52,6 +54,8 @@ export async function boot(
   options: VaultModuleOptions,
   { log = new Logger('VaultModule'), signal, features }: BootSurroundings = {},
 ): Promise<VaultRuntime> {
+  checkOptions(options, OPTIONS_SHAPE);
+  if (!(await isEnabled(options))) return bootDisabled(options, log, features);
   const resolved = await resolveOptions(options, features);
   warnOfWeakTransport(resolved, log);
   warnAboutConflictingVariables(options, log);

@@ -33,8 +33,10 @@ export interface ResolvedOptions {
   readonly unseal: VaultBootUnsealOptions | undefined;
 }
 
-const SHAPE: Shape = {
+/** What the options of the module may be. @internal */
+export const OPTIONS_SHAPE: Shape = {
   endpoint: checkEndpoints,
+  enabled: is('boolean'),
   namespace: headerText,
   auth: is('object'),
   tls: TLS_SHAPE,
@@ -63,7 +65,7 @@ export async function resolveOptions(
   options: VaultModuleOptions,
   features: Iterable<NamespaceDefinition> = [],
 ): Promise<ResolvedOptions> {
-  checkOptions(options, SHAPE);
+  checkOptions(options, OPTIONS_SHAPE);
   const { shutdown = {}, unseal } = options;
   const auth = options.auth ?? defaultAuth();
   const environment = await readEnvironment();

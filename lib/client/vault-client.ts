@@ -2,6 +2,7 @@ import type { client as NodeVaultClient } from 'node-vault';
 import { createNodeVault } from './node-vault.binding.js';
 import { sendWithToken } from './send-with-token.js';
 import type { TokenSource } from './token-source.js';
+import type { VaultError } from '../errors/index.js';
 import { Transport } from './transport.js';
 import type { TransportOptions } from './transport.options.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
@@ -11,11 +12,11 @@ import type { VaultRequest, VaultResponse } from './vault-request.js';
  * @internal
  */
 export class VaultClient {
-  readonly #transport: Transport;
+  readonly #transport: Pick<Transport, 'endpoint' | 'endpoints' | 'close'>;
   readonly #during: <T>(call: Promise<T>) => Promise<T>;
 
   private constructor(
-    transport: Transport,
+    transport: Pick<Transport, 'endpoint' | 'endpoints' | 'close'>,
     /** The node-vault client, for what this module has no method for. */
     readonly nodeVault: NodeVaultClient,
     during: <T>(call: Promise<T>) => Promise<T> = (call) => call,
@@ -35,6 +36,15 @@ export class VaultClient {
       request.token === undefined
         ? sendWithToken(transport, tokens, request, request.timeoutMs ?? options.timeoutMs)
         : transport.send(request),
+    );
+    return new VaultClient(transport, nodeVault);
+  }
+
+  /** A client that rejects every call with that error, and has no connection. */
+  static async rejecting(error: (operation: string) => VaultError): Promise<VaultClient> {
+    const transport = { endpoint: '', endpoints: [], close: () => Promise.resolve() };
+    const nodeVault = await createNodeVault('http://vault.invalid', ({ operation, method, path }) =>
+      Promise.reject(error(operation ?? `${method} ${path}`)),
     );
     return new VaultClient(transport, nodeVault);
   }

@@ -1,3 +1,4 @@
+import type { VaultError } from '../errors/index.js';
 import type { Environment } from '../options/env-file.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
 import type { ExportedVariables } from './variables/exported-variables.js';
@@ -29,6 +30,8 @@ export interface ConfigLayer {
 /** All that is read and how it is put together, in ascending precedence. @internal */
 export interface ConfigPlan {
   readonly layers: readonly ConfigLayer[];
+  /** Makes the error of what cannot be done, when the module is disabled. */
+  readonly disabled?: ((operation: string) => VaultError) | undefined;
   /** Namespaces that every application gets, unlike those of `forFeature`. */
   readonly namespaces: readonly NamespaceDefinition[];
   /** As it was when the options were resolved: templates are filled from it, also later, and a refresh goes by it. */

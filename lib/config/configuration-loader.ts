@@ -1,5 +1,6 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultConfigurationError, VaultError } from '../errors/index.js';
+import { VaultDisabledError } from '../errors/index.js';
 import type { AssembledLayer } from './assembly/assemble.js';
 import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
@@ -241,6 +242,8 @@ export class ConfigurationLoader {
       !layer.sources.some((source) => reads.get(addressId(source))?.secret)
     )
       failures.push(nothingFound(layer));
+    if (this.plan.disabled && !layer.schema)
+      failures.push(this.plan.disabled(`read ${layer.option}, which has no "schema"`));
     const entries = this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, find) : assembled.entries;
     const { files } = assembled;
     if (failures.length > 0 || !layer.schema) return { layer, entries, files, failures };
@@ -260,5 +263,7 @@ function unreadIn({ sources }: ConfigLayer, reads: SecretReads): VaultError[] {
 /** The failed read of a source, unless its secret is absent and may be. */
 function unread(source: ResolvedSource, reads: SecretReads): FailedRead | undefined {
   const read = reads.get(addressId(source));
-  return !read || read.secret || (source.optional && isAbsent(read)) ? undefined : read;
+  // A namespace of a disabled module has the defaults of its schema.
+  if (!read || read.secret || read.error instanceof VaultDisabledError) return undefined;
+  return source.optional && isAbsent(read) ? undefined : read;
 }

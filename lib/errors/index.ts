@@ -6,6 +6,7 @@ export { VaultClosedError } from './vault-closed.error.js';
 export { VaultConfigurationError } from './vault-configuration.error.js';
 export { VaultConnectionError } from './vault-connection.error.js';
 export { VaultDeletedVersionError } from './vault-deleted-version.error.js';
+export { VaultDisabledError } from './vault-disabled.error.js';
 export { VaultInvalidOptionError } from './vault-invalid-option.error.js';
 export { VaultInvalidPathError } from './vault-invalid-path.error.js';
 export { VaultNotFoundError } from './vault-not-found.error.js';

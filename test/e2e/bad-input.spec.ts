@@ -156,7 +156,7 @@ describe('servers', () => {
       endpoint,
       auth: { method: 'token', token: 'some-token' },
       config: { sources: ['my-app'] },
-      boot: { timeoutMs: 5_000 },
+      boot: { timeoutMs: 10_000 },
       ...more,
     });
 
@@ -191,7 +191,7 @@ describe('servers', () => {
     ['that cuts its answer short', fault.truncated(), 'VAULT_CONNECTION'],
   ])('%s', async (_, answer, code) => {
     const bad = await fault.startFaultServer(answer);
-    const boot = code === 'VAULT_TIMEOUT' ? { timeoutMs: 300 } : {};
+    const boot = { timeoutMs: code === 'VAULT_TIMEOUT' ? 300 : 2_000 };
     await expect(at(bad.endpoint, { boot, request: { retries: 0 } })).rejects.toMatchObject({ code });
     await bad.until(() => bad.connections === 0);
     await bad.close();

@@ -1,4 +1,4 @@
-import { isVaultError } from '../../errors/index.js';
+import { isVaultError, VaultDisabledError } from '../../errors/index.js';
 import { copyPlain, valueAt } from '../plain.js';
 import type { SecretAddress, SecretRead, SecretReads } from '../sources/read-secrets.js';
 import { addressId, isAbsent } from '../sources/read-secrets.js';
@@ -111,7 +111,7 @@ export class ReferenceResolver {
     const read = this.#reads.get(addressId(address));
     if (!read) return this.#fail(holder, reference, holder.chain.length > 0 ? TOO_LONG : 'has not been read');
     if (!read.secret) {
-      if (standIn && isAbsent(read)) return standIn;
+      if (standIn && (isAbsent(read) || read.error instanceof VaultDisabledError)) return standIn;
       this.failures.push({ name: holder.name, reference, unread: { address, read } });
       return undefined;
     }

@@ -1,0 +1,84 @@
+import { VaultSession } from '../auth/session/session.js';
+import { VaultClient } from '../client/vault-client.js';
+import type { VaultConfigOptions } from '../config/config.options.js';
+import { ConfigurationLoader } from '../config/configuration-loader.js';
+import { valuesOf } from '../config/configuration.js';
+import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
+import { definitionOf } from '../config/namespaces/config-namespace.js';
+import { resolveConfig } from '../config/resolve-config.js';
+import { VaultDisabledError, VaultInvalidOptionError } from '../errors/index.js';
+import { EventHub } from '../observability/event-hub.js';
+import { readEnvironment } from '../options/env-file.js';
+import { VaultSys } from '../sys/vault-sys.js';
+import type { VaultModuleOptions } from '../vault.options.js';
+import { withoutExported } from '../config/variables/exported-variables.js';
+import { BootLoad } from './boot-load.js';
+import type { BootLog } from './boot-log.js';
+import { VaultRuntime } from './vault-runtime.js';
+
+const VARIABLE = 'NESTJS_VAULT_ENABLED';
+
+/**
+ * The option, else the variable, else `true`.
+ *
+ * @throws VaultInvalidOptionError when the variable is neither true nor false
+ * @internal
+ */
+export async function isEnabled({ enabled }: VaultModuleOptions): Promise<boolean> {
+  if (enabled !== undefined) return enabled;
+  const text = (await readEnvironment())[VARIABLE]?.trim().toLowerCase() ?? '';
+  if (['', 'true', '1'].includes(text)) return true;
+  if (['false', '0'].includes(text)) return false;
+  throw new VaultInvalidOptionError(`${VARIABLE} must be "true" or "false".`);
+}
+
+/**
+ * A boot without Vault: `config.load`, references with a default and the defaults of schemas, and a service whose calls are
+ * rejected.
+ *
+ * @throws VaultConfigurationError listing all references without a default, and namespaces whose schema has no defaults
+ * @internal
+ */
+export async function bootDisabled(
+  options: VaultModuleOptions,
+  log: BootLog,
+  features: Iterable<NamespaceDefinition> = [],
+): Promise<VaultRuntime> {
+  const environment = withoutExported(await readEnvironment());
+  const plan = { ...resolveConfig(withoutVault(options.config), environment, features), disabled };
+  const events = new EventHub();
+  const client = await VaultClient.rejecting(disabled);
+  const login = { method: 'disabled', login: () => Promise.reject(disabled('log in')) };
+  const session = new VaultSession(login, { client: () => client, shutdown: { revoke: false, timeoutMs: 1 } });
+  const sys = new VaultSys(client, () => Promise.resolve(client));
+  const loader = new ConfigurationLoader(client, plan);
+  const load = new BootLoad(
+    (signal, obstacles) => {
+      obstacles.step = 'a factory in "config.load", or a schema';
+      return loader.load({ signal });
+    },
+    options.boot?.timeoutMs ?? 30_000,
+    () => 'a disabled Vault',
+  );
+  const loaded = await load.run();
+  plan.exported?.write(valuesOf(loaded.entries));
+  log.log(`Vault is disabled ("enabled: false" or ${VARIABLE}=false): nothing is read from it.`);
+  return new VaultRuntime({ loaded }, () => load.run(), plan, session, client, sys, events, undefined);
+}
+
+/** What has nothing to work on is left out. Namespaces stay: there are consumers of their values. */
+function withoutVault(config: VaultConfigOptions = {}): VaultConfigOptions {
+  const { sources, layout: _, schema: __, refresh: ___, snapshot: ____, exportToProcessEnv, ...others } = config;
+  return {
+    ...others,
+    ...(sources && { sources: sources.filter((source) => definitionOf(source)) }),
+    ...(exportToProcessEnv !== undefined && !Array.isArray(exportToProcessEnv) && { exportToProcessEnv }),
+  };
+}
+
+function disabled(operation: string): VaultDisabledError {
+  return new VaultDisabledError(
+    `Cannot ${operation}: Vault is disabled ("enabled: false" or ${VARIABLE}=false). Enable it, or give a default.`,
+    { operation },
+  );
+}
