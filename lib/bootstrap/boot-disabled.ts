@@ -11,7 +11,6 @@ import { EventHub } from '../observability/event-hub.js';
 import { readEnvironment } from '../options/env-file.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
-import { withoutExported } from '../config/variables/exported-variables.js';
 import { BootLoad } from './boot-load.js';
 import type { BootLog } from './boot-log.js';
 import { VaultRuntime } from './vault-runtime.js';
@@ -44,7 +43,7 @@ export async function bootDisabled(
   log: BootLog,
   features: Iterable<NamespaceDefinition> = [],
 ): Promise<VaultRuntime> {
-  const environment = withoutExported(await readEnvironment());
+  const environment = await readEnvironment();
   const plan = { ...resolveConfig(withoutVault(options.config), environment, features), disabled };
   const events = new EventHub();
   const client = await VaultClient.rejecting(disabled);
@@ -61,7 +60,7 @@ export async function bootDisabled(
     () => 'a disabled Vault',
   );
   const loaded = await load.run();
-  plan.exported?.write(valuesOf(loaded.entries));
+  plan.exported?.write(valuesOf(loaded.entries), loaded.referring);
   log.log(`Vault is disabled ("enabled: false" or ${VARIABLE}=false): nothing is read from it.`);
   return new VaultRuntime({ loaded }, () => load.run(), plan, session, client, sys, events, undefined);
 }

@@ -109,7 +109,7 @@ describe('a disabled module', () => {
     const load = [() => ({ made: { third: 'vault:secret/data/app#c' } })];
     await expect(start({ enabled: false, config: { ...literal, load } })).rejects.toMatchObject({
       code: 'VAULT_CONFIGURATION',
-      message: expect.stringMatching(/(?=[^]*third)(?=[^]*disabled)/) as unknown,
+      message: expect.stringMatching(/disabled/) as unknown,
     });
   });
 
