@@ -282,7 +282,9 @@ describe('without Vault and without a snapshot to use', () => {
     ['no snapshot at all', () => writeFile(file, 'NOT A SNAPSHOT'), /not a snapshot/],
   ])('the error of the outage says why: %s', async (_, prepare, reason) => {
     await prepare();
-    const failure: unknown = await start({ endpoint: nowhere, boot: { timeoutMs: 1_000 } }).catch((error: unknown) => error);
+    const failure: unknown = await start({ endpoint: nowhere, boot: { timeoutMs: 1_000 } }).catch(
+      (error: unknown) => error,
+    );
     expect(failure).toBeInstanceOf(VaultConnectionError);
     expect(failure).toMatchObject({ code: 'VAULT_CONNECTION', retryable: true });
     const [first = '', second = ''] = (failure as Error).message.split('\n');
