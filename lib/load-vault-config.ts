@@ -22,7 +22,7 @@ const QUIET: BootLog = {
  * @publicApi
  */
 export async function loadVaultConfig(options: VaultModuleOptions = {}): Promise<Record<string, unknown>> {
-  const runtime = await boot(options, { log: QUIET });
+  const runtime = await boot(options, { log: QUIET, once: true });
   try {
     return runtime.values();
   } finally {

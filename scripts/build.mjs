@@ -52,7 +52,8 @@ function requireInPlace(folder) {
 /** Packages stay imports, and what is loaded on use stays so. Names and line breaks are kept, for whoever reads a stack. */
 async function bundle(from, to) {
   const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
-  const files = [...Object.values(exports).flatMap((entry) => entry.import?.default ?? []), ...Object.values(bin)];
+  const entries = Object.values(exports).flatMap((entry) => entry.import?.default ?? []);
+  const files = [...entries, ...Object.values(bin), './dist/esm/register/worker.js'];
   const names = files.map((file) => file.replace(/^\.\/dist\/esm\/(.+)\.js$/, '$1'));
   const build = await rolldown({
     // Each file's own path stands above what came from it.

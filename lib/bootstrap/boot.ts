@@ -39,6 +39,8 @@ export interface BootSurroundings {
   readonly log?: BootLog;
   readonly signal?: AbortSignal;
   readonly features?: Iterable<NamespaceDefinition>;
+  /** Whether nothing follows the first read: a snapshot stays in use. */
+  readonly once?: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ export interface BootSurroundings {
  */
 export async function boot(
   options: VaultModuleOptions,
-  { log = new Logger('VaultModule'), signal, features }: BootSurroundings = {},
+  { log = new Logger('VaultModule'), signal, features, once = false }: BootSurroundings = {},
 ): Promise<VaultRuntime> {
   checkOptions(options, OPTIONS_SHAPE);
   if (!(await isEnabled(options))) return bootDisabled(options, log, features);
@@ -115,9 +117,9 @@ export async function boot(
         type: 'snapshot-used',
         at: new Date(),
         file: snapshot?.file ?? '',
-        reason: outage(runtime.degraded),
+        reason: outage(runtime.degraded, once),
       });
-      runtime.recover(log);
+      if (!once) runtime.recover(log);
     } else if (start.loaded.failedFeatures.size === 0) {
       // Otherwise once an application is up, and so has none of the namespaces that failed.
       runtime.saveSnapshot(start.loaded.reads);
@@ -207,7 +209,7 @@ function reports(
   };
 }
 
-function outage({ snapshotTakenAt, because }: VaultDegradation): string {
+function outage({ snapshotTakenAt, because }: VaultDegradation, once: boolean): string {
   const age = duration(Date.now() - snapshotTakenAt.getTime());
-  return `Vault cannot be reached, so the configuration is ${age} old. It changes over as soon as Vault is back. ${because}`;
+  return `Vault cannot be reached, so the configuration is ${age} old. ${once ? '' : 'It changes over as soon as Vault is back. '}${because}`;
 }

@@ -18,6 +18,7 @@ import type { Shape } from '../options/check-options.js';
 import { checkOptions, headerText, is, positive } from '../options/check-options.js';
 import { expandedReferences, readEnvironment } from '../options/env-file.js';
 import { fromEnvironment, VARIABLES } from '../options/environment.js';
+import { continuing, registeredSessionFor } from './session-identity.js';
 import { checkEndpoint, checkEndpoints, resolveEndpoints } from './resolve-endpoint.js';
 import { REQUEST_SHAPE, resolveRequest } from './resolve-request.js';
 import { resolveTls, TLS_SHAPE } from './resolve-tls.js';
@@ -67,6 +68,7 @@ export async function resolveOptions(
 ): Promise<ResolvedOptions> {
   checkOptions(options, OPTIONS_SHAPE);
   const { shutdown = {}, unseal } = options;
+  const registered = registeredSessionFor(options);
   const auth = options.auth ?? defaultAuth();
   const environment = await readEnvironment();
   const tls = resolveTls(options.tls);
@@ -74,7 +76,7 @@ export async function resolveOptions(
     {
       endpoints: () => resolveEndpoints(options.endpoint),
       tls: () => tls,
-      login: async () => createLoginMethod(auth ?? { method: 'token' }, { tls: await tls }),
+      login: async () => continuing(createLoginMethod(auth ?? { method: 'token' }, { tls: await tls }), registered),
       config: () => resolveConfig(options.config, environment, features),
       namespace: () => options.namespace ?? fromEnvironment(VARIABLES.namespace),
       request: () => resolveRequest(options.request),

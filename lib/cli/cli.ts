@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { isVaultError } from '../errors/index.js';
-import { redact } from '../errors/redact.js';
 import type { CliCommand } from './cli-command.js';
 import { CliError } from './cli-command.js';
 import { CliOutput } from './cli-output.js';
+import { describeFailure } from './load-options.js';
 import { runCommand } from './run/run.command.js';
 
 const COMMANDS: readonly CliCommand[] = [runCommand];
@@ -41,8 +41,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return await command.run(rest, output);
   } catch (error) {
     if (isVaultError(error)) output.error(error.message, error.code);
-    else if (error instanceof CliError) output.error(error.message, error.code);
-    else output.error(`Unexpected ${error instanceof Error ? `${error.name}: ${redact(error.message)}` : 'failure'}.`);
+    else output.error(describeFailure(error), error instanceof CliError ? error.code : undefined);
     return 1;
   }
 }

@@ -1,12 +1,12 @@
-import { access, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { VaultError, VaultErrorCode } from '../errors/index.js';
+import { isVaultError, VaultConfigurationError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';
+import { findConfigFile } from '../options/config-file.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { CliError } from './cli-command.js';
-
-/** TypeScript last: where it lies beside what was made of it, a Node that cannot run it has what it needs. */
-const DEFAULT_FILES = ['js', 'mjs', 'cjs', 'ts', 'mts', 'json'].map((extension) => `nestjs-vault.config.${extension}`);
 
 /**
  * The options of `VaultModule` for a command: from the file named, else from `nestjs-vault.config.*` in the working
@@ -17,7 +17,7 @@ const DEFAULT_FILES = ['js', 'mjs', 'cjs', 'ts', 'mts', 'json'].map((extension) 
  * @internal
  */
 export async function loadOptions(file: string | undefined): Promise<LoadedOptions | undefined> {
-  const path = file ?? (await defaultFile());
+  const path = file ?? findConfigFile();
   if (path === undefined) return undefined;
   const options = path.endsWith('.json') ? await readJson(path) : await importOptions(path);
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -32,19 +32,6 @@ export async function loadOptions(file: string | undefined): Promise<LoadedOptio
 export interface LoadedOptions {
   readonly options: VaultModuleOptions;
   readonly file: string;
-}
-
-async function defaultFile(): Promise<string | undefined> {
-  for (const name of DEFAULT_FILES) {
-    if (
-      await access(name).then(
-        () => true,
-        () => false,
-      )
-    )
-      return name;
-  }
-  return undefined;
 }
 
 async function readJson(path: string): Promise<unknown> {
@@ -106,3 +93,28 @@ function credentials(): string[] {
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException | undefined)?.code ?? 'unreadable';
 }
+
+/**
+ * What to print about an error, with the place of the options when they are the cause.
+ *
+ * @param loaded the options in use, when they come from a file
+ * @internal
+ */
+export function describeFailure(error: unknown, loaded?: LoadedOptions): string {
+  if (isAboutOptions(error)) {
+    const place = loaded
+      ? `The options are those in ${loaded.file}.`
+      : 'Options such as "auth" belong in nestjs-vault.config.mjs in this folder. Variables may also be set in .env.';
+    return `${error.message}\n${place}`;
+  }
+  if (isVaultError(error) || error instanceof CliError) return error.message;
+  return `Unexpected ${error instanceof Error ? `${error.name}: ${redact(error.message)}` : 'failure'}.`;
+}
+
+/** Whether it is about the options rather than a response of the server. @internal */
+export function isAboutOptions(error: unknown): error is VaultError {
+  if (error instanceof VaultConfigurationError) return error.errors.some(isAboutOptions);
+  return isVaultError(error) && ABOUT_OPTIONS.includes(error.code) && error.path === undefined;
+}
+
+const ABOUT_OPTIONS: readonly VaultErrorCode[] = ['VAULT_INVALID_OPTION', 'VAULT_AUTHENTICATION'];

@@ -62,7 +62,7 @@ export async function expandedReferences(): Promise<string[]> {
 }
 
 function isExpanded(text: string, value: string | undefined): boolean {
-  if (value === undefined || !EXPANDABLE.test(text)) return false;
+  if (value === undefined || value === text || !EXPANDABLE.test(text)) return false;
   // Variables that were expanded are at odd places: what they were is not known for certain.
   const parts = text.split(/(?<!\\)(\$\{[^{}]+\}|\$[A-Za-z_]\w*)/);
   const fixed = [''];

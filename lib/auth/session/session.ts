@@ -108,6 +108,11 @@ export class VaultSession {
     return session.#lender;
   }
 
+  /** The login in use, with its token. @internal */
+  static loginOf(session: VaultSession): Login | undefined {
+    return session.#current?.login;
+  }
+
   /**
    * Keeps the current token from being revoked after it was replaced, for the sake of leases made with it: they end
    * together. Shutdown revokes it all the same.

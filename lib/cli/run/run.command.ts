@@ -1,15 +1,13 @@
 import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
-import type { VaultError, VaultErrorCode } from '../../errors/index.js';
-import { isVaultError, VaultAbortedError, VaultConfigurationError } from '../../errors/index.js';
+import { VaultAbortedError } from '../../errors/index.js';
 import { addEnvFile } from '../../options/env-file.js';
 import { RESOLVED_BY } from '../../options/resolved-by.js';
 import type { VaultModuleOptions } from '../../vault.options.js';
 import type { CliCommand } from '../cli-command.js';
 import { CliError } from '../cli-command.js';
 import type { CliOutput } from '../cli-output.js';
-import type { LoadedOptions } from '../load-options.js';
-import { loadOptions } from '../load-options.js';
+import { describeFailure, isAboutOptions, loadOptions } from '../load-options.js';
 import { asksToEnd, exitCodeOf, Signals } from './signals.js';
 import { SupervisedCommand } from './supervised-command.js';
 import { watchEnvironment } from './watch-environment.js';
@@ -94,9 +92,11 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
     import('./environment.js'),
     import('../../auth/default-auth.js'),
   ]);
-  const runtime = await boot(options, { log: output, signal: signals.early }).catch((error: unknown) => {
-    throw isAboutOptions(error) ? new CliError(`${error.message}\n${placeOfOptions(loaded)}`, error.code) : error;
-  });
+  const runtime = await boot(options, { log: output, signal: signals.early, once: !flags.watch }).catch(
+    (error: unknown) => {
+      throw isAboutOptions(error) ? new CliError(describeFailure(error, loaded), error.code) : error;
+    },
+  );
   try {
     if (runtime.configuration.reads.size === 0) throw new CliError(NOTHING_TO_READ);
     const values = environmentOf(runtime.values(), flags);
@@ -137,20 +137,6 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
   } finally {
     await runtime.close();
   }
-}
-
-/** Whether it is about the options rather than a response of the server. */
-function isAboutOptions(error: unknown): error is VaultError {
-  if (error instanceof VaultConfigurationError) return error.errors.some(isAboutOptions);
-  return isVaultError(error) && ABOUT_OPTIONS.includes(error.code) && error.path === undefined;
-}
-
-const ABOUT_OPTIONS: readonly VaultErrorCode[] = ['VAULT_INVALID_OPTION', 'VAULT_AUTHENTICATION'];
-
-function placeOfOptions(loaded: LoadedOptions | undefined): string {
-  return loaded
-    ? `The options are those in ${loaded.file}.`
-    : 'Options such as "auth" belong in nestjs-vault.config.mjs in this folder, or in a file named with --config. Variables may also be set in .env.';
 }
 
 /** A file of options may take for ever. */

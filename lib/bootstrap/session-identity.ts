@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import { defaultAuth } from '../auth/default-auth.js';
+import type { LoginMethod } from '../auth/login-method.js';
+import { fromEnvironment, VARIABLES } from '../options/environment.js';
+import type { VaultModuleOptions } from '../vault.options.js';
+import type { RegisteredSession } from './registered-session.js';
+import { registeredSession } from './registered-session.js';
+import { resolveEndpoints } from './resolve-endpoint.js';
+
+/** The session of `nestjs-vault/register` when these options describe the same one. @internal */
+export function registeredSessionFor(options: VaultModuleOptions): RegisteredSession | undefined {
+  const session = registeredSession();
+  return session?.identity !== undefined && session.identity === sessionIdentity(options) ? session : undefined;
+}
+
+/**
+ * Tells sessions apart: endpoints, namespace, and how to log in.
+ *
+ * @returns `undefined` when they cannot be compared, because of a function or a setting that is wrong
+ * @internal
+ */
+export function sessionIdentity(options: VaultModuleOptions): string | undefined {
+  let comparable = true;
+  const sorted = (_key: string, value: unknown): unknown => {
+    if (typeof value === 'function') comparable = false;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
+  };
+  try {
+    const auth = options.auth ?? defaultAuth();
+    const parts = {
+      endpoints: resolveEndpoints(options.endpoint),
+      namespace: options.namespace ?? fromEnvironment(VARIABLES.namespace) ?? '',
+      auth,
+      ...(auth?.method === 'cert' && { tls: options.tls }),
+    };
+    const text = JSON.stringify(parts, sorted);
+    return comparable ? createHash('sha256').update(text).digest('hex') : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A login method whose first login is the one that `nestjs-vault/register` has made. @internal */
+export function continuing(method: LoginMethod, session: RegisteredSession | undefined): LoginMethod {
+  if (!session) return method;
+  return {
+    method: method.method,
+    longestMs: method.longestMs,
+    login: async (client, signal) => session.takeLogin() ?? method.login(client, signal),
+    ...(method.watch && { watch: (changed: () => void) => method.watch?.(changed) ?? (() => undefined) }),
+  };
+}
