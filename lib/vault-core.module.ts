@@ -12,6 +12,7 @@ import { ConfigModule, ConfigService } from '@nestjs/config';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import type { BootMemo } from './bootstrap/boot-memo.js';
 import { listenToChanges } from './bootstrap/change-listeners.js';
+import { guardConfiguration } from './bootstrap/guard-configuration.js';
 import { refuseUnresolvedReferences } from './bootstrap/refuse-unresolved-references.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
 import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
@@ -20,6 +21,7 @@ import type { NamespaceDefinition } from './config/namespaces/config-namespace.j
 import { storeToken } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
 import { getVaultToken } from './inject-vault.js';
+import { earliestProvider } from './nest-internals.js';
 import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from './vault.constants.js';
 import type { VaultModuleRegistration } from './vault.options.js';
 
@@ -77,10 +79,17 @@ export function coreModule(
 ): DynamicModule {
   // The object handed to ConfigModule stands for the application: everything else is found through it.
   const applications = new WeakMap<object, VaultApplication>();
+  const take = (): VaultApplication => {
+    const { runtime, release } = memo.take();
+    return new VaultApplication(runtime, release);
+  };
+  // Before everything that receives configuration.
+  const guard = earliestProvider(`${id}:guard`, (modules) => {
+    const application = take();
+    return (modules && guardConfiguration(modules, application.store, () => application.close())) ?? application;
+  });
   const configuration = Object.assign(
-    (host: Record<string, unknown> = {}) => {
-      const { runtime, release } = memo.take();
-      const application = new VaultApplication(runtime, release);
+    (host: Record<string, unknown> = {}, application: VaultApplication = take()) => {
       application.store.connect(host);
       const { values } = application.store;
       applications.set(values, application);
@@ -102,7 +111,7 @@ export function coreModule(
       : [{ provide: KEY, useFactory: (values: Record<string, unknown>) => at(values, path), inject: [id] }],
   );
   const service = getVaultToken(name);
-  const values = valuesModule(configuration, of);
+  const values = valuesModule(configuration, guard, of);
   return {
     module: VaultCoreModule,
     global: isGlobal,
@@ -139,15 +148,19 @@ function at(values: Record<string, unknown>, path: readonly string[]): unknown {
  */
 function valuesModule(
   configuration: ConfigFactory & { readonly KEY: string },
+  guard: FactoryProvider,
   of: (values: object) => VaultApplication,
 ): DynamicModule {
   const values = ConfigModule.forFeature(configuration);
   const changes = new Map<unknown, Partial<FactoryProvider>>([
-    [configuration.KEY, { inject: [CONFIGURATION_HOST] }],
+    [configuration.KEY, { inject: [CONFIGURATION_HOST, `${configuration.KEY}:guard`] }],
     [CONFIGURATION_LOADER, { useFactory: (_host, values: object) => of(values).store.insist() }],
   ]);
   const providers = (values.providers ?? []) as FactoryProvider[];
-  return { ...values, providers: providers.map((provider) => ({ ...provider, ...changes.get(provider.provide) })) };
+  return {
+    ...values,
+    providers: [guard, ...providers.map((provider) => ({ ...provider, ...changes.get(provider.provide) }))],
+  };
 }
 
 /** Of its own, because it is global even when the module is not. */

@@ -41,7 +41,7 @@ export function refuseUnresolvedReferences(
     // A variable of which ConfigService has a value of its own is not asked for.
     found.push(...unresolvedReferences(validated, known, (path, text) => isSet(host, path) || isMeant(path, text)));
   }
-  if (found.length > 0) throw refusal(found.map((path) => path.join('.')));
+  if (found.length > 0) throw unresolved(found);
 }
 
 function isSet(host: object, path: readonly string[]): boolean {
@@ -53,18 +53,20 @@ function isSet(host: object, path: readonly string[]): boolean {
   return value !== undefined;
 }
 
-function refusal(keys: readonly string[]): VaultInvalidOptionError {
+/** @param keys of `ConfigService` @internal */
+export function unresolved(paths: readonly (readonly string[])[]): VaultInvalidOptionError {
+  const keys = [...paths].sort((one, other) => one.length - other.length).map((path) => path.join('.'));
   const named = shortList(
     keys.map((key) => JSON.stringify(key)),
     MOST_NAMED,
   );
-  const [what, them] =
-    keys.length === 1 ? ['a reference to Vault that nobody', 'it'] : ['references to Vault that nobody', 'them'];
+  const what = keys.length === 1 ? 'a reference to Vault that nobody' : 'references to Vault that nobody';
   return new VaultInvalidOptionError(
     `ConfigService has ${what} has resolved: ${named}. ` +
-      `What ConfigModule's own "load" and "validate" make is out of reach. Make ${them} in "config.load", which takes the same factories, as plain objects:
-    ConfigModule.forRoot({ isGlobal: true })
+      `ConfigModule's own "load" and "validate" see references in process.env, not their values. Move the factory to "config.load", which takes the same factories:
     VaultModule.forRoot({ config: { load: [databaseConfig] } })
+or have the variables replaced for as long as the application runs, which "load" then sees:
+    VaultModule.forRoot({ config: { exportToProcessEnv: 'references' } })
 If such a text is meant as it is, name its key in "config.references.literal".`,
   );
 }

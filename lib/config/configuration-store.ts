@@ -14,7 +14,9 @@ import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
-import { copyPlain, plainAt } from './plain.js';
+import { copyPlain, isPlainObject, plainAt } from './plain.js';
+import { printable, shortList } from './printable.js';
+import { VaultInvalidOptionError } from '../errors/index.js';
 import { summary } from './sources/load-failures.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import { laterRead } from './sources/read-secrets.js';
@@ -82,12 +84,40 @@ export class ConfigurationStore {
     return valueOrigin(origin === entry.origin ? entry.path : names, origin);
   }
 
+  /** Whether the configuration has a value in this place. */
+  has(path: readonly string[]): boolean {
+    return this.#loaded.entries.has(entryId(path));
+  }
+
   /** Whether this text is in the configuration in this place, or in a plain value around it. */
   holds(path: readonly string[], text: string): boolean {
     return path.some((_, index) => {
       const entry = this.#loaded.entries.get(entryId(path.slice(0, index + 1)));
       return entry !== undefined && plainAt(entry.value, path.slice(index + 1)) === text;
     });
+  }
+
+  /**
+   * What `ConfigModule` has made, with the values of this configuration over it. Where both have an object, it is the one of
+   * this configuration, which stays current.
+   *
+   * @param path where it goes
+   * @throws VaultInvalidOptionError when keys would be lost
+   */
+  unite(path: readonly string[], made: unknown): unknown {
+    const inner: unknown = path.length === 0 ? this.#values : plainAt(this.#values, path);
+    if (inner === undefined || inner === made) return made;
+    if (path.length > 0 && this.#loaded.entries.has(entryId(path))) return inner;
+    if (isPlainObject(made)) {
+      const united = path.length === 0 ? made : (inner as JsonObject);
+      const both = Object.keys(made).map((key) => [key, this.unite([...path, key], made[key])] as const);
+      for (const [key, value] of both) if (Object.isExtensible(united) && united[key] !== value) united[key] = value;
+      return united;
+    }
+    if (typeof made !== 'object' || made === null) return inner;
+    throw new VaultInvalidOptionError(
+      `"${printable(path.join('.'))}" is made twice: from Vault, and by a factory in "load" of ConfigModule as an instance of a class, whose keys would be lost: ${shortList(Object.keys(made).map((key) => JSON.stringify(key)))}. Return a plain object from the factory, or give the namespace another name.`,
+    );
   }
 
   /** The object for `ConfigModule`. Its containers stay the same for as long as the application runs. */
@@ -97,7 +127,7 @@ export class ConfigurationStore {
 
   /** Writes the values into the object that the application's `ConfigService` reads from; later changes go there too. */
   connect(host: JsonObject): void {
-    this.#writer = new ConfigWriter(host, this.#values);
+    this.#writer ??= new ConfigWriter(host, this.#values);
     this.insist();
   }
 
@@ -160,7 +190,7 @@ export class ConfigurationStore {
     const before = this.#loaded;
     this.#loaded = loaded;
     const changed = changedEntries(before.entries, loaded.entries);
-    const exportValues = () => this.loader.plan.exported?.write(this.#values, loaded.referring);
+    const exportValues = () => this.loader.plan.exported?.write(valuesOf(loaded.entries), loaded.referring);
     if (changed.length === 0) {
       exportValues();
       return undefined;

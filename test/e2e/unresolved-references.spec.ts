@@ -1,11 +1,11 @@
 import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { INestApplicationContext } from '@nestjs/common';
+import type { DynamicModule, FactoryProvider, INestApplicationContext } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import type { ConfigModuleOptions } from '@nestjs/config';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
 import type { VaultConfigOptions } from '../../lib/index.js';
-import { VaultModule } from '../../lib/index.js';
+import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { bootApplication } from '../support/boot-application.js';
 import { renderError } from '../support/render-error.js';
@@ -72,9 +72,10 @@ describe('references that ConfigModule itself has loaded', () => {
     });
     expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
     expect(error.message).toBe(
-      `ConfigService has references to Vault that nobody has resolved: "TOKEN", "odd\\nkey", "database.password", "smtp.url.0". What ConfigModule's own "load" and "validate" make is out of reach. Make them in "config.load", which takes the same factories, as plain objects:
-    ConfigModule.forRoot({ isGlobal: true })
+      `ConfigService has references to Vault that nobody has resolved: "TOKEN", "odd\\nkey", "database.password", "smtp.url.0". ConfigModule's own "load" and "validate" see references in process.env, not their values. Move the factory to "config.load", which takes the same factories:
     VaultModule.forRoot({ config: { load: [databaseConfig] } })
+or have the variables replaced for as long as the application runs, which "load" then sees:
+    VaultModule.forRoot({ config: { exportToProcessEnv: 'references' } })
 If such a text is meant as it is, name its key in "config.references.literal".`,
     );
     expect(renderError(error)).not.toMatch(/CANARY|secret\/data|hunter2|smtp:\/\//);
@@ -120,7 +121,7 @@ If such a text is meant as it is, name its key in "config.references.literal".`,
 
   it('are counted when there are many', async () => {
     const load = () => Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, REFERENCE]));
-    expect((await failure({ load: [load] })).message).toContain('"key9" and 9990 more. What');
+    expect((await failure({ load: [load] })).message).toContain('"key9" and 9990 more. ');
   });
 
   it('are left alone where they are meant, or nobody has asked for references', async () => {
@@ -172,5 +173,128 @@ describe('texts that are no unresolved references', () => {
       expect(config.get('DB_PASSWORD')).toBe('hunter2');
       expect(config.get('DB_NOTE')).toBe('vault:secret/other#key');
     }
+  });
+});
+
+describe('references that ConfigModule itself has loaded, before any consumer', () => {
+  const flat = () => ({ password: process.env['DB_PASSWORD'] });
+  const late = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return flat();
+  };
+  const validate = (variables: Record<string, unknown>) => ({
+    ...variables,
+    db: { password: variables['DB_PASSWORD'] },
+  });
+  const keyed = registerAs('late', () => late());
+
+  it.each<[string, ConfigModuleOptions, DynamicModule[], string]>([
+    ['load', { load: [flat] }, [], 'password'],
+    ['asynchronous load', { load: [late] }, [], 'password'],
+    ['registerAs', { load: [registerAs('late', () => flat())] }, [], 'late.password'],
+    ['asynchronous registerAs', { load: [keyed] }, [], 'late.password'],
+    ['forFeature', {}, [ConfigModule.forFeature(registerAs('late', () => flat())) as never], 'late.password'],
+    ['asynchronous forFeature', {}, [ConfigModule.forFeature(keyed) as never], 'late.password'],
+    ['validate', { validate }, [], 'db.password'],
+  ])('stop the boot: %s', async (_, options, imports, key) => {
+    process.env['DB_PASSWORD'] = REFERENCE;
+    const seen: unknown[] = [];
+    const consumer = (token: string, inject: unknown[]): FactoryProvider => ({
+      provide: token,
+      inject: inject as FactoryProvider['inject'] & unknown[],
+      useFactory: (config: ConfigService & Record<string, unknown>) => {
+        seen.push(config instanceof ConfigService ? (config.get<unknown>(key) ?? 'nothing') : config['password']);
+        return {};
+      },
+    });
+    // One relies on the global module, another one imports the plain one.
+    @Module({ imports: [ConfigModule], providers: [consumer('plain', [ConfigService])] })
+    class Plain {}
+    for (const order of ['first', 'last']) {
+      const vault = VaultModule.forRoot({
+        endpoint: bench.front.endpoint,
+        auth: { method: 'userpass', username: 'app', password: 'pw' },
+      });
+      const others = [ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, ...options }), ...imports, Plain];
+      const providers = [consumer('global', [ConfigService])];
+      if (key.startsWith('late')) providers.push(consumer('keyed', [keyed.KEY]));
+      await bench.reset();
+      const boot = bootApplication({
+        module: class AppModule {},
+        imports: order === 'first' ? [vault, ...others] : [...others, vault],
+        providers,
+      });
+      const error = await boot.then(
+        () => new Error('It booted.'),
+        (failed: Error) => failed,
+      );
+      expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+      expect(error.message).toContain(`"${key}"`);
+      expect(error.message).toMatch(/config\.load[^]*exportToProcessEnv: 'references'/);
+      expect(renderError(error)).not.toMatch(/CANARY|hunter2/);
+      expect(bench.sent('/auth/token/revoke-self')).toHaveLength(1);
+    }
+    expect(seen.filter((value) => value !== 'nothing')).toEqual([]);
+  });
+
+  it('give way to a value of their name that the module has', async () => {
+    process.env['DB_PASSWORD'] = 'vault:secret/db#password';
+    const config = await start({ load: [() => ({ DB_PASSWORD: process.env['DB_PASSWORD'], port: 1 })] });
+    expect([config.get('DB_PASSWORD'), config.get('port')]).toEqual(['hunter2', 1]);
+  });
+});
+
+describe('a namespace from Vault beside one of ConfigModule', () => {
+  const made = () => ({ host: 'db', port: 5432, password: 'local', pool: { max: 3 } });
+  const slow = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return made();
+  };
+  const source = { secretPath: 'db', keys: ['password'] };
+  const whole = { host: 'db', port: 5432, password: 'hunter2', pool: { max: 3 } };
+
+  it.each([
+    ['registerAs', registerAs('database', () => made())],
+    ['asynchronous registerAs', registerAs('database', () => slow())],
+  ])('is united with it, and stays current: %s', async (_, load) => {
+    for (const sources of [[{ ...source, as: 'database' }], [vaultConfig('database', source)]]) {
+      for (const precedence of ['vault', 'env'] as const) {
+        @Module({
+          imports: [
+            ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, load: [load] }),
+            VaultModule.forRoot({
+              endpoint: bench.front.endpoint,
+              auth: { method: 'token', token: bench.server.rootToken },
+              config: { sources, precedence },
+            }),
+          ],
+        })
+        class AppModule {}
+        const app = await bootApplication(AppModule);
+        open.push(app);
+        expect(app.get(ConfigService).get('database')).toEqual(whole);
+        expect(app.get(load.KEY)).toEqual(whole);
+        await bench.server.seed({ 'secret/db': { password: 'rotated' } });
+        await app.get(VaultService).refresh();
+        expect(app.get(load.KEY)).toEqual({ ...whole, password: 'rotated' });
+        expect(app.get(ConfigService).get('database')).toEqual({ ...whole, password: 'rotated' });
+        await bench.server.seed({ 'secret/db': { password: 'hunter2' } });
+      }
+    }
+  });
+
+  it('is united with what a factory without a name makes', async () => {
+    const config = await start({ load: [() => ({ database: made() })] }, { sources: [{ ...source, as: 'database' }] });
+    expect(config.get('database')).toEqual(whole);
+  });
+
+  it('stops the boot beside an instance of a class, naming what would be lost', async () => {
+    class Database {
+      readonly host = 'db';
+    }
+    const load = registerAs('database', () => new Database() as unknown as Record<string, unknown>);
+    const error = await failure({ load: [load] }, { sources: [{ ...source, as: 'database' }] });
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    expect(error.message).toMatch(/"database"[^]*"host"/);
   });
 });

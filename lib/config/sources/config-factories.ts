@@ -128,8 +128,8 @@ function valuesFrom(factory: ConfigFactory, values: unknown, option: string): Fa
   return { option, path, values, KEY: path.length > 0 ? (KEY as string) : undefined };
 }
 
-/** `registerAs('database', …)` has the key `CONFIGURATION(database)`; dots in the name are containers, as with Nest. */
-function namespaceOf(factory: object): string[] {
+/** `registerAs('database', …)` has the key `CONFIGURATION(database)`; dots in the name are containers, as with Nest. @internal */
+export function namespaceOf(factory: object): string[] {
   const { KEY } = factory as { readonly KEY?: unknown };
   const name = typeof KEY === 'string' ? /^CONFIGURATION\((.+)\)$/.exec(KEY)?.[1] : undefined;
   return name?.split('.') ?? [];

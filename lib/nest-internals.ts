@@ -1,0 +1,138 @@
+import { ConfigModule } from '@nestjs/config';
+import type { FactoryProvider } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from './vault.constants.js';
+
+/** Token of the provider that adds what validation has made of the environment. */
+const VALIDATED_LOADER = 'VALIDATED_ENV_LOADER';
+
+type Module = ModulesContainer extends Map<string, infer M> ? M : never;
+type Wrapper = NonNullable<ReturnType<Module['getProviderByKey']>>;
+
+/** A provider of `ConfigModule` that makes configuration. @internal */
+export interface ConfigurationProvider {
+  /** The factory that was given to `ConfigModule`. */
+  readonly factory: object;
+  readonly wrapper: Wrapper;
+}
+
+/** What `ConfigModule` has in an application. @internal */
+export interface ConfigurationProviders {
+  /** Factories in `load` and `forFeature`. */
+  readonly factories: readonly ConfigurationProvider[];
+  /** Calls the providers that add what validation has made, with another object in the place of the host. */
+  readonly validated: (host: Record<string, unknown>) => void;
+  readonly host: Wrapper | undefined;
+}
+
+/** @param modules of the application, all of which have been scanned @internal */
+export function configurationProviders(modules: Iterable<Module>): ConfigurationProviders {
+  const factories: ConfigurationProvider[] = [];
+  const loaders: Wrapper[] = [];
+  let host: Wrapper | undefined;
+  for (const { metatype, providers } of modules) {
+    host ??= providers.get(CONFIGURATION_HOST);
+    if ((metatype as unknown) !== ConfigModule) continue;
+    const validated = providers.get(VALIDATED_LOADER);
+    if (validated) loaders.push(validated);
+    for (const token of providers.get(CONFIGURATION_LOADER)?.inject ?? []) {
+      const wrapper = token === CONFIGURATION_HOST ? undefined : providers.get(token as string);
+      if (wrapper) factories.push({ factory: wrapper.metatype as object, wrapper });
+    }
+  }
+  const validated = (target: Record<string, unknown>) => {
+    for (const { metatype } of loaders) (metatype as (target: object) => void)(target);
+  };
+  return { factories, validated, host };
+}
+
+/**
+ * Puts something else in the place of what a provider makes, before any consumer receives it.
+ *
+ * @param change is called with the instance once it is there; what it returns is handed out, a promise once it has settled
+ * @internal
+ */
+export function replaceInstance(wrapper: Wrapper, change: (instance: unknown) => unknown): void {
+  const holder = holderOf(wrapper);
+  // Several modules may have an interest in the same provider.
+  const before = Object.getOwnPropertyDescriptor(holder, 'instance') as PropertyDescriptor;
+  let instance: unknown;
+  const enter = (given: unknown): void => {
+    if (given === instance && instance !== undefined) return;
+    before.set?.call(holder, given);
+    const value: unknown = before.get ? before.get.call(holder) : given;
+    // Null until it has been made.
+    instance = value === null || value === undefined || value instanceof Promise ? value : change(value);
+    // Consumers wait for instances that are promises only with this.
+    if (instance instanceof Promise) Object.assign(wrapper, { async: true });
+  };
+  enter(holder.instance);
+  Object.defineProperty(holder, 'instance', { configurable: true, enumerable: true, get: () => instance, set: enter });
+}
+
+/** The object that the injector keeps the instance in. */
+function holderOf(wrapper: Wrapper): { instance: unknown } {
+  let holder: { instance: unknown } | undefined;
+  const find = wrapper.getInstanceByContextId.bind(wrapper);
+  wrapper.getInstanceByContextId = (...args) => {
+    const found = find(...args);
+    holder = found;
+    return found;
+  };
+  // The getter of the wrapper asks for the context of the application.
+  void wrapper.instance;
+  Reflect.deleteProperty(wrapper, 'getInstanceByContextId');
+  return holder as unknown as { instance: unknown };
+}
+
+/**
+ * A provider that is created with the first ones, and is given the modules of its application, all of which have been
+ * scanned: what is injected comes too late for that. Nest looks up the module of a provider in its container of modules,
+ * right after it has read the token of the provider.
+ *
+ * @param create makes the instance; `undefined` for the modules when they could not be found
+ * @internal
+ */
+export function earliestProvider(
+  token: string,
+  create: (modules: ModulesContainer | undefined) => unknown,
+): FactoryProvider & { readonly provide: string } {
+  const scanned: WeakRef<ModulesContainer>[] = [];
+  return {
+    get provide() {
+      findNextContainer((modules) => scanned.push(new WeakRef(modules)));
+      return token;
+    },
+    // Applications that are created at the same time share the provider: it is the one in which it is being made.
+    useFactory: () => {
+      const index = scanned.findIndex((modules) => isBeingMade(modules.deref(), token));
+      const [found] = index < 0 ? [] : scanned.splice(index, 1);
+      for (let at = scanned.length - 1; at >= 0; at--) if (!scanned[at]?.deref()) scanned.splice(at, 1);
+      return create(found?.deref());
+    },
+    inject: [],
+  };
+}
+
+function isBeingMade(modules: ModulesContainer | undefined, token: string): boolean {
+  for (const { providers } of modules?.values() ?? []) {
+    const wrapper = providers.get(token);
+    if (wrapper) return (holderOf(wrapper) as { isPending?: boolean }).isPending === true;
+  }
+  return false;
+}
+
+/** Tells of the container that is asked next, in the same turn. */
+function findNextContainer(found: (modules: ModulesContainer) => void): void {
+  const { prototype } = ModulesContainer;
+  const restore = () => Reflect.deleteProperty(prototype, 'get');
+  Object.defineProperty(prototype, 'get', {
+    configurable: true,
+    value: function get(this: ModulesContainer, key: string) {
+      restore();
+      found(this);
+      return this.get(key);
+    },
+  });
+  queueMicrotask(restore);
+}
