@@ -193,8 +193,8 @@ describe('references that ConfigModule itself has loaded, before any consumer', 
     ['asynchronous load', { load: [late] }, [], 'password'],
     ['registerAs', { load: [registerAs('late', () => flat())] }, [], 'late.password'],
     ['asynchronous registerAs', { load: [keyed] }, [], 'late.password'],
-    ['forFeature', {}, [ConfigModule.forFeature(registerAs('late', () => flat())) as never], 'late.password'],
-    ['asynchronous forFeature', {}, [ConfigModule.forFeature(keyed) as never], 'late.password'],
+    ['forFeature', {}, [ConfigModule.forFeature(registerAs('late', () => flat()))], 'late.password'],
+    ['asynchronous forFeature', {}, [ConfigModule.forFeature(keyed)], 'late.password'],
     ['validate', { validate }, [], 'db.password'],
   ])('stop the boot: %s', async (_, options, imports, key) => {
     process.env['DB_PASSWORD'] = REFERENCE;
