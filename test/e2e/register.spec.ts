@@ -3,12 +3,13 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { canary, findLeaks } from '../support/canary.js';
+import { canary, findLeaks, track } from '../support/canary.js';
 import type { Run } from '../support/cli-run.js';
-import { CliBench } from '../support/cli-run.js';
+import { CliBench, SCRIPT_ENV } from '../support/cli-run.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SMTP = canary('smtp-of-register');
+track('app-password', SCRIPT_ENV.APP_PASSWORD);
 const WRONG = canary('wrong-password');
 const OPTIONS = `{
   auth: { method: 'userpass', username: 'app', password: { env: 'APP_PASSWORD' } },
@@ -137,6 +138,25 @@ describe('values before any application code', () => {
     expect([await refused.end(), refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(/VAULT_ADDR[^]*nestjs-vault\.config\.mjs/);
   });
+});
+
+it('shows no token to an inspector of the process', async () => {
+  await write(
+    'main.cjs',
+    `const session = globalThis[Symbol.for('nestjs-vault:registered-session')];
+    console.log(require('node:util').inspect(session, { depth: Infinity, showHidden: true, getters: true }));
+    console.log(session.takeLogin().token);`,
+  );
+  const run = node(['--import', REGISTER, 'main.cjs']);
+  expect([await run.end(), run.stderr]).toEqual([0, '']);
+  const lines = run.stdout.trim().split('\n');
+  const token = lines.pop() as string;
+  expect(token).toMatch(/^s\./);
+  expect(lines.join('\n')).not.toContain(token);
+  expect(lines.join('\n')).toContain('identity');
+  // Whoever takes the login over revokes it.
+  expect(await bench.countTokens()).toBe(tokens + 1);
+  await bench.server.request('POST', 'auth/token/revoke', { token });
 });
 
 describe('failures', () => {
