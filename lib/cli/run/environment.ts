@@ -1,3 +1,6 @@
+import { hasReferenceForm } from '../../config/references/reference-syntax.js';
+import type { ReferenceRules } from '../../config/references/reference.options.js';
+import { isLiteral } from '../../config/references/reference.options.js';
 import type { VariableProblem, VariableRules } from '../../config/variables/variables-of.js';
 import { variablesOf } from '../../config/variables/variables-of.js';
 import { variablesNamedIn } from '../../auth/credential.js';
@@ -53,19 +56,24 @@ function describe({ name, why, key, other }: VariableProblem): string {
 }
 
 /**
- * What a command inherits of an environment: everything except how to reach Vault and the variables that the login and
- * other options take credentials from.
+ * What a command inherits of an environment: everything except how to reach Vault, the variables that the login and other
+ * options take credentials from, and references: their values are passed on under the names that `--prefix` and `--omit`
+ * leave them.
  *
+ * @param references how references are understood; `undefined` when they are off
  * @internal
  */
 export function inheritedEnvironment(
   options: VaultModuleOptions,
   passVault: boolean,
   environment: NodeJS.ProcessEnv = process.env,
+  references?: ReferenceRules,
 ): NodeJS.ProcessEnv {
-  if (passVault) return { ...environment };
-  const withheld = new Set([...variablesNamedIn(options), ...(options.auth ? credentialVariables(options.auth) : [])]);
+  const credentials = [...variablesNamedIn(options), ...(options.auth ? credentialVariables(options.auth) : [])];
+  const isWithheld = (name: string) => !passVault && (/^(VAULT|BAO)_/i.test(name) || credentials.includes(name));
+  const isReference = (name: string, text = '') =>
+    references !== undefined && hasReferenceForm(text) && !isLiteral(references, [name]);
   return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => !/^(VAULT|BAO)_/i.test(name) && !withheld.has(name)),
+    Object.entries(environment).filter(([name, text]) => !isWithheld(name) && !isReference(name, text)),
   );
 }

@@ -110,7 +110,12 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
     if (signals.received) return exitCodeOf(signals.received);
     const auth = options.auth ?? defaultAuth();
     const inherited = {
-      ...inheritedEnvironment({ ...options, ...(auth && { auth }) }, flags['pass-vault-env'] ?? false, environment),
+      ...inheritedEnvironment(
+        { ...options, ...(auth && { auth }) },
+        flags['pass-vault-env'] ?? false,
+        environment,
+        runtime.plan.references,
+      ),
       [RESOLVED_BY]: `run:${resolve(loaded?.file ?? '.')}`,
     };
     const supervised = new SupervisedCommand(command, graceMs, output);

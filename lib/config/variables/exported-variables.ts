@@ -115,8 +115,8 @@ function refusal({ name, why, key, other }: VariableProblem): VaultError {
     name: `${JSON.stringify(key)} is no name for a variable: rename it with "map" in its source`,
     dangerous: `${name} changes how programs run, and who can write the secret would decide that: rename it`,
     taken: `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}: rename one with "map"`,
-    reference: `${JSON.stringify(key)} has a value that looks like a reference, which whatever reads the variable might resolve: store another value in Vault`,
     nul: `${name} holds a NUL character, which no variable can`,
+    reference: `${JSON.stringify(key)} holds a text that a process with this environment would take for a reference to Vault: read it from ConfigService, or store another value in Vault`,
     text: `${JSON.stringify(key)} cannot be written as JSON, because it holds itself or is nested too deep`,
   };
   return new VaultInvalidOptionError(`${OPTION}: ${reasons[why]}, or list the keys you need there.`);

@@ -53,17 +53,16 @@ export function variablesOf(
   const keys = new Map<string, string>();
   const problems: VariableProblem[] = [];
   for (const { path, value: given } of leavesOf(values)) {
-    const value = textOf(given);
+    const { text: value, why } = variableText(given);
     const key = path.join('.');
     const name = prefix + variableName(path);
     if (omit.includes(name)) continue;
     const other = keys.get(name);
     if (!NAME.test(name)) problems.push({ name, why: 'name', key });
     else if (DANGEROUS.test(name) && !allow.includes(name)) problems.push({ name, why: 'dangerous', key });
-    else if (value === undefined) problems.push({ name, why: 'text', key });
+    else if (why !== undefined) problems.push({ name, why, key });
     // The same value under its alias is no other one.
     else if (other !== undefined && variables.get(name) !== value) problems.push({ name, why: 'taken', key, other });
-    else if (value.includes('\0')) problems.push({ name, why: 'nul', key });
     else {
       variables.set(name, value);
       keys.set(name, key);
