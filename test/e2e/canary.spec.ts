@@ -217,6 +217,11 @@ beforeAll(async () => {
     },
     { endpoint: `https://user:${canary('password-in-address')}@vault:8200` },
   ];
+  boots = boots.map((options) => {
+    const works = [server.endpoint, cloud.endpoint, secure.endpoint].includes(String(options.endpoint));
+    // A boot waits for a server that is away.
+    return works || options.unseal?.reset === true ? options : { boot: { timeoutMs: 1_500 }, ...options };
+  });
 }, 60_000);
 
 afterAll(async () => {

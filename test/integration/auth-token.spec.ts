@@ -119,7 +119,7 @@ describe('the token of the method "token"', () => {
   it('is missing when BAO_TOKEN is set but empty, as with every BAO_ variable', async () => {
     process.env['BAO_TOKEN'] = '';
     process.env['VAULT_TOKEN'] = bench.server.rootToken;
-    await expect(open()).rejects.toMatchObject(refusal(/No login method.*"auth".*VAULT_TOKEN or BAO_TOKEN/));
+    await expect(open()).rejects.toMatchObject(refusal(/No login method.*VAULT_TOKEN.*"auth"/));
     expect(bench.front.requests).toEqual([]);
   });
 
