@@ -1,4 +1,6 @@
+import { suggestedCommand } from '../client/suggested-command.js';
 import type { VaultClient } from '../client/vault-client.js';
+import type { VaultError } from '../errors/index.js';
 import {
   VaultAuthenticationError,
   VaultNotFoundError,
@@ -25,7 +27,7 @@ export interface LoginRequest {
   /** What to check when the server refuses. */
   readonly advice: string;
   /** Knows better than `advice` in some cases, from what the server said; also asked when the server failed (5xx). */
-  readonly diagnose?: ((said: string) => Diagnosis | undefined) | undefined;
+  readonly diagnose?: ((said: string, namespace: string | undefined) => Diagnosis | undefined) | undefined;
   /** What must not come back in the server's words, besides the texts of the body. */
   readonly secrets?: readonly string[];
   readonly signal: AbortSignal | undefined;
@@ -96,7 +98,7 @@ export async function finishLogin(
  */
 export function explainRefusal(
   error: unknown,
-  login: Pick<LoginRequest, 'method' | 'mountPath' | 'advice' | 'diagnose'>,
+  login: Pick<LoginRequest, 'method' | 'mountPath' | 'advice' | 'diagnose'> & Partial<Pick<LoginRequest, 'options'>>,
   operation: string,
 ): unknown {
   const said =
@@ -109,7 +111,7 @@ export function explainRefusal(
   // What the server said, without the advice for ordinary paths behind it.
   const words = error.message.replace(/(status \d+\)?\.).*$/s, '$1');
   const { statusCode } = error;
-  const known = namespaceMissing(words, error.namespace) ?? login.diagnose?.(words);
+  const known = namespaceMissing(error) ?? login.diagnose?.(words, error.namespace);
   if (known) {
     const { advice, reason } = known;
     return new VaultAuthenticationError(`${words} ${advice}`, { ...error, operation, statusCode, reason });
@@ -119,28 +121,39 @@ export function explainRefusal(
     return new VaultAuthenticationError(`${words} ${NOT_VAULTS_404}`, { ...error, operation, statusCode });
   }
   // The server gives the same response for a missing auth mount and for a locked user, so all possibilities are named.
-  const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login)}` : '';
+  const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login, error.namespace)}` : '';
   const lock = statusCode === 403 && LOCKING_METHODS.includes(login.method) ? ` ${LOCK_ADVICE}` : '';
-  return new VaultAuthenticationError(`${words} ${login.advice}${mount}${lock}`, { ...error, operation, statusCode });
+  const inherited = error.namespace && login.options?.namespace === undefined ? ` ${INHERITED_NAMESPACE_ADVICE}` : '';
+  return new VaultAuthenticationError(`${words} ${login.advice}${mount}${lock}${inherited}`, {
+    ...error,
+    operation,
+    statusCode,
+  });
 }
+
+const INHERITED_NAMESPACE_ADVICE =
+  'The login used the namespace that secrets are read from; to log in to the root namespace, set "auth.namespace" to "".';
 
 /** Methods whose users Vault locks for a while after several failed logins. */
 const LOCKING_METHODS: readonly string[] = ['approle', 'ldap', 'userpass'];
 const LOCK_ADVICE =
   'After several failed logins Vault locks the user, for 15 minutes by default, and then refuses the right credentials too ("bao read sys/locked-users" lists locked users).';
 
-function namespaceMissing(words: string, namespace: string | undefined): Diagnosis | undefined {
-  if (!words.includes('namespace not found')) return undefined;
-  const name = namespace === undefined ? 'The namespace' : `The namespace ${JSON.stringify(namespace)}`;
+function namespaceMissing({ reason, namespace }: VaultError): Diagnosis | undefined {
+  if (reason !== 'namespace') return undefined;
+  const name = namespace === undefined ? 'The Vault namespace' : `The Vault namespace ${JSON.stringify(namespace)}`;
   return {
-    reason: 'namespace',
-    advice: `${name} does not exist there; check "auth.namespace" and "namespace" (VAULT_NAMESPACE).`,
+    reason,
+    advice: `${name} does not exist on this server. Check "auth.namespace" and "namespace" (VAULT_NAMESPACE).`,
   };
 }
 
-function adviceOnMount({ method, mountPath }: Pick<LoginRequest, 'method' | 'mountPath'>): string {
+function adviceOnMount(
+  { method, mountPath }: Pick<LoginRequest, 'method' | 'mountPath'>,
+  namespace: string | undefined,
+): string {
   const typed = mountPath.startsWith('auth/')
     ? `"auth/" is added by the module: write mountPath ${JSON.stringify(mountPath.slice('auth/'.length))}. `
     : '';
-  return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "bao auth list" shows them), and the namespace.`;
+  return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "${suggestedCommand('auth list', { namespace })}" shows them), and the namespace.`;
 }

@@ -151,7 +151,7 @@ describe('jwt', () => {
       refusal(undefined, /of type "jwt" is enabled at "nowhere"/),
     );
     await expect(open({ namespace: 'nope' })).rejects.toMatchObject(
-      refusal('namespace', /The namespace "nope" does not exist there; check "auth\.namespace"/),
+      refusal('namespace', /The Vault namespace "nope" does not exist on this server\. Check "auth\.namespace"/),
     );
   });
 

@@ -131,7 +131,7 @@ describe('userpass', () => {
       'alice',
       PASSWORD,
       { namespace: 'nope' },
-      /namespace not found.*The namespace "nope" does not exist there; check "auth\.namespace"/,
+      /namespace not found.*The Vault namespace "nope" does not exist on this server\. Check "auth\.namespace"/,
     ],
     ['a name the method does not know how to spell', 'a b', PASSWORD, {}, /unsupported path/],
   ])('says what to check: %s', async (_name, username, password, more, message) => {

@@ -1,3 +1,4 @@
+import { suggestedCommand } from '../../client/suggested-command.js';
 import { VaultAuthenticationError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
 import type { Diagnosis } from '../submit-login.js';
@@ -68,14 +69,19 @@ export function diagnoseJwt(jwt: string, source: string, fix: string, said: stri
 }
 
 /** The role the server does not know. @internal */
-export function diagnoseRole(mountPath: string, role: string | undefined, said: string): Diagnosis | undefined {
+export function diagnoseRole(
+  mountPath: string,
+  role: string | undefined,
+  said: string,
+  namespace: string | undefined,
+): Diagnosis | undefined {
   if (/missing role/.test(said))
     return { reason: 'role', advice: 'Set "auth.role", or "default_role" in the configuration of the auth mount.' };
   if (!/role .{0,200}(could not be found|not found)|invalid role name/.test(said)) return undefined;
   const name = role === undefined ? 'the default role' : `the role ${JSON.stringify(redact(role))}`;
   return {
     reason: 'role',
-    advice: `Check "auth.role": ${name} does not exist at this mount ("bao list auth/${mountPath}/role" shows them).`,
+    advice: `Check "auth.role": ${name} does not exist at this mount ("${suggestedCommand('list', { namespace, names: [`auth/${mountPath}/role`] })}" shows them).`,
   };
 }
 

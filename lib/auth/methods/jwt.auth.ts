@@ -44,7 +44,8 @@ export class JwtLogin implements LoginMethod {
       body: { jwt, ...(role !== undefined && { role }) },
       options: this.#options,
       advice: 'Check "auth.jwt" and "auth.role": claims, audience and subject have to be those the role is bound to.',
-      diagnose: (said) => diagnoseRole(this.#mountPath, role, said) ?? diagnoseJwt(jwt, source, fix, said),
+      diagnose: (said, namespace) =>
+        diagnoseRole(this.#mountPath, role, said, namespace) ?? diagnoseJwt(jwt, source, fix, said),
       signal,
     });
   }

@@ -54,8 +54,8 @@ export class KubernetesLogin implements LoginMethod {
       advice:
         `${whoIs(jwt)} The cluster may not have confirmed the token (token_reviewer_jwt, kubernetes_host and kubernetes_ca_cert of ` +
         `auth/${this.#mountPath}/config), or the role ${JSON.stringify(redact(role))} wants another audience. The server's log says which.`,
-      diagnose: (said) =>
-        diagnoseRole(this.#mountPath, role, said) ??
+      diagnose: (said, namespace) =>
+        diagnoseRole(this.#mountPath, role, said, namespace) ??
         diagnoseJwt(jwt, source, STALE, said) ??
         diagnoseAccount(jwt, role, said),
       signal,

@@ -136,7 +136,8 @@ export class OidcLogin implements LoginMethod {
       });
       return body;
     } catch (error) {
-      const diagnose = (said: string) => diagnoseRole(this.#mountPath, role, said);
+      const diagnose = (said: string, namespace: string | undefined) =>
+        diagnoseRole(this.#mountPath, role, said, namespace);
       throw explainRefusal(error, { method: 'oidc', mountPath: this.#mountPath, advice, diagnose }, operation);
     }
   }

@@ -10,6 +10,7 @@ import {
 } from '../../errors/index.js';
 import { ExchangeInterrupted } from '../exchange.js';
 import { ProxyFailure } from '../connections/proxy-tunnel.js';
+import { inNamespace } from '../suggested-command.js';
 
 /** How a call is named in its errors. @internal */
 export interface CallContext extends VaultErrorDetails {
@@ -25,8 +26,8 @@ export interface CallContext extends VaultErrorDetails {
 }
 
 /** How the message of every failed call begins. @internal */
-export function beginning({ operation, endpoint, earlier }: CallContext): string {
-  return `Cannot ${operation} at ${endpoint}${earlier}`;
+export function beginning({ operation, namespace, endpoint, earlier }: CallContext): string {
+  return `Cannot ${operation}${inNamespace(namespace)} at ${endpoint}${earlier}`;
 }
 
 const TLS_FIX: Readonly<Record<string, string>> = {

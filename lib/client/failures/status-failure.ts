@@ -17,6 +17,7 @@ import type { RawAnswer } from '../exchange.js';
 import type { CallContext } from './network-failure.js';
 import { beginning, IF_IT_REPEATS } from './network-failure.js';
 import { policyStanza } from './policy-stanza.js';
+import { inNamespace } from '../suggested-command.js';
 import { isJsonObject } from '../response.js';
 import type { VaultRequest } from '../vault-request.js';
 
@@ -28,6 +29,13 @@ const NOT_VAULTS = 'The body is not Vault’s: a proxy or load balancer may have
 
 /** What a standby says while its cluster has no leader; it has not acted on the request. @internal */
 export const NO_LEADER = 'active cluster node not found';
+
+const NAMESPACE_NOT_FOUND = 'namespace not found';
+
+function namespaceAdvice(namespace: string | undefined): string {
+  const name = namespace ? `The Vault namespace ${JSON.stringify(namespace)}` : 'The Vault namespace';
+  return `${name} does not exist on this server. Check the option "namespace" (VAULT_NAMESPACE).`;
+}
 
 /** What login methods say about a parameter that the request lacks. */
 const MISSING_PARAMETER = /^missing [a-z_]{1,40}$/i;
@@ -93,7 +101,7 @@ export function statusFailure(
       );
     case 403:
       return new VaultPermissionError(
-        `${where}${because} If the token is still valid, its policies do not allow this. Add to one of them: ${policyStanza(request)}`,
+        `${where}${because} If the token is still valid, its policies do not allow this. Add to one of them${inNamespace(call.namespace)}: ${policyStanza(request)}`,
         {
           ...details,
           // A failed policy check comes as a list ("1 error occurred: …"), a token the server does not know as bare words.
@@ -101,6 +109,12 @@ export function statusFailure(
         },
       );
     case 404:
+      if (words.some((text) => text.includes(NAMESPACE_NOT_FOUND))) {
+        return new VaultNotFoundError(`${where}${because} ${namespaceAdvice(call.namespace)}`, {
+          ...details,
+          reason: 'namespace',
+        });
+      }
       return notFound(where, because, body, details);
     case 429:
       return new VaultRateLimitedError(`${where}${because} The server limits the rate of requests.`, {

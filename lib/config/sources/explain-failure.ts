@@ -44,6 +44,8 @@ export async function explainFailure(
   const namespace = source.namespace ?? error.namespace;
   const command = (words: string, ...names: string[]) =>
     `"${suggestedCommand(words, { namespace, flags: [`-mount=${mountPath}`], names: [secretPath, ...names] })}"`;
+  // The namespace is the cause, and nothing else is known.
+  if (error.reason === 'namespace') return error;
   const onPath = adviceOnPath(source);
   // A token that may read one path is not told whether another exists.
   if (error instanceof VaultPermissionError) {
