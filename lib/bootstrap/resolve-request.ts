@@ -1,6 +1,7 @@
 import type { VaultConsistency } from '../client/consistency.js';
 import type { TransportOptions, VaultRequestOptions } from '../client/transport.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { checkProxy, ENVIRONMENT_PROXY } from '../client/connections/proxy-address.js';
 import type { Shape } from '../options/check-options.js';
 import { headerText, is, positive, wholeNumber } from '../options/check-options.js';
 import { checkRateLimit, readRateLimit } from './check-rate-limit.js';
@@ -72,27 +73,11 @@ function lowerCase(given: Readonly<Record<string, string>>): Readonly<Record<str
 }
 
 function resolveProxy(given: string | undefined): string | undefined {
+  if (given === ENVIRONMENT_PROXY) return given;
   if (given !== undefined) return checkProxy(given, '"request.proxy"');
   for (const variable of [VARIABLES.proxy, VARIABLES.httpProxy]) {
     const value = fromEnvironment(variable);
     if (value !== undefined) return checkProxy(value, nameOf(variable));
   }
   return undefined;
-}
-
-/** The value is not quoted in errors: it may hold a password. */
-function checkProxy(value: string, what: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const schemes = ['http:', 'https:'];
-  if (!url || !schemes.includes(url.protocol) || url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new VaultInvalidOptionError(
-      `${what} must be the address of a proxy: "http://" or "https://", host and port, such as "http://proxy.example.com:3128".`,
-    );
-  }
-  try {
-    decodeURIComponent(url.username + url.password);
-  } catch {
-    throw new VaultInvalidOptionError(`${what} holds a user name or password in which a "%" is not written as "%25".`);
-  }
-  return url.href;
 }

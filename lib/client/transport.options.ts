@@ -27,7 +27,8 @@ export interface VaultRequestOptions {
   /**
    * Proxy between this machine and the server: `http://` or `https://`, host and port, and before them user name and
    * password if it wants some, which are kept out of logs and errors. It is asked to connect through (CONNECT), so that
-   * TLS goes on to the server itself. `HTTP_PROXY` and the like are not read.
+   * TLS goes on to the server itself. `environment` follows `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, which are not read
+   * otherwise.
    * Default: `VAULT_PROXY_ADDR`, else `VAULT_HTTP_PROXY`, else none.
    */
   readonly proxy?: string;

@@ -258,6 +258,7 @@ export class Transport {
       timeoutMs,
       deadline: performance.now() + timeoutMs,
       connectTimeoutMs: this.#options.connectTimeoutMs,
+      proxy: this.#options.proxy !== undefined,
       maxBytes: MAX_BYTES,
       earlier: '',
     };

@@ -1,9 +1,10 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import * as http from 'node:http';
 import type * as https from 'node:https';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { environmentProxy } from '../../lib/client/connections/proxy-address.js';
 import type { TransportOptions } from '../../lib/client/transport.options.js';
 import type { VaultError } from '../../lib/index.js';
 import { createCertificates } from '../../lib/testing/index.js';
@@ -179,5 +180,82 @@ describe('a unix socket', () => {
     expect(await call(endpoint)).toEqual({ host: 'localhost' });
     redirect = true;
     expect(await failure(call(endpoint))).toMatchObject({ code: 'VAULT_BAD_RESPONSE' });
+  });
+});
+
+describe('the proxy of the environment', () => {
+  const asks = (endpoint: string): string | undefined => environmentProxy(endpoint)?.value;
+  beforeEach(() => {
+    for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'ALL_PROXY'])
+      for (const variable of [name, name.toLowerCase()]) delete process.env[variable];
+  });
+
+  it('is chosen by scheme, the lower-case name first', () => {
+    Object.assign(process.env, { HTTPS_PROXY: 'http://a', HTTP_PROXY: 'http://b' });
+    expect([asks('https://vault:8200'), asks('http://vault:8200'), asks('unix:///run/vault.sock')]).toEqual([
+      'http://a',
+      'http://b',
+      undefined,
+    ]);
+    process.env['https_proxy'] = 'http://c';
+    expect(asks('https://vault:8200')).toBe('http://c');
+  });
+
+  it.each([
+    ['*', 'https://vault.example.com', false],
+    ['example.com', 'https://example.com', false],
+    ['example.com', 'https://vault.example.com', false],
+    ['example.com', 'https://notexample.com', true],
+    ['.example.com', 'https://vault.example.com', false],
+    ['*.example.com', 'https://vault.example.com', false],
+    ['.example.com', 'https://example.com', true],
+    ['EXAMPLE.com', 'https://Vault.Example.COM', false],
+    ['vault:8200', 'https://vault:8200', false],
+    ['vault:8201', 'https://vault:8200', true],
+    ['vault:443', 'https://vault', false],
+    ['a, b vault', 'https://vault:8200', false],
+    ['10.0.0.0/8', 'https://10.1.2.3:8200', false],
+    ['10.0.0.0/8', 'https://11.1.2.3:8200', true],
+    ['10.0.0.0/99', 'https://10.1.2.3:8200', true],
+    ['10.1.2.3', 'https://10.1.2.3:8200', false],
+    ['2001:db8::/32', 'https://[2001:db8::1]:8200', false],
+    ['[2001:db8::1]:8200', 'https://[2001:db8::1]:8200', false],
+    ['', 'https://vault:8200', true],
+    ['', 'https://127.0.0.1:8200', false],
+    ['', 'https://localhost:8200', false],
+    ['', 'https://[::1]:8200', false],
+  ])('with NO_PROXY %j and %s is asked: %s', (NO_PROXY, endpoint, asked) => {
+    Object.assign(process.env, { HTTPS_PROXY: 'http://proxy', NO_PROXY });
+    expect(asks(endpoint)).toBe(asked ? 'http://proxy' : undefined);
+  });
+
+  it('is used where the option says so, and refused naming the variable, without its password, when it is no address', async () => {
+    const proxy = await startProxy('HTTP/1.1 403 Forbidden\r\n\r\n');
+    process.env['http_proxy'] = `http://user:${PASSWORD}@127.0.0.1:${proxy.port}`;
+    await failure(call('http://vault.test:8200', { proxy: 'environment' }));
+    expect(proxy.asked.map(({ target }) => target)).toContain('vault.test:8200');
+    process.env['http_proxy'] = `socks5://user:${PASSWORD}@127.0.0.1:1`;
+    expect(await failure(call('http://vault.test:8200', { proxy: 'environment' }))).toMatchObject({
+      code: 'VAULT_INVALID_OPTION',
+      message: expect.stringContaining('http_proxy') as unknown,
+    });
+  });
+
+  it('is named in the error of a connection that could not be made, when it was not used', async () => {
+    const endpoint = `http://127.0.0.1:${await fault.freePort()}`;
+    expect((await failure(call(endpoint))).message).not.toContain('PROXY');
+    process.env['HTTPS_PROXY'] = `http://user:${PASSWORD}@proxy:3128`;
+    expect((await failure(call(endpoint))).message).toMatch(/HTTPS_PROXY is set, and is not used.*VAULT_PROXY_ADDR/);
+  });
+});
+
+it('NODE_TLS_REJECT_UNAUTHORIZED is named in the error of a certificate that is not trusted', async () => {
+  const { cert, key } = await createCertificates();
+  const server = await startServer({ cert, key });
+  expect((await failure(call(server.endpoint))).message).not.toContain('NODE_TLS');
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+  expect(await failure(call(server.endpoint))).toMatchObject({
+    code: 'VAULT_TLS',
+    message: expect.stringMatching(/NODE_TLS_REJECT_UNAUTHORIZED is set, and does not count/) as unknown,
   });
 });

@@ -4,6 +4,7 @@ import type * as Undici from 'undici';
 import type { buildConnector } from 'undici';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { openTunnel, ProxyFailure } from './proxy-tunnel.js';
+import { checkProxy, ENVIRONMENT_PROXY, environmentProxy } from './proxy-address.js';
 import { TlsFiles } from './tls-files.js';
 import type { TlsOptions } from './tls.options.js';
 
@@ -13,7 +14,7 @@ export interface ConnectorOptions {
   readonly endpoint: string;
   readonly tls: TlsOptions;
   readonly connectTimeoutMs: number;
-  /** Address of a proxy, which may hold credentials. */
+  /** Address of a proxy, which may hold credentials; `environment` for that of the variables. */
   readonly proxy?: string | undefined;
 }
 
@@ -49,7 +50,8 @@ export class Connector {
    *
    * @throws VaultInvalidOptionError for certificates that cannot be read, and for a proxy before a unix socket
    */
-  static async prepare(options: ConnectorOptions, undici: typeof Undici): Promise<Connector> {
+  static async prepare(given: ConnectorOptions, undici: typeof Undici): Promise<Connector> {
+    const options = { ...given, proxy: proxyOf(given) };
     if (options.proxy !== undefined && options.endpoint.startsWith('unix:')) {
       throw new VaultInvalidOptionError(
         '"request.proxy" (VAULT_PROXY_ADDR) cannot be used with an "endpoint" that is a unix socket. Leave one of them out.',
@@ -155,4 +157,10 @@ export class Connector {
       proxy: this.#build({ timeout, ...secure }),
     };
   }
+}
+
+function proxyOf({ proxy, endpoint }: ConnectorOptions): string | undefined {
+  if (proxy !== ENVIRONMENT_PROXY) return proxy;
+  const found = environmentProxy(endpoint);
+  return found && checkProxy(found.value, found.name);
 }

@@ -20,6 +20,8 @@ export interface CallContext extends VaultErrorDetails {
   /** When the call ends, by the monotonic clock. */
   readonly deadline: number;
   readonly connectTimeoutMs: number;
+  /** Whether calls go through a proxy. */
+  readonly proxy?: boolean;
   readonly maxBytes: number;
   /** In words, with a space before it: what earlier tries of this call have met. */
   readonly earlier: string;
@@ -111,12 +113,15 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
   }
   if (reason === 'UND_ERR_CONNECT_TIMEOUT' || reason === 'ETIMEDOUT') {
     return new VaultTimeoutError(
-      `${where}: no connection within ${call.connectTimeoutMs} ms. Check "endpoint" (VAULT_ADDR) and firewalls in between.`,
+      `${where}: no connection within ${call.connectTimeoutMs} ms. Check "endpoint" (VAULT_ADDR) and firewalls in between.${ignoredProxy(call)}`,
       details,
     );
   }
   const tlsFix = tlsAdvice(reason);
-  if (tlsFix) return new VaultTlsError(`${where}: TLS failed (${reason}). ${tlsFix}`, details);
+  if (tlsFix) {
+    const ignored = UNKNOWN_AUTHORITY.includes(reason) || TLS_FIX[reason] ? ignoredTlsSetting() : '';
+    return new VaultTlsError(`${where}: TLS failed (${reason}). ${tlsFix}${ignored}`, details);
+  }
   if (reason === CLOSED_BY_SERVER) {
     return new VaultConnectionError(
       `${where}: the connection was closed before the answer was complete.${otherScheme(call)} ${IF_IT_REPEATS}`,
@@ -124,7 +129,24 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
     );
   }
   const fix = CONNECTION_FIX[reason] ?? `The connection broke. ${IF_IT_REPEATS}`;
-  return new VaultConnectionError(`${where}: ${reason}. ${fix}`, details);
+  return new VaultConnectionError(`${where}: ${reason}. ${fix}${ignoredProxy(call)}`, details);
+}
+
+/** Variables that other clients take a proxy from; this module does not, so that no token goes where nobody has sent it. */
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
+
+/** Named where a connection could not be made, and never with the value, which may hold a password. */
+function ignoredProxy({ proxy }: CallContext): string {
+  const name = proxy ? undefined : PROXY_VARIABLES.find((variable) => process.env[variable]);
+  return name === undefined
+    ? ''
+    : ` ${name} is set, and is not used for Vault: set "request.proxy" (VAULT_PROXY_ADDR).`;
+}
+
+function ignoredTlsSetting(): string {
+  return process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
+    ? ' NODE_TLS_REJECT_UNAUTHORIZED is set, and does not count here: give the authority in "tls.ca", or set VAULT_SKIP_VERIFY on a development machine.'
+    : '';
 }
 
 function proxyFailure({ proxy, reason }: ProxyFailure, where: string, call: CallContext): VaultError {
