@@ -86,52 +86,86 @@ function holderOf(wrapper: Wrapper): { instance: unknown } {
 }
 
 /**
- * A provider that is created with the first ones, and is given the modules of its application, all of which have been
- * scanned: what is injected comes too late for that. Nest looks up the module of a provider in its container of modules,
- * right after it has read the token of the provider.
+ * A provider that is created with the first ones, and is given the modules of its application: what is injected comes too
+ * late for that. Nest looks up the module of a provider in its container of modules, right after it has read the token of
+ * the provider.
  *
- * @param create makes the instance; `undefined` for the modules when they could not be found
+ * @param prepare is called once the application has been scanned, overrides of a TestingModule included, and before any
+ *   provider exists. What it returns makes the instance.
  * @internal
  */
 export function earliestProvider(
   token: string,
-  create: (modules: ModulesContainer | undefined) => unknown,
+  prepare: (modules: ModulesContainer | undefined) => () => unknown,
 ): FactoryProvider & { readonly provide: string } {
-  const scanned: WeakRef<ModulesContainer>[] = [];
   return {
     get provide() {
-      findNextContainer((modules) => scanned.push(new WeakRef(modules)));
+      // The wrapper is entered in the same turn, and used in none of the next ones before this.
+      findNextContainer((modules) => queueMicrotask(() => prepareIn(modules, token, prepare)));
       return token;
     },
-    // Applications that are created at the same time share the provider: it is the one in which it is being made.
-    useFactory: () => {
-      const index = scanned.findIndex((modules) => isBeingMade(modules.deref(), token));
-      const [found] = index < 0 ? [] : scanned.splice(index, 1);
-      for (let at = scanned.length - 1; at >= 0; at--) if (!scanned[at]?.deref()) scanned.splice(at, 1);
-      return create(found?.deref());
-    },
+    // For a container that was not found.
+    useFactory: () => prepare(undefined)(),
     inject: [],
   };
 }
 
-function isBeingMade(modules: ModulesContainer | undefined, token: string): boolean {
-  for (const { providers } of modules?.values() ?? []) {
+function prepareIn(
+  modules: ModulesContainer,
+  token: string,
+  prepare: (modules: ModulesContainer) => () => unknown,
+): void {
+  for (const { providers } of modules.values()) {
     const wrapper = providers.get(token);
-    if (wrapper) return (holderOf(wrapper) as { isPending?: boolean }).isPending === true;
+    if (!wrapper || Object.hasOwn(wrapper, 'createPrototype')) continue;
+    // Nest asks all wrappers for a prototype, in one turn, before it creates the first instance.
+    wrapper.createPrototype = () => {
+      wrapper.metatype = prepare(modules);
+      wrapper.createPrototype = () => undefined as never;
+      return undefined as never;
+    };
   }
-  return false;
+}
+
+/** Whether the application has no instance yet. One that loads a module later has. @internal */
+export function isNew(modules: ModulesContainer): boolean {
+  return ![...modules.values()].some(({ metatype, providers }) => {
+    const wrapper = providers.get(metatype);
+    return wrapper !== undefined && (holderOf(wrapper) as { isResolved?: boolean }).isResolved === true;
+  });
+}
+
+/** Leaves a new application nothing to create but the modules that have such a provider. @internal */
+export function keepModules(modules: ModulesContainer, isKept: (token: unknown) => boolean): void {
+  for (const [key, { providers }] of modules) if (![...providers.keys()].some(isKept)) modules.delete(key);
+}
+
+/**
+ * The `imports` of a dynamic module. Nest goes through them once as it scans, and once more when all modules of the
+ * application have been scanned: then it asks its container of modules for the importing one right afterwards.
+ *
+ * @param found is called with that container before the imports are consumed
+ * @internal
+ */
+export function importsOf<T>(imports: T[], found: (modules: ModulesContainer) => void): T[] {
+  return Object.defineProperty(imports, Symbol.iterator, {
+    value: () => {
+      findNextContainer(found, 'has');
+      return imports.values();
+    },
+  });
 }
 
 /** Tells of the container that is asked next, in the same turn. */
-function findNextContainer(found: (modules: ModulesContainer) => void): void {
+function findNextContainer(found: (modules: ModulesContainer) => void, method: 'get' | 'has' = 'get'): void {
   const { prototype } = ModulesContainer;
-  const restore = () => Reflect.deleteProperty(prototype, 'get');
-  Object.defineProperty(prototype, 'get', {
+  const restore = () => Reflect.deleteProperty(prototype, method);
+  Object.defineProperty(prototype, method, {
     configurable: true,
-    value: function get(this: ModulesContainer, key: string) {
+    value: function ask(this: ModulesContainer, key: string) {
       restore();
       found(this);
-      return this.get(key);
+      return this[method](key);
     },
   });
   queueMicrotask(restore);

@@ -10,9 +10,12 @@ import { Module } from '@nestjs/common';
 import type { ConfigFactory } from '@nestjs/config';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
+import type { ModulesContainer } from '@nestjs/core';
+import { ApplicationFailures } from './bootstrap/application-failures.js';
 import type { BootMemo } from './bootstrap/boot-memo.js';
 import { listenToChanges } from './bootstrap/change-listeners.js';
 import { guardConfiguration } from './bootstrap/guard-configuration.js';
+import { RefusedBoot } from './bootstrap/refused-boot.js';
 import { refuseUnresolvedReferences } from './bootstrap/refuse-unresolved-references.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
 import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
@@ -21,8 +24,8 @@ import type { NamespaceDefinition } from './config/namespaces/config-namespace.j
 import { storeToken } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
 import { getVaultToken } from './inject-vault.js';
-import { earliestProvider } from './nest-internals.js';
-import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from './vault.constants.js';
+import { earliestProvider, isNew, keepModules } from './nest-internals.js';
+import { CONFIGURATION_HOST, CONFIGURATION_LOADER, VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleRegistration } from './vault.options.js';
 
 /** Holds the providers, once the configuration has been read. @internal */
@@ -79,17 +82,11 @@ export function coreModule(
 ): DynamicModule {
   // The object handed to ConfigModule stands for the application: everything else is found through it.
   const applications = new WeakMap<object, VaultApplication>();
-  const take = (): VaultApplication => {
-    const { runtime, release } = memo.take();
-    return new VaultApplication(runtime, release);
-  };
   // Before everything that receives configuration.
-  const guard = earliestProvider(`${id}:guard`, (modules) => {
-    const application = take();
-    return (modules && guardConfiguration(modules, application.store, () => application.close())) ?? application;
-  });
+  const guard = earliestProvider(guardToken(id), (modules) => admit(memo, modules, name));
   const configuration = Object.assign(
-    (host: Record<string, unknown> = {}, application: VaultApplication = take()) => {
+    (...given: unknown[]) => {
+      const [host, application] = given as [Record<string, unknown>, VaultApplication];
       application.store.connect(host);
       const { values } = application.store;
       applications.set(values, application);
@@ -138,6 +135,41 @@ export function coreModule(
   };
 }
 
+/**
+ * Takes the load of an application before it has any provider, and refuses the application when one of its namespaces has
+ * failed.
+ *
+ * @returns makes the provider that everything with configuration waits for
+ */
+function admit(
+  memo: BootMemo,
+  modules: ModulesContainer | undefined,
+  name: string | undefined,
+): () => VaultApplication | Promise<never> {
+  const { outcome, release } = memo.take(modules);
+  const application = outcome instanceof RefusedBoot ? undefined : new VaultApplication(outcome, release);
+  const close = () => application?.close() ?? release();
+  // A VaultModule that is loaded later refuses nothing but itself.
+  const isNewApplication = modules !== undefined && isNew(modules);
+  const failures = isNewApplication ? ApplicationFailures.of(modules) : new ApplicationFailures([]);
+  failures.onRefusal(close);
+  const namespaces = failures.namespaces.filter(({ options }) => options.vault === name);
+  failures.collect(() => (application?.store ?? (outcome as RefusedBoot)).failuresOf(namespaces));
+  if (isNewApplication && !failures.isEmpty) keepModules(modules, isGuardToken);
+  return () => {
+    if (!application || !failures.isEmpty) return failures.refuse();
+    return (modules && guardConfiguration(modules, application.store, close)) ?? application;
+  };
+}
+
+function guardToken(id: string): string {
+  return `${id}:guard`;
+}
+
+function isGuardToken(token: unknown): boolean {
+  return typeof token === 'string' && token.startsWith(VAULT_CONFIGURATION) && token.endsWith(guardToken(''));
+}
+
 function at(values: Record<string, unknown>, path: readonly string[]): unknown {
   return path.reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], values);
 }
@@ -153,7 +185,7 @@ function valuesModule(
 ): DynamicModule {
   const values = ConfigModule.forFeature(configuration);
   const changes = new Map<unknown, Partial<FactoryProvider>>([
-    [configuration.KEY, { inject: [CONFIGURATION_HOST, `${configuration.KEY}:guard`] }],
+    [configuration.KEY, { inject: [CONFIGURATION_HOST, guardToken(configuration.KEY)] }],
     [CONFIGURATION_LOADER, { useFactory: (_host, values: object) => of(values).store.insist() }],
   ]);
   const providers = (values.providers ?? []) as FactoryProvider[];

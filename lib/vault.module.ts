@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { DynamicModule } from '@nestjs/common';
 import { Module } from '@nestjs/common';
+import type { ModulesContainer } from '@nestjs/core';
 import { boot } from './bootstrap/boot.js';
 import { BootMemo } from './bootstrap/boot-memo.js';
 import { LazyPromise } from './bootstrap/lazy-promise.js';
+import { RefusedBoot } from './bootstrap/refused-boot.js';
 import { resolveAsyncOptions } from './bootstrap/resolve-async-options.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config/namespaces/config-namespace.js';
 import { refuseForeign } from './config/namespaces/config-namespace.js';
 import { featureModule, registeredFeatures } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
 import { coreModule, VaultCoreModule } from './vault-core.module.js';
+import { importsOf } from './nest-internals.js';
 import { VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';
 
@@ -51,7 +54,7 @@ function createModule(
   const memo = new BootMemo(async () => {
     const given = await options();
     refuseForeign(given?.config?.sources, name);
-    return boot(given, { features: registeredFeatures(name) });
+    return boot(given, { features: registeredFeatures(name) }).catch((error: unknown) => RefusedBoot.of(error));
   });
   // Nest 10 tells dynamic modules apart by their printed form, in which two calls of forRoot would look alike.
   const id = `${VAULT_CONFIGURATION}:${randomUUID()}`;
@@ -70,7 +73,12 @@ function createModule(
     // Read afresh at every scan, which is how the memo tells scans apart.
     get imports() {
       const load = memo.scan();
-      return [new LazyPromise(() => load().then(({ plan }) => coreFor(plan.namespaces, plan.factories.made ?? [])))];
+      let modules: ModulesContainer | undefined;
+      const core = new LazyPromise(async () => {
+        const { plan } = await load(modules);
+        return coreFor(plan.namespaces, plan.factories.made ?? []);
+      });
+      return importsOf([core], (found) => (modules = found));
     },
     providers: [{ provide: `${id}:module`, useValue: id }],
     exports: [VaultCoreModule],

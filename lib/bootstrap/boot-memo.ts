@@ -1,10 +1,15 @@
+import type { ModulesContainer } from '@nestjs/core';
 import { VaultClosedError } from '../errors/index.js';
+import type { RefusedBoot } from './refused-boot.js';
 import type { VaultRuntime } from './vault-runtime.js';
+
+/** What a load has come to. @internal */
+export type BootOutcome = VaultRuntime | RefusedBoot;
 
 /** One load, with those that have it. */
 interface Load {
-  readonly runtime: Promise<VaultRuntime>;
-  ready: VaultRuntime | undefined;
+  readonly runtime: Promise<BootOutcome>;
+  ready: BootOutcome | undefined;
   /** How many loads had become ready once this one had. */
   readyAge: number;
   failed: boolean;
@@ -12,6 +17,8 @@ interface Load {
   owed: number;
   /** Scans that may still bring an application to it. */
   scans: number;
+  /** Containers that will bring an application to it. */
+  claims: number;
   taken: boolean;
   users: number;
 }
@@ -26,13 +33,13 @@ interface Scan {
  *
  * Nest asks several times within one scan, and several applications may be scanned at once. A scan that began before a
  * load was ready shares it, as long as no application has taken it; every other scan begins a load of its own and keeps it.
- * Applications take a load when their providers are created, which is always after their own scan: the newest that no
- * other application has. So nobody gets the closed session of an application before it, or the values of a boot that
+ * Applications take the load that their scan has claimed when their providers are created; without a claim, the newest that
+ * no other application has. So nobody gets the closed session of an application before it, or the values of a boot that
  * failed somewhere else. A load whose scans ended without an application is closed once their containers are collected.
  * @internal
  */
 export class BootMemo {
-  readonly #start: () => Promise<VaultRuntime>;
+  readonly #start: () => Promise<BootOutcome>;
   #newest: Load | undefined;
   /** Ready and not closed, in the order in which they became ready. */
   readonly #open = new Set<Load>();
@@ -43,20 +50,28 @@ export class BootMemo {
     if (load.scans === 0 && !load.taken) void this.#discard(load);
   });
 
-  constructor(start: () => Promise<VaultRuntime>) {
+  readonly #claims = new WeakMap<ModulesContainer, Load>();
+  readonly #abandoned = new FinalizationRegistry<Load>((load) => {
+    load.claims -= 1;
+    if (load.taken) void this.#discardUnused(load);
+  });
+
+  constructor(start: () => Promise<BootOutcome>) {
     this.#start = start;
   }
 
   /**
    * Called when a scan comes upon the module.
    *
-   * @returns the function that resolves, to what it is, once there is something for this scan's application to take
+   * @returns the function that resolves, to what it is, once there is something for this scan's application to take. With the
+   *   container of the application, which is known when all modules have been scanned, it stays until that takes it.
    */
-  scan(): () => Promise<VaultRuntime> {
+  scan(): (modules?: ModulesContainer) => Promise<BootOutcome> {
     const began = this.#age;
     const scan: Scan = {};
-    return () => {
+    return (modules) => {
       const load = this.#loadFor(scan.load, began);
+      if (modules) this.#claim(modules, load);
       if (load !== scan.load) {
         scan.load = load;
         load.scans += 1;
@@ -86,11 +101,11 @@ export class BootMemo {
   /**
    * Called when an application creates its providers.
    *
-   * @returns the runtime, and the function that lets go of it: the last one to do so closes it
+   * @returns what the load has come to, and the function that lets go of it: the last one to do so closes it
    */
-  take(): { readonly runtime: VaultRuntime; readonly release: () => Promise<void> } {
+  take(modules?: ModulesContainer): { readonly outcome: BootOutcome; readonly release: () => Promise<void> } {
     const newestFirst = [...this.#open].reverse();
-    const load = newestFirst.find(({ taken }) => !taken) ?? newestFirst[0];
+    const load = this.#claimed(modules) ?? newestFirst.find(({ taken }) => !taken) ?? newestFirst[0];
     if (!load?.ready) {
       throw new VaultClosedError(
         'The Vault session was closed by another application that uses the same module while this one was booting. Boot again.',
@@ -100,14 +115,32 @@ export class BootMemo {
     load.users += 1;
     let released = false;
     return {
-      runtime: load.ready,
+      outcome: load.ready,
       release: async () => {
         if (released) return;
         released = true;
         load.users -= 1;
-        if (load.users === 0) await this.#discard(load);
+        await this.#discardUnused(load);
       },
     };
+  }
+
+  #claim(modules: ModulesContainer, load: Load): void {
+    if (this.#claims.get(modules) === load) return;
+    this.#claimed(modules);
+    this.#claims.set(modules, load);
+    this.#abandoned.register(modules, load, modules);
+    load.claims += 1;
+  }
+
+  /** What a container has claimed, which it does no longer. */
+  #claimed(modules: ModulesContainer | undefined): Load | undefined {
+    const load = modules && this.#claims.get(modules);
+    if (!load) return undefined;
+    this.#claims.delete(modules);
+    this.#abandoned.unregister(modules);
+    load.claims -= 1;
+    return this.#open.has(load) ? load : undefined;
   }
 
   #begin(): Load {
@@ -118,6 +151,7 @@ export class BootMemo {
       failed: false,
       owed: 1,
       scans: 0,
+      claims: 0,
       taken: false,
       users: 0,
     };
@@ -135,6 +169,10 @@ export class BootMemo {
       },
     );
     return load;
+  }
+
+  async #discardUnused(load: Load): Promise<void> {
+    if (load.users === 0 && load.claims === 0) await this.#discard(load);
   }
 
   async #discard(load: Load): Promise<void> {

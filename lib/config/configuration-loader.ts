@@ -9,7 +9,7 @@ import { valuesOf } from './configuration.js';
 import { withoutSharedFiles } from './files/shared-files.js';
 import type { OtherAdvice } from './sources/explain-failure.js';
 import { explainFailure } from './sources/explain-failure.js';
-import { nothingFound, summary } from './sources/load-failures.js';
+import { loadFailure, nothingFound, summary } from './sources/load-failures.js';
 import { preferEnvironment, preferVariable } from './assembly/precedence.js';
 import type { FailedRead, SecretAddress, SecretReads } from './sources/read-secrets.js';
 import { addressId, isAbsent, readSecrets } from './sources/read-secrets.js';
@@ -142,7 +142,7 @@ export class ConfigurationLoader {
       failures.push(...(await describeReferences(resolver.failures, explain)));
     }
     if (!factories.isEmpty && !resolved.hasFailed) failures.push(...referring.problems.map(unusable));
-    if (failures.length > 0) throw summary(failures);
+    if (failures.length > 0) throw loadFailure(failures, { plan: this.plan, failedFeatures });
 
     const { hidden, ...united } = await uniteLayers(this.plan, whole, unsourced, variables);
     for (const { feature, error } of hidden) {

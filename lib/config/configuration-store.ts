@@ -9,7 +9,7 @@ import { containerAt, entryId, originInside, valuesOf } from './configuration.js
 import type { VaultConfigChange } from './refresh/config-change.js';
 import { changedEntries, describeChange } from './refresh/changed-entries.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
-import { refuseNamesake } from './namespaces/config-namespace.js';
+import { failuresOf, refuseNamesake } from './namespaces/config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
@@ -17,7 +17,6 @@ import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, isPlainObject, plainAt } from './plain.js';
 import { printable, shortList } from './printable.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { summary } from './sources/load-failures.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import { laterRead } from './sources/read-secrets.js';
 import type { VaultValueOrigin } from './origins/value-origin.js';
@@ -152,19 +151,28 @@ export class ConfigurationStore {
   }
 
   /**
+   * Namespaces that could not be read at boot.
+   *
+   * @param definitions those that features of this application provide
+   * @throws VaultInvalidOptionError when another one has the name of one of them
+   */
+  failuresOf(definitions: Iterable<NamespaceDefinition>): VaultError[] {
+    for (const definition of definitions) this.#plans(definition);
+    return failuresOf(definitions, this.#loaded.failedFeatures);
+  }
+
+  /**
    * The values of a namespace, read now when it was not known at boot: a module that is loaded later brings such. Modules
    * that are loaded at the same time share the read.
    *
-   * @param isExpected whether a feature of this application has the namespace of that name: a boot that fails for one of
-   *   them tells of all
    * @throws VaultConfigurationError when it cannot be read or does not fit its schema, VaultInvalidOptionError when
    *   another one has its name
    */
-  async provide(definition: NamespaceDefinition, isExpected: (name: string) => boolean): Promise<object> {
+  async provide(definition: NamespaceDefinition): Promise<object> {
     const planned = this.#plans(definition);
     const failure = this.#loaded.failedFeatures.get(definition.name);
     // What failed at boot may be there by the time a module is loaded later.
-    if (failure && !this.#started) throw this.#failuresOf(isExpected);
+    if (failure && !this.#started) throw failure;
     if (failure || !planned) {
       const adding =
         this.#adding.get(definition) ?? this.#add(definition).finally(() => this.#adding.delete(definition));
@@ -234,11 +242,6 @@ export class ConfigurationStore {
       this.apply(loaded);
       return;
     }
-  }
-
-  #failuresOf(isExpected: (name: string) => boolean): VaultError {
-    const failures = [...this.#loaded.failedFeatures].filter(([name]) => isExpected(name));
-    return summary(failures.flatMap(([, { errors }]) => errors));
   }
 
   #plans(definition: NamespaceDefinition): boolean {

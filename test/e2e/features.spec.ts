@@ -1,11 +1,12 @@
 import 'reflect-metadata';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DynamicModule, INestApplicationContext, Type } from '@nestjs/common';
 import { Inject, Injectable, Module } from '@nestjs/common';
 import { ConfigService, registerAs } from '@nestjs/config';
 import { LazyModuleLoader } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
 import { z } from 'zod';
-import type { VaultConfigOptions } from '../../lib/index.js';
+import type { VaultConfigOptions, VaultConfigurationError } from '../../lib/index.js';
 import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { bootApplication, gate } from '../support/boot-application.js';
@@ -67,6 +68,149 @@ it('several features that fail are told of in one error, and those of other appl
   await expect(bootApplication({ module: class AppModule {}, imports: [...imports, root] })).rejects.toThrow(
     /\(3 problems\):\n.*1\. .*"gone-a".*\n.*2\. .*"gone-b".*\n.*3\. .*\.missing" invalid_type/,
   );
+});
+
+describe('a feature that cannot be provided', () => {
+  const fits = z.object({});
+  const missing = z.object({ missing: z.string() });
+  let vault: string;
+  const created: string[] = [];
+  /** A module with providers and a controller of its own, none of which may be created when a namespace fails. */
+  const moduleWith = (label: string, imports: Imports): Type => {
+    @Injectable()
+    class Free {
+      constructor() {
+        created.push(`${label} provider`);
+      }
+    }
+    @Injectable()
+    class Consumer {
+      constructor(free: Free, config: ConfigService) {
+        created.push(`${label} consumer ${typeof free} ${typeof config}`);
+      }
+    }
+    const made = { provide: `${label} factory`, useFactory: () => created.push(`${label} factory`) };
+    @Module({ imports, providers: [Free, Consumer, made] })
+    class Plain {
+      constructor() {
+        created.push(`${label} module`);
+      }
+    }
+    return Plain;
+  };
+  const feature = (secretPath: string, schema: z.ZodType<object> = fits) => {
+    const namespace = vaultConfig(fresh(), { secretPath, schema, vault });
+    return { namespace, module: moduleWith(secretPath, [VaultModule.forFeature(namespace)]) };
+  };
+  const root = (config: VaultConfigOptions = {}) =>
+    VaultModule.forRoot(
+      {
+        endpoint: bench.front.endpoint,
+        auth: { method: 'userpass', username: 'features', password: 'pw-of-features' },
+        config,
+      },
+      { name: vault },
+    );
+  const problemsOf = async (boot: Promise<INestApplicationContext>) => {
+    const error: unknown = await boot.then(
+      (app) => {
+        open.push(app);
+        throw new Error('The application booted.');
+      },
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({ code: 'VAULT_CONFIGURATION' });
+    return (error as VaultConfigurationError).errors.map(({ message }) => message);
+  };
+  const aliveTokens = () => bench.accessors().then(({ length }) => length);
+
+  beforeAll(async () => {
+    await bench.server.request('POST', 'sys/auth/userpass', { type: 'userpass' });
+    await bench.server.request('PUT', 'sys/policies/acl/features', { policy: 'path "secret/*" { capabilities = ["read"] }' }); // prettier-ignore
+    await bench.server.request('POST', 'auth/userpass/users/features', { password: 'pw-of-features', token_policies: ['features'] }); // prettier-ignore
+  });
+  beforeEach(() => {
+    vault = `failing-${++names}`;
+    created.length = 0;
+  });
+
+  it.each<[string, (features: Type[], vault: DynamicModule) => Imports]>([
+    ['before', (features, vault) => [...features, vault]],
+    ['after', (features, vault) => [vault, ...features]],
+    ['before and after', (features, vault) => [...features.slice(1), vault, ...features.slice(0, 1)]],
+    ['deep below', (features, vault) => [moduleWith('outer', [moduleWith('inner', features)]), vault]],
+  ])('%s the VaultModule stops the boot with all others before any provider exists', async (_, order) => {
+    const features = [feature('gone-a'), feature('one'), feature('two', missing), feature('gone-b')];
+    const before = await aliveTokens();
+    const imports = [moduleWith('first', []), ...order(features.map(({ module }) => module), root()), moduleWith('last', [])]; // prettier-ignore
+    const problems = await problemsOf(bootApplication({ module: class AppModule {}, imports }));
+    expect(problems).toHaveLength(3);
+    expect(problems.join()).toMatch(/gone-a.*missing.*gone-b/s);
+    expect(created).toEqual([]);
+    expect(await aliveTokens()).toBe(before);
+  });
+
+  it('is in one error with the sources that fail, and a feature of another application is not', async () => {
+    const mine = feature('gone-soon');
+    feature('gone-elsewhere');
+    const sources = ['gone-source', vaultConfig(fresh(), { secretPath: 'app', schema: missing })];
+    const imports = [mine.module, root({ sources })];
+    const problems = await problemsOf(bootApplication({ module: class AppModule {}, imports }));
+    expect(problems).toHaveLength(3);
+    expect(problems.join()).toMatch(/gone-source.*missing.*gone-soon/s);
+    expect(created).toEqual([]);
+    // Nothing of it is left for the next boot.
+    await bench.server.seed({ 'secret/gone-source': { x: 1 }, 'secret/gone-soon': { x: 1 } });
+    open.push(await bootApplication({ module: class AppModule {}, imports: [mine.module, root({ sources: ['gone-source'] })] })); // prettier-ignore
+    expect(created).not.toEqual([]);
+  });
+
+  it('is in one error with those of other VaultModules, whose sessions end too', async () => {
+    const before = await aliveTokens();
+    const [one, first] = [feature('gone-a'), root()];
+    vault = `failing-${++names}`;
+    const [two, second] = [feature('two', missing), root()];
+    vault = `failing-${++names}`;
+    const third = root();
+    const imports = [one.module, first, second, two.module, third, moduleWith('last', [])];
+    const problems = await problemsOf(bootApplication({ module: class AppModule {}, imports }));
+    expect(problems.join()).toMatch(/gone-a.*missing|missing.*gone-a/s);
+    expect(problems).toHaveLength(2);
+    expect(created).toEqual([]);
+    expect(await aliveTokens()).toBe(before);
+  });
+
+  it('that only another application has stops no boot', async () => {
+    const [mine, broken] = [feature('one'), feature('gone-elsewhere')];
+    const shared = root();
+    const boots = [mine, broken, mine].map(({ module }) =>
+      bootApplication({ module: class AppModule {}, imports: [module, shared] }),
+    );
+    const results = await Promise.allSettled(boots);
+    open.push(...results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(open.map((app) => app.get<object>(mine.namespace.KEY, { strict: false }))).toEqual([{ word: 'one' }, { word: 'one' }].map(() => ({}))); // prettier-ignore
+  });
+
+  it('with its token overridden in a test stops no boot', async () => {
+    const { namespace, module } = feature('gone-a');
+    const testing = await Test.createTestingModule({ imports: [module, root()] })
+      .overrideProvider(namespace.KEY)
+      .useValue({ word: 'test' })
+      .compile();
+    open.push(testing);
+    expect(testing.get(namespace.KEY, { strict: false })).toEqual({ word: 'test' });
+  });
+
+  it('with another one that is overridden in a test stops the boot alone', async () => {
+    const [one, other] = [feature('gone-a'), feature('gone-b')];
+    const testing = Test.createTestingModule({ imports: [one.module, other.module, root()] })
+      .overrideProvider(one.namespace.KEY)
+      .useValue({ word: 'test' })
+      .compile();
+    expect(await problemsOf(testing)).toEqual([expect.stringContaining('gone-b')]);
+    expect(created).toEqual([]);
+  });
 });
 
 describe('two modules loaded at once that bring the same namespace', () => {

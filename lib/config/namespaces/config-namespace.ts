@@ -1,4 +1,5 @@
 import type { DynamicModule, FactoryProvider } from '@nestjs/common';
+import type { VaultConfigurationError, VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { samePlain } from '../plain.js';
 import type { StandardSchema } from '../standard-schema.js';
@@ -88,6 +89,20 @@ export function refuseForeign(sources: unknown, vault: string | undefined): void
 function secretsOf({ options: { sources, secretPath = '' } }: NamespaceDefinition): string {
   const paths = (sources ?? [secretPath]).map((source) => (typeof source === 'string' ? source : source.secretPath));
   return paths.map((path) => JSON.stringify(path)).join(' and ');
+}
+
+/**
+ * What failed in some namespaces.
+ *
+ * @param failed by name of the namespace
+ * @internal
+ */
+export function failuresOf(
+  namespaces: Iterable<NamespaceDefinition>,
+  failed: ReadonlyMap<string, VaultConfigurationError>,
+): VaultError[] {
+  const names = new Set([...namespaces].map(({ name }) => name));
+  return [...failed].flatMap(([name, { errors }]) => (names.has(name) ? errors : []));
 }
 
 /** `undefined` for anything but a namespace. @internal */

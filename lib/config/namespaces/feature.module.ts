@@ -1,7 +1,6 @@
 import type { DynamicModule, FactoryProvider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import { getConfigToken } from '@nestjs/config';
-import { ModulesContainer } from '@nestjs/core';
+import type { ModulesContainer } from '@nestjs/core';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { NamespaceDefinition, VaultConfigNamespace } from './config-namespace.js';
 import { definitionOf } from './config-namespace.js';
@@ -12,6 +11,9 @@ import type { ConfigurationStore } from '../configuration-store.js';
  * several with the same name, the one declared last is read ahead.
  */
 const registered = new Map<string, Map<string, NamespaceDefinition>>();
+
+/** Factories of the providers of features. */
+const factories = new WeakMap<object, NamespaceDefinition>();
 
 /** Provides the values of namespaces. @internal */
 @Module({})
@@ -59,21 +61,30 @@ export function featureModule(namespaces: readonly VaultConfigNamespace<object>[
 
 function providerOf(definition: NamespaceDefinition): FactoryProvider<object> {
   const { name, KEY, options } = definition;
-  return {
-    provide: KEY,
-    inject: [{ token: storeToken(options.vault), optional: true }, ModulesContainer],
-    useFactory: (store: ConfigurationStore | undefined, modules: ModulesContainer) => {
-      if (store) return store.provide(definition, (name) => isProvided(modules, name));
-      const which = options.vault === undefined ? 'VaultModule' : `VaultModule with the name "${options.vault}"`;
-      throw new VaultInvalidOptionError(
-        `The namespace "${name}" needs a ${which} in the application: import VaultModule.forRoot() or forRootAsync() in its root module.`,
-      );
-    },
+  const useFactory = (store: ConfigurationStore | undefined) => {
+    if (store) return store.provide(definition);
+    const which = options.vault === undefined ? 'VaultModule' : `VaultModule with the name "${options.vault}"`;
+    throw new VaultInvalidOptionError(
+      `The namespace "${name}" needs a ${which} in the application: import VaultModule.forRoot() or forRootAsync() in its root module.`,
+    );
   };
+  factories.set(useFactory, definition);
+  return { provide: KEY, inject: [{ token: storeToken(options.vault), optional: true }], useFactory };
 }
 
-/** Whether some feature of the application has this namespace. */
-function isProvided(modules: ModulesContainer, name: string): boolean {
-  const token = getConfigToken(name);
-  return [...modules.values()].some((module) => module.metatype === VaultFeatureModule && module.providers.has(token));
+/**
+ * Namespaces that the features of an application provide. One whose token is overridden, in a test, is not among them.
+ *
+ * @internal
+ */
+export function providedNamespaces(modules: ModulesContainer): NamespaceDefinition[] {
+  const found = new Set<NamespaceDefinition>();
+  for (const { metatype, providers } of modules.values()) {
+    if ((metatype as unknown) !== VaultFeatureModule) continue;
+    for (const { metatype: factory } of providers.values()) {
+      const definition = factories.get(factory as object);
+      if (definition) found.add(definition);
+    }
+  }
+  return [...found];
 }

@@ -282,6 +282,49 @@ const cases = {
     await app.close();
   },
 
+  async 'with features that cannot be provided'(kit, auth, path, random) {
+    await admin.write(path, { AGAIN: 'featured' });
+    const vault = path;
+    const missing = {
+      '~standard': {
+        version: 1,
+        vendor: 'stress',
+        validate: () => ({ issues: [{ message: 'missing', path: ['x'] }] }),
+      },
+    };
+    const featureOf = (name, options) => {
+      const namespace = kit.vaultConfig(name, { vault, ...options });
+      return { namespace, module: moduleOf(kit, name, { imports: [kit.VaultModule.forFeature(namespace)] }) };
+    };
+    const good = featureOf('good', { secretPath: path });
+    const absent = featureOf('absent', { secretPath: `${path}-absent` });
+    const unfit = featureOf('unfit', { secretPath: path, schema: missing });
+    const created = [];
+    const spy = (name) => {
+      const Free = injectable(kit, `${name}Free`, [], () => created.push(name));
+      return moduleOf(kit, name, { providers: [Free] });
+    };
+    const before = await admin.tokens();
+    for (const sources of [[path], [path, `${path}-gone`]]) {
+      for (let round = 0; round < 4; round += 1) {
+        const root = kit.VaultModule.forRoot({ auth, config: { sources } }, { name: vault });
+        const broken = [absent.module, unfit.module, root, spy('First'), spy('Last')].sort(() => random.between(-9, 9));
+        const whole = [good.module, root];
+        const boots = [broken, whole, broken].map((imports) => kit.boot(moduleOf(kit, 'Root', { imports })));
+        const [one, two, three] = await Promise.allSettled(boots);
+        for (const { reason } of [one, three]) {
+          same([reason?.name, reason?.errors?.length], ['VaultConfigurationError', sources.length + 1], reason?.stack);
+        }
+        same(two.status, sources.length === 1 ? 'fulfilled' : 'rejected', two.reason?.stack);
+        if (two.value) same(two.value.get(good.namespace.KEY, { strict: false }), { AGAIN: 'featured' });
+        else same(two.reason.errors.length, 1);
+        await two.value?.close();
+        same(created, []);
+      }
+    }
+    same(await admin.settledTokens(before), before, 'sessions outlived the boots that failed');
+  },
+
   /** Both are scanned at once; one has come and gone before the other has created its first provider. */
   async 'beside larger ones that come later'(kit, auth, path) {
     const { AppModule, saw, alive } = application(kit, auth, path);

@@ -1,0 +1,42 @@
+import type { ConfigPlan } from '../config/config-layer.js';
+import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
+import { failuresOf } from '../config/namespaces/config-namespace.js';
+import type { FailedLoad } from '../config/sources/load-failures.js';
+import { failedLoadOf } from '../config/sources/load-failures.js';
+import type { VaultConfigurationError, VaultError } from '../errors/index.js';
+
+/**
+ * A boot whose sources could not be loaded. It takes the place of a runtime until the application has been scanned: only then
+ * is it known which features it has, and their failures belong in the same error. It has released what it made.
+ *
+ * @internal
+ */
+export class RefusedBoot {
+  readonly #error: VaultConfigurationError;
+  readonly #load: FailedLoad;
+
+  private constructor(error: VaultConfigurationError, load: FailedLoad) {
+    this.#error = error;
+    this.#load = load;
+  }
+
+  /** @throws `error` when it is not that of a load */
+  static of(error: unknown): RefusedBoot {
+    const load = failedLoadOf(error);
+    if (!load) throw error;
+    return new RefusedBoot(error as VaultConfigurationError, load);
+  }
+
+  get plan(): ConfigPlan {
+    return this.#load.plan;
+  }
+
+  /** @param namespaces of the features of the application */
+  failuresOf(namespaces: Iterable<NamespaceDefinition>): VaultError[] {
+    return [...this.#error.errors, ...failuresOf(namespaces, this.#load.failedFeatures)];
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
