@@ -13,6 +13,7 @@ interface Load {
   /** How many loads had become ready once this one had. */
   readyAge: number;
   failed: boolean;
+  closed: boolean;
   /** Scans that have asked once and will ask again under another promise. */
   owed: number;
   /** Scans that may still bring an application to it. */
@@ -83,7 +84,8 @@ export class BootMemo {
 
   /** Nest reads `imports` twice at the start of a scan, once before a load is ready and once after: the second is owed. */
   #loadFor(mine: Load | undefined, began: number): Load {
-    if (mine && !mine.failed) return mine;
+    // Nest asks once more when all modules are scanned: a load whose last application has closed meanwhile is begun anew.
+    if (mine && !mine.failed && !mine.closed) return mine;
     const newest = this.#newest;
     if (newest && !newest.taken) {
       if (began < newest.readyAge) {
@@ -121,6 +123,9 @@ export class BootMemo {
         released = true;
         load.users -= 1;
         await this.#discardUnused(load);
+        // What overlapping scans have begun and no application has claimed. A scan that is still under way begins another one.
+        const unclaimed = [...this.#open].filter(({ taken, claims }) => !taken && claims === 0);
+        await Promise.all(unclaimed.map((other) => this.#discard(other)));
       },
     };
   }
@@ -149,6 +154,7 @@ export class BootMemo {
       ready: undefined,
       readyAge: Infinity,
       failed: false,
+      closed: false,
       owed: 1,
       scans: 0,
       claims: 0,
@@ -176,6 +182,7 @@ export class BootMemo {
   }
 
   async #discard(load: Load): Promise<void> {
+    load.closed = true;
     if (this.#newest === load) this.#newest = undefined;
     this.#open.delete(load);
     await load.ready?.close();
