@@ -1,5 +1,5 @@
 import { ConfigModule } from '@nestjs/config';
-import type { FactoryProvider } from '@nestjs/common';
+import type { FactoryProvider, Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from './vault.constants.js';
 
@@ -138,6 +138,25 @@ export function isNew(modules: ModulesContainer): boolean {
 /** Leaves a new application nothing to create but the modules that have such a provider. @internal */
 export function keepModules(modules: ModulesContainer, isKept: (token: unknown) => boolean): void {
   for (const [key, { providers }] of modules) if (![...providers.keys()].some(isKept)) modules.delete(key);
+}
+
+/** Has the hooks of a module of an application run after those of all others. @internal */
+export function runLast(modules: ModulesContainer, type: Type): void {
+  for (const module of modules.values()) if (module.metatype === type) module.distance = -1;
+}
+
+/**
+ * Tells of the first provider that fails to be created, which is the end of a boot: Nest calls no hook then. Nest begins
+ * with all providers in the same turn; those of which it knows nothing yet are not watched.
+ *
+ * @internal
+ */
+export function whenProviderFails(modules: ModulesContainer, failed: () => void): void {
+  for (const { providers } of modules.values()) {
+    for (const { settlementSignal } of providers.values()) {
+      void settlementSignal?.asPromise().then((error: unknown) => error !== undefined && failed());
+    }
+  }
 }
 
 /**

@@ -24,7 +24,7 @@ import type { NamespaceDefinition } from './config/namespaces/config-namespace.j
 import { storeToken } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
 import { getVaultToken } from './inject-vault.js';
-import { earliestProvider, isNew, keepModules } from './nest-internals.js';
+import { earliestProvider, isNew, keepModules, runLast, whenProviderFails } from './nest-internals.js';
 import { CONFIGURATION_HOST, CONFIGURATION_LOADER, VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleRegistration } from './vault.options.js';
 
@@ -56,7 +56,7 @@ class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
     }
   }
 
-  // After everybody's onModuleInit: an application in which one of them failed has no work that goes on.
+  // After every onModuleInit of the application: an application in which one of them failed has no work that goes on.
   onApplicationBootstrap(): void {
     this.#application.start();
   }
@@ -71,6 +71,27 @@ class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
     return this.#application.close();
   }
 }
+
+/** Its hook is the last one of the application. @internal */
+@Module({})
+export class VaultUpModule {}
+
+class VaultUp implements OnApplicationBootstrap {
+  readonly #up: () => void;
+
+  constructor(up: () => void) {
+    this.#up = up;
+  }
+
+  onApplicationBootstrap(): void {
+    this.#up();
+  }
+}
+
+/** Applications that have not come up yet. Their containers are gone when they never will. */
+const unfinished = new FinalizationRegistry<() => Promise<void>>((abandon) => void abandon());
+/** Whoever holds one of these may still use the application of the container. */
+const holders = new WeakMap<object, ModulesContainer>();
 
 /** The providers of a module that has been read. Which load an application gets is decided when they are created. @internal */
 export function coreModule(
@@ -112,7 +133,7 @@ export function coreModule(
   return {
     module: VaultCoreModule,
     global: isGlobal,
-    imports: [values, DiscoveryModule, storeModule(values, id, of, name)],
+    imports: [values, DiscoveryModule, storeModule(values, id, of, name), upModule(values, id, of)],
     providers: [
       { provide: service, useFactory: (values: object) => of(values).service, inject: [id] },
       {
@@ -156,7 +177,13 @@ function admit(
   const namespaces = failures.namespaces.filter(({ options }) => options.vault === name);
   failures.collect(() => (application?.store ?? (outcome as RefusedBoot)).failuresOf(namespaces));
   if (isNewApplication && !failures.isEmpty) keepModules(modules, isGuardToken);
+  if (isNewApplication && application) {
+    runLast(modules, VaultUpModule);
+    unfinished.register(modules, application.abandon, application);
+    holders.set(application.service, modules);
+  }
   return () => {
+    if (isNewApplication && application) whenProviderFails(modules, () => void close());
     if (!application || !failures.isEmpty) return failures.refuse();
     return (modules && guardConfiguration(modules, application.store, close)) ?? application;
   };
@@ -193,6 +220,17 @@ function valuesModule(
     ...values,
     providers: [guard, ...providers.map((provider) => ({ ...provider, ...changes.get(provider.provide) }))],
   };
+}
+
+function upModule(values: DynamicModule, id: string, of: (values: object) => VaultApplication): DynamicModule {
+  const useFactory = (values: object) => {
+    const application = of(values);
+    return new VaultUp(() => {
+      unfinished.unregister(application);
+      application.up();
+    });
+  };
+  return { module: VaultUpModule, imports: [values], providers: [{ provide: VaultUp, useFactory, inject: [id] }] };
 }
 
 /** Of its own, because it is global even when the module is not. */

@@ -46,11 +46,13 @@ export class VaultService {
   readonly changes$: Observable<VaultConfigChange>;
 
   /**
+   * @param events$ of this application
    * @param ending emits when the application begins to close
    * @internal
    */
   constructor(
-    runtime: Pick<VaultRuntime, 'client' | 'session' | 'sys' | 'events' | 'degraded'>,
+    runtime: Pick<VaultRuntime, 'client' | 'session' | 'sys' | 'degraded'>,
+    events$: Observable<VaultEvent>,
     store: ConfigurationStore,
     refresher: ConfigurationRefresher,
     ending: Observable<void>,
@@ -60,7 +62,7 @@ export class VaultService {
     this.#logical = new LogicalEngine(runtime.client);
     this.session = runtime.session;
     this.sys = runtime.sys;
-    this.events$ = runtime.events.events$.pipe(takeUntil(ending));
+    this.events$ = events$.pipe(takeUntil(ending));
     this.changes$ = store.changes$.pipe(takeUntil(ending));
     this.#store = store;
     this.#refresher = refresher;

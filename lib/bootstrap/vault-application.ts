@@ -1,7 +1,9 @@
+import type { Subscription } from 'rxjs';
 import { ReplaySubject } from 'rxjs';
 import { ConfigurationRefresher } from '../config/refresh/configuration-refresher.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { RefreshLog } from '../config/refresh/refresh-log.js';
+import { EventHub } from '../observability/event-hub.js';
 import { VaultService } from '../vault.service.js';
 import type { VaultRuntime } from './vault-runtime.js';
 
@@ -10,6 +12,10 @@ import type { VaultRuntime } from './vault-runtime.js';
  * @internal
  */
 export class VaultApplication {
+  /** What has come up stays in memory, also when its container does not. */
+  static readonly #up = new Set<VaultApplication>();
+  /** A service that somebody holds gets its events. */
+  static readonly #hubs = new WeakMap<VaultService, EventHub>();
   readonly store: ConfigurationStore;
   readonly service: VaultService;
   readonly #refresher: ConfigurationRefresher;
@@ -18,6 +24,8 @@ export class VaultApplication {
   // Replayed, so that a stream subscribed to later ends at once.
   readonly #ending = new ReplaySubject<void>(1);
   readonly #release: () => Promise<void>;
+  /** Releases everything. It does not keep the application in memory, so that it can be called when that has gone. */
+  readonly abandon: () => Promise<void>;
 
   constructor(runtime: VaultRuntime, release: () => Promise<void>) {
     const log = new RefreshLog((event) => runtime.events.emit(event));
@@ -30,7 +38,11 @@ export class VaultApplication {
       const isWhole = result.problems.length === 0;
       if (result.change || isWhole) runtime.saveSnapshot(this.store.reads, isWhole);
     });
-    this.service = new VaultService(runtime, this.store, this.#refresher, this.#ending);
+    const events = new EventHub();
+    const forwarding = forward(runtime.events, new WeakRef(events));
+    this.service = new VaultService(runtime, events.events$, this.store, this.#refresher, this.#ending);
+    this.abandon = releasing(this.#refresher.stop, forwarding, release);
+    VaultApplication.#hubs.set(this.service, events);
   }
 
   /** Once all providers of the application are there: one whose boot failed has no work that goes on. */
@@ -38,6 +50,11 @@ export class VaultApplication {
     this.#runtime.start();
     this.store.start();
     this.#refresher.start();
+  }
+
+  /** Once all hooks have run, those of the root module too: from now on it ends when it is closed and at no other time. */
+  up(): void {
+    VaultApplication.#up.add(this);
     this.#ignoreRecovery = this.#runtime.onRecovered({
       refusalOf: (loaded) => this.store.refusalOf(loaded),
       adopt: (reads) => void this.#refresher.adopt(reads).catch(() => undefined),
@@ -50,10 +67,27 @@ export class VaultApplication {
   }
 
   async close(): Promise<void> {
+    VaultApplication.#up.delete(this);
     this.endStreams();
     this.#ignoreRecovery?.();
     this.#refresher.close();
     this.store.close();
     await this.#release();
   }
+}
+
+/** Passes events on for as long as somebody else holds the hub. */
+function forward(from: EventHub, to: WeakRef<EventHub>): Subscription {
+  return from.events$.subscribe({
+    next: (event) => to.deref()?.emit(event),
+    complete: () => to.deref()?.complete(),
+  });
+}
+
+function releasing(stop: () => void, forwarding: Subscription, release: () => Promise<void>): () => Promise<void> {
+  return () => {
+    stop();
+    forwarding.unsubscribe();
+    return release();
+  };
 }

@@ -42,11 +42,9 @@ export class ConfigurationRefresher {
   #failures = 0;
   #closed = false;
   readonly #ending = new AbortController();
-  readonly #onSighup = () => {
-    // Shutdown hooks may have come after the start.
-    warnOfShutdownHooks();
-    void this.#round();
-  };
+  readonly #onSighup: () => void;
+  /** Ends the rounds. It does not keep the refresher, and what hangs on it, in memory. */
+  readonly stop: () => void;
 
   /** @param report called after each round; its errors are its own business */
   constructor(
@@ -57,6 +55,13 @@ export class ConfigurationRefresher {
     this.#store = store;
     this.#options = options;
     this.#report = report;
+    const self = new WeakRef(this);
+    const onSighup = () => {
+      const refresher = self.deref();
+      if (refresher) refresher.#hangUp();
+    };
+    this.#onSighup = onSighup;
+    this.stop = () => process.removeListener('SIGHUP', onSighup);
   }
 
   /** Begins the rounds, when there is an interval. */
@@ -72,7 +77,7 @@ export class ConfigurationRefresher {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    process.removeListener('SIGHUP', this.#onSighup);
+    this.stop();
     this.#ending.abort();
   }
 
@@ -160,8 +165,19 @@ export class ConfigurationRefresher {
     // Signals may have come while a round was under way: each of them ends here, and there must be one timer.
     clearTimeout(this.#timer);
     const waitMs = Math.min(delayMs, LONGEST_TIMER_MS) * (1 - Math.random() * JITTER);
-    this.#timer = setTimeout(() => void this.#round(), waitMs);
+    // An application that failed to come up must not be kept in memory by its rounds.
+    const self = new WeakRef(this);
+    this.#timer = setTimeout(() => {
+      const refresher = self.deref();
+      if (refresher) void refresher.#round();
+    }, waitMs);
     this.#timer.unref();
+  }
+
+  #hangUp(): void {
+    // Shutdown hooks may have come after the start.
+    warnOfShutdownHooks();
+    void this.#round();
   }
 
   async #round(): Promise<void> {

@@ -1,7 +1,11 @@
 // The same AppModule class booted again: after a close, at once, after a failure. Each case throws when it goes wrong.
 import { deepStrictEqual as same, rejects } from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { injectable, moduleOf } from './consumers.mjs';
 import { pause } from './random.mjs';
 import * as admin from './vault-admin.mjs';
@@ -381,6 +385,69 @@ const cases = {
     if (reasons.length > 0) throw new AggregateError(reasons, `${reasons.length} of 60: ${reasons[0].stack}`);
   },
 
+  async 'after 20 boots that failed in providers and hooks, with nothing left of them'(kit, auth, path) {
+    await admin.write(path, { AGAIN: 'left', ca: 'a file' });
+    const { hostname, port } = new URL(process.env.VAULT_ADDR);
+    const sockets = new Set();
+    const front = createServer((socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket)).on('error', () => undefined);
+      const onward = connect(port, hostname).on('error', () => undefined);
+      socket.pipe(onward).pipe(socket);
+    });
+    await new Promise((resolve) => front.listen(0, '127.0.0.1', resolve));
+    const folder = mkdtempSync(join(tmpdir(), 'failed-boots-'));
+    const endpoint = `http://127.0.0.1:${front.address().port}`;
+    const { TMPDIR } = process.env;
+    process.env.TMPDIR = folder;
+    const before = await admin.tokens();
+    const fail = () => {
+      throw new Error('failed on purpose');
+    };
+    const failing = ['provider', 'onModuleInit', 'provider', 'onApplicationBootstrap'];
+    const boot = (kind, round) => {
+      const config = {
+        sources: [{ secretPath: path, files: ['ca'] }],
+        exportToProcessEnv: true,
+        refresh: { intervalMs: 60_000, sighup: true },
+      };
+      const Listener = injectable(kit, 'Listener', [kit.VaultService, kit.ModuleRef], function keep(vault, moduleRef) {
+        vault.events$.subscribe(() => moduleRef.get(kit.VaultService));
+        vault.changes$.subscribe(() => moduleRef.get(kit.VaultService));
+      });
+      const Failing = injectable(kit, 'Failing', [kit.ConfigService], kind === 'provider' ? fail : () => undefined);
+      if (kind !== 'provider') Failing.prototype[kind] = round % 8 < 4 ? fail : () => new Promise(fail);
+      const Feature = moduleOf(kit, 'Feature', { providers: [Failing] });
+      const vault = kit.VaultModule.forRoot({ endpoint, auth, config });
+      return kit.boot(moduleOf(kit, 'Root', { imports: [vault, Feature], providers: [Listener] }));
+    };
+    for (let round = 0; round < 20; round += 1) {
+      await rejects(boot(failing[round % failing.length], round), /failed on purpose/);
+    }
+    const left = async () => ({
+      tokens: (await admin.tokens()) - before,
+      files: readdirSync(folder),
+      sockets: sockets.size,
+      variables: ['AGAIN', 'ca'].filter((name) => name in process.env),
+      listeners: process.listenerCount('SIGHUP'),
+    });
+    const nothing = { tokens: 0, files: [], sockets: 0, variables: [], listeners: 0 };
+    let found = await left();
+    for (
+      const end = Date.now() + 10_000;
+      !isDeepStrictEqual(found, nothing) && Date.now() < end;
+      found = await left()
+    ) {
+      globalThis.gc();
+      await turn();
+    }
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    front.close();
+    rmSync(folder, { recursive: true });
+    same(found, nothing);
+  },
+
   async 'and dropped, while a provider works on'(kit, auth, path) {
     const { AppModule } = application(kit, auth, path);
     await admin.write(path, { AGAIN: 'dropped' });
@@ -425,6 +492,7 @@ export async function runReboots(kit, random) {
   const auth = await admin.createAppRole();
   const errors = [];
   for (const [index, [name, run]] of Object.entries(cases).entries()) {
+    if (process.env.STRESS_CASE && !name.includes(process.env.STRESS_CASE)) continue;
     // A path per case, format and process: several harnesses may share the server.
     const path = `again/${process.pid}-${index}`;
     await run(kit, auth, path, random).catch((error) => errors.push({ name, error }));
