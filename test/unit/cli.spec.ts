@@ -139,12 +139,40 @@ describe('names and values of the environment', () => {
     expect(idleOmissions(values, {})).toEqual([]);
   });
 
-  it('takes 10,000 keys and 5,000 levels', () => {
-    let deep: unknown = 'x';
-    for (let n = 0; n < 5_000; n++) deep = { a: deep };
-    expect(Object.keys(environmentOf({ deep }))).toHaveLength(1);
-    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`KEY_${n}`, n]));
-    expect(Object.keys(environmentOf(many))).toHaveLength(10_000);
+  it.each([
+    ...['HTTPS_PROXY', 'http_proxy', 'NO_PROXY', 'GIT_SEQUENCE_EDITOR', 'GIT_SSL_CAINFO', 'GIT_DIR', 'SUDO_ASKPASS'],
+    ...['LESSOPEN', 'KUBECONFIG', 'DOCKER_HOST', 'AWS_CONFIG_FILE', 'ESBUILD_BINARY_PATH', 'SSLKEYLOGFILE'],
+    ...['REQUESTS_CA_BUNDLE', 'GOOGLE_APPLICATION_CREDENTIALS', 'XDG_CONFIG_HOME', 'PIP_INDEX_URL', 'RUSTC_WRAPPER'],
+  ])('refuses %s, which changes how programs run, unless it is allowed', (name) => {
+    expect(() => environmentOf({ [name]: 'x' })).toThrow(new RegExp(`${name}.*--allow ${name}`));
+    expect(environmentOf({ [name]: 'x' }, { allow: [name] })).toEqual({ [name]: 'x' });
+  });
+
+  it.each([
+    'APP_CONFIG',
+    'DATABASE_URL',
+    'PROXY_PASSWORD',
+    'CONFIG',
+    'GIT_TOKEN',
+    'AWS_SECRET_ACCESS_KEY',
+    'EDITOR_KEY',
+  ])('passes %s on', (name) => expect(environmentOf({ [name]: 'x' })).toEqual({ [name]: 'x' }));
+
+  it('takes 32 levels and 10,000 keys, and refuses more in bounded time', () => {
+    const nested = (levels: number): unknown => {
+      let value: unknown = 'SECRET-VALUE';
+      for (let level = 1; level < levels; level++) value = { a: value };
+      return value;
+    };
+    expect(Object.keys(environmentOf({ deep: nested(32) }))).toEqual([`DEEP${'_A'.repeat(31)}`]);
+    for (const levels of [33, 100_000]) {
+      expect(() => environmentOf({ deep: nested(levels) })).toThrow(/DEEP_A.* nested too deep/);
+      expect(() => environmentOf({ deep: nested(levels) })).not.toThrow('SECRET-VALUE');
+    }
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`KEY_${n}`, n]));
+    expect(Object.keys(environmentOf(many(10_000)))).toHaveLength(10_000);
+    for (const values of [many(10_001), { list: many(130_000) }])
+      expect(() => environmentOf(values)).toThrow(/more than 10000 variables/);
   });
 
   it.each<[VaultAuth, readonly string[]]>([

@@ -2,7 +2,7 @@ import { hasReferenceForm } from '../../config/references/reference-syntax.js';
 import type { ReferenceRules } from '../../config/references/reference.options.js';
 import { isLiteral } from '../../config/references/reference.options.js';
 import type { VariableProblem, VariableRules } from '../../config/variables/variables-of.js';
-import { variablesOf } from '../../config/variables/variables-of.js';
+import { MAX_VARIABLES, variablesOf } from '../../config/variables/variables-of.js';
 import { variablesNamedIn } from '../../auth/credential.js';
 import { credentialVariables } from '../../auth/login-methods.js';
 import type { VaultModuleOptions } from '../../vault.options.js';
@@ -48,6 +48,8 @@ function describe({ name, why, key, other }: VariableProblem): string {
       return `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}.`;
     case 'reference':
       return `${name} holds a value that looks like a reference, which the command might resolve: leave it out with --omit ${name}.`;
+    case 'many':
+      return `there would be more than ${MAX_VARIABLES} variables: read fewer keys, with "keys" in the sources.`;
     case 'nul':
       return `${name} holds a NUL character, which no variable can.`;
     case 'text':

@@ -4,7 +4,7 @@ import { claimVariable, ownVariable, releaseVariable } from '../../options/proce
 import { valueAt } from '../plain.js';
 import type { ReferringVariables } from './referring-variables.js';
 import type { VariableProblem } from './variables-of.js';
-import { variableName, variablesOf } from './variables-of.js';
+import { variableName, variablesOf, MAX_VARIABLES } from './variables-of.js';
 
 /**
  * Keys that are written to `process.env` too; `true` for all of them, `references` for the variables that hold references.
@@ -116,6 +116,7 @@ function refusal({ name, why, key, other }: VariableProblem): VaultError {
     dangerous: `${name} changes how programs run, and who can write the secret would decide that: rename it`,
     taken: `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}: rename one with "map"`,
     nul: `${name} holds a NUL character, which no variable can`,
+    many: `there would be more than ${MAX_VARIABLES} variables`,
     reference: `${JSON.stringify(key)} holds a text that a process with this environment would take for a reference to Vault: read it from ConfigService, or store another value in Vault`,
     text: `${JSON.stringify(key)} cannot be written as JSON, because it holds itself or is nested too deep`,
   };

@@ -15,12 +15,16 @@ export interface VariableRules {
 /** Why a value cannot be a variable: `other` is the key that has the name already. Never holds the value. @internal */
 export interface VariableProblem {
   readonly name: string;
-  readonly why: 'name' | 'dangerous' | 'taken' | 'nul' | 'text' | 'reference';
+  readonly why: 'name' | 'dangerous' | 'taken' | 'nul' | 'text' | 'reference' | 'many';
   readonly key: string;
   readonly other?: string;
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** Writing a variable takes longer the more there are. @internal */
+export const MAX_VARIABLES = 10_000;
+/** As with aliases: nobody types names of values that are nested deeper, and every level makes them longer. */
+const MAX_DEPTH = 32;
 
 /**
  * Variables by which whoever can write a secret would run code of his own, or send the program to another Vault. No list
@@ -33,7 +37,10 @@ const DANGEROUS = new RegExp(
     'NODE_(?!ENV$).*|NPM_CONFIG_.*|YARN_.*|TS_NODE_.*|PRISMA_.*_(BINARY|LIBRARY)',
     'PYTHON.*|PERL5.*|RUBY(OPT|LIB)|PHPRC|PHP_INI_SCAN_DIR|LUA_(INIT|PATH|CPATH).*',
     '(_|JDK_)?JAVA_(TOOL_)?(OPTIONS|OPTS)|(MAVEN|GRADLE)_OPTS|CLASSPATH|DOTNET_STARTUP_HOOKS|COR(ECLR)?_.*',
-    'GIT_(SSH|SSH_COMMAND|EXEC_PATH|CONFIG.*|ASKPASS|EDITOR|PAGER|EXTERNAL_DIFF|PROXY_COMMAND|TEMPLATE_DIR)|SSH_ASKPASS',
+    'GIT_(SSH|SSH_COMMAND|EXEC_PATH|CONFIG.*|PAGER|EXTERNAL_DIFF|PROXY_COMMAND|TEMPLATE_DIR|DIR|WORK_TREE|SSL_.*|TRACE.*)',
+    '(HTTPS?|ALL|NO|FTP|SOCKS)_PROXY|.*_(EDITOR|ASKPASS|BINARY_PATH|CA_BUNDLE)|LESS(OPEN|CLOSE)|MANPAGER|SSLKEYLOGFILE',
+    'KUBECONFIG|DOCKER_(CONFIG|HOST)|AWS_(CONFIG|SHARED_CREDENTIALS)_FILE|GOOGLE_APPLICATION_CREDENTIALS|CLOUDSDK_CONFIG',
+    '(XDG|ANSIBLE|TF_CLI)_(CONFIG.*|DATA_HOME)|CARGO_HOME|RUSTC_WRAPPER|GOFLAGS|GOPROXY|PIP_.*|UV_.*|BUNDLE_.*|COREPACK_.*|PNPM_.*',
     'VAULT_.*|BAO_.*|NESTJS_VAULT_.*',
   ].join('|')})$`,
   'i',
@@ -53,8 +60,12 @@ export function variablesOf(
   const keys = new Map<string, string>();
   const problems: VariableProblem[] = [];
   for (const { path, value: given } of leavesOf(values)) {
-    const { text: value, why } = variableText(given);
     const key = path.join('.');
+    if (variables.size + problems.length >= MAX_VARIABLES) {
+      problems.push({ name: '', why: 'many', key });
+      break;
+    }
+    const { text: value, why } = path.length > MAX_DEPTH ? { why: 'text' as const } : variableText(given);
     const name = prefix + variableName(path);
     if (omit.includes(name)) continue;
     const other = keys.get(name);
@@ -96,15 +107,25 @@ interface Node extends Nested {
   readonly path: readonly string[];
 }
 
-/** Without recursion: a hostile secret may be nested deeper than the stack, and a factory's object may hold itself. */
+/**
+ * The values in an object, in its order, and containers that are nested deeper than {@link MAX_DEPTH}. Without recursion: a
+ * hostile secret may be nested deeper than the stack, and a factory's object may hold itself.
+ */
 function* leavesOf(values: Readonly<Record<string, unknown>>): Generator<Node> {
-  const partsOf = (object: object, path: readonly string[], around?: Node): Node[] =>
-    Object.entries(object).map(([key, value]) => ({ path: [...path, key], value: value as unknown, around }));
-  const queue = partsOf(values, []);
-  for (let next = queue.shift(); next; next = queue.shift()) {
+  const stack: Node[] = [];
+  const open = (object: object, path: readonly string[], around?: Node): void => {
+    const entries = Object.entries(object);
+    for (let index = entries.length - 1; index >= 0; index -= 1) {
+      const [key, value] = entries[index] as [string, unknown];
+      stack.push({ path: [...path, key], value, around });
+    }
+  };
+  open(values, []);
+  for (let next = stack.pop(); next; next = stack.pop()) {
     const { path, value } = next;
-    const isApart = isPlainObject(value) && Object.keys(value).length > 0 && !isInsideItself(next);
-    if (isApart) queue.unshift(...partsOf(value, path, next));
+    const isOpened =
+      path.length <= MAX_DEPTH && isPlainObject(value) && Object.keys(value).length > 0 && !isInsideItself(next);
+    if (isOpened) open(value, path, next);
     // As in JSON, these are no values.
     else if (!['undefined', 'function', 'symbol'].includes(typeof value)) yield next;
   }
