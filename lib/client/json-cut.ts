@@ -1,7 +1,8 @@
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const OPENING = [0x5b, 0x7b];
-const CLOSING = [0x5d, 0x7d];
+const [OPENING_BRACKET, CLOSING_BRACKET, OPENING_BRACE, CLOSING_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
+/** What is still open here will not tell more at the end of a huge text. */
+const MAX_LENGTH = 64 * 1024;
 
 /**
  * Whether a text that is no JSON was going to be some: an object or a list that is not closed where the text ends.
@@ -10,12 +11,14 @@ const CLOSING = [0x5d, 0x7d];
 export function isCutJson(text: string): boolean {
   let depth = 0;
   let quoted = false;
-  for (let index = 0; index < text.length; index += 1) {
+  const end = Math.min(text.length, MAX_LENGTH);
+  for (let index = 0; index < end; index += 1) {
     const code = text.charCodeAt(index);
     if (quoted && code === BACKSLASH) index += 1;
     else if (code === QUOTE) quoted = !quoted;
-    else if (!quoted && OPENING.includes(code)) depth += 1;
-    else if (!quoted && CLOSING.includes(code)) depth -= 1;
+    else if (quoted) continue;
+    else if (code === OPENING_BRACKET || code === OPENING_BRACE) depth += 1;
+    else if (code === CLOSING_BRACKET || code === CLOSING_BRACE) depth -= 1;
   }
   return depth > 0;
 }

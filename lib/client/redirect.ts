@@ -14,7 +14,8 @@ export function isRedirect({ status }: RawAnswer): boolean {
 }
 
 /**
- * Where a redirect leads. It is followed to a configured endpoint of the same scheme only: the token goes nowhere else.
+ * Where a redirect leads. It is followed to a configured endpoint of the same scheme only, and to the path and query that were
+ * asked for: a standby sends callers to the active server, and the token goes nowhere else.
  *
  * @param endpoints the configured ones
  * @throws VaultBadResponseError when it leads elsewhere
@@ -31,6 +32,13 @@ export function redirectTarget(
   const target = URL.canParse(location, base) ? new URL(location, base) : undefined;
   const sameScheme = target?.protocol === new URL(base).protocol;
   if (target && sameScheme && endpoints.includes(target.origin)) {
+    const asked = new URL(base);
+    if (target.pathname !== asked.pathname || target.search !== asked.search) {
+      throw new VaultBadResponseError(
+        `${beginning(call)}: it redirects to another path, so the token was not sent there. Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.`,
+        { ...call, statusCode: status, reason: 'redirect-path' },
+      );
+    }
     return { endpoint: target.origin, path: target.pathname + target.search };
   }
   const elsewhere = target ? redact(target.origin, secretsSent(prepared)) || 'another address' : 'an invalid address';

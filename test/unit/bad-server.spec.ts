@@ -91,7 +91,13 @@ describe('an answer that is not Vault’s', () => {
       fault.redirect('http://203.0.113.1/v1/x'),
       /http:\/\/203\.0\.113\.1.*token was not sent/,
     ],
-    ['a redirect after a redirect', fault.redirect('/v1/x'), /redirects again/],
+    ['a redirect after a redirect', fault.redirect('/v1/secret/data/my-app'), /redirects again/],
+    ['a redirect to another path', fault.redirect('/v1/sys/seal'), /another path.*token was not sent/],
+    [
+      'a redirect with another query',
+      fault.redirect('/v1/secret/data/my-app?list=true'),
+      /another path.*token was not sent/,
+    ],
     [
       'plain text with status 400',
       fault.answer(400, { 'content-type': 'text/plain' }, 'Client sent an HTTP request to an HTTPS server.'),
