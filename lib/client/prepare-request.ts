@@ -70,7 +70,8 @@ export function prepareRequest(
   // By its method: an AbortSignal of another realm is no instance of ours.
   if (
     request.signal !== undefined &&
-    typeof (request.signal as Partial<AbortSignal>)?.addEventListener !== 'function'
+    (typeof (request.signal as Partial<AbortSignal>)?.addEventListener !== 'function' ||
+      typeof (request.signal as Partial<AbortSignal>).removeEventListener !== 'function')
   ) {
     throw refuse('"signal" is not an AbortSignal.');
   }
@@ -128,7 +129,7 @@ function headersOf(
   headers['x-vault-request'] = 'true';
   headers['accept'] = 'application/json';
   if (token) headers['x-vault-token'] = token;
-  if (namespace) headers['x-vault-namespace'] = namespace;
+  if (namespace !== undefined && namespace !== '') headers['x-vault-namespace'] = namespace;
   if (request.wrapTtl !== undefined) headers['x-vault-wrap-ttl'] = String(request.wrapTtl);
   if (request.body !== undefined) {
     headers['content-type'] = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';

@@ -73,6 +73,18 @@ const CALLS: readonly (readonly [name: string, code: string, part: RegExp, call:
   ['kv.read, namespace with a line break', never, /namespace/, (c) => kv(c).read('a', { namespace: 'team\n' })],
   ['kv.read, namespace of letters beyond ASCII', never, /namespace/, (c) => kv(c).read('a', { namespace: 'équipe' })],
   ['kv.read, namespace that is no text', never, /namespace/, (c) => kv(c).read('a', { namespace: 7 as never })],
+  ...[0, false, NaN].map((namespace): (typeof CALLS)[number] => [
+    `kv.read, namespace ${namespace}`,
+    never,
+    /namespace/,
+    (c) => kv(c).read('a', { namespace: namespace as never }),
+  ]),
+  [
+    'kv.read, half a signal',
+    never,
+    /signal/,
+    (c) => kv(c).read('a', { signal: { addEventListener: () => undefined } as never }),
+  ],
   ['kv.write, namespace', never, /namespace/, (c) => kv(c).write('a', {}, { namespace: 'a\r\nX-Injected: 1' })],
   ['kv.list, namespace', never, /namespace/, (c) => kv(c).list('a', { namespace: '\u0000' })],
   ['kv1.read, namespace', never, /namespace/, (c) => kv1(c).read('a', { namespace: 'a\n' })],

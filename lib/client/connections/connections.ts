@@ -94,7 +94,9 @@ export class Connections {
   #replacePool(): void {
     const old = this.#pool;
     this.#pool = this.#createPool();
-    void old.close().then(() => this.#pools.delete(old));
+    // A pool that has been destroyed meanwhile has nothing left to close.
+    const forget = (): void => void this.#pools.delete(old);
+    void old.close().then(forget, forget);
   }
 
   #createPool(): Pool {
