@@ -146,7 +146,7 @@ export function runLast(modules: ModulesContainer, type: Type): void {
 }
 
 /**
- * Tells of the first provider that fails to be created, which is the end of a boot: Nest calls no hook then. Nest begins
+ * Calls back when the first provider fails to be created, which ends a boot: Nest then calls no hook. Nest begins
  * with all providers in the same turn; those of which it knows nothing yet are not watched.
  *
  * @internal
@@ -175,7 +175,7 @@ export function importsOf<T>(imports: T[], found: (modules: ModulesContainer) =>
   });
 }
 
-/** Tells of the container that is asked next, in the same turn. */
+/** Calls back with the container whose method is called next, in the same turn. */
 function findNextContainer(found: (modules: ModulesContainer) => void, method: 'get' | 'has' = 'get'): void {
   const { prototype } = ModulesContainer;
   const restore = () => Reflect.deleteProperty(prototype, method);

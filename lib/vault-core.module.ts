@@ -90,7 +90,7 @@ class VaultUp implements OnApplicationBootstrap {
 
 /** Applications that have not come up yet. Their containers are gone when they never will. */
 const unfinished = new FinalizationRegistry<() => Promise<void>>((abandon) => void abandon());
-/** Whoever holds one of these may still use the application of the container. */
+/** Keeps the container of an application for as long as its service is referenced, since it may still be used. */
 const holders = new WeakMap<object, ModulesContainer>();
 
 /** The providers of a module that has been read. Which load an application gets is decided when they are created. @internal */

@@ -3,7 +3,7 @@
 // ES modules are put together into one file for each entry point, and one for what several share: Node takes a fifth of
 // the time to load those (docs/adr/0025). CommonJS loads fast as it is.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isAbsolute, resolve, sep } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -29,7 +29,12 @@ try {
 } catch (error) {
   if (error.code !== 'ENOENT') throw error;
 }
-renameSync(fresh, 'dist');
+try {
+  renameSync(fresh, 'dist');
+} catch (error) {
+  if (existsSync(old)) renameSync(old, 'dist');
+  throw error;
+}
 
 function compile(format, ...args) {
   const { status } = spawnSync(process.execPath, [tsc, '-p', `tsconfig.${format}.json`, ...args], { stdio: 'inherit' });

@@ -6,7 +6,7 @@ import {
   VaultPermissionError,
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
-import { isWordless, NOT_VAULTS_404, readFacts } from './read-login.js';
+import { missingNamespaceAdvice, isWordless, NOT_VAULTS_404, readFacts } from './read-login.js';
 
 /** A token that comes from somewhere else. @internal */
 export interface GivenToken {
@@ -63,9 +63,8 @@ function namespaceMissing(error: VaultNotFoundError, operation: string): VaultAu
     const where = error.endpoint === undefined ? 'the server' : `the server at ${error.endpoint}`;
     return new VaultAuthenticationError(`Cannot ${operation}: ${where} answered 404. ${NOT_VAULTS_404}`, { ...error });
   }
-  const name = error.namespace === undefined ? 'The namespace' : `The namespace ${JSON.stringify(error.namespace)}`;
   return new VaultAuthenticationError(
-    `Cannot ${operation}: the server answered 404. ${name} does not exist there; check "namespace" (VAULT_NAMESPACE) and "auth.namespace".`,
+    `Cannot ${operation}: the server answered 404. ${missingNamespaceAdvice(error.namespace)}`,
     { ...error, reason: 'namespace' },
   );
 }

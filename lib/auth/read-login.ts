@@ -1,4 +1,5 @@
 import { NOT_VAULT_RESPONSE } from '../client/failures/status-failure.js';
+import { textList } from '../client/response.js';
 import type { VaultNotFoundError } from '../errors/index.js';
 import { VaultAuthenticationError } from '../errors/index.js';
 import type { Login } from './login-method.js';
@@ -13,6 +14,12 @@ const ACCESSOR = /^[\x21-\x7e]{1,256}$/;
 /** Of a 404 without a word: Vault's own says what is missing. @internal */
 export const NOT_VAULTS_404 =
   'Vault does not answer so. Check that "endpoint" (VAULT_ADDR) is Vault itself and not another service.';
+
+/** Advice for a login or a lookup in a Vault namespace that the server does not have. @internal */
+export function missingNamespaceAdvice(namespace: string | undefined): string {
+  const name = namespace === undefined ? 'The Vault namespace' : `The Vault namespace ${JSON.stringify(namespace)}`;
+  return `${name} does not exist on this server. Check "auth.namespace" and "namespace" (VAULT_NAMESPACE).`;
+}
 
 /** What the server tells of a token, under the names it has in a login answer and in a lookup. @internal */
 export interface TokenFacts {
@@ -37,7 +44,7 @@ export function readFacts({
 }: TokenFacts): Omit<Login, 'token' | 'namespace' | 'owned'> {
   return {
     accessor: typeof accessor === 'string' && ACCESSOR.test(accessor) ? accessor : undefined,
-    policies: Array.isArray(policies) ? policies.map(String) : [],
+    policies: textList(policies),
     leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(Math.max(ttl, 1), LONGEST_SECONDS) : 0,
     renewable: renewable === true,
     ...(typeof numUses === 'number' && { numUses }),

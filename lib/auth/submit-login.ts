@@ -10,7 +10,7 @@ import {
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
 import type { MountedLoginOptions } from './login.options.js';
-import { isWordless, NOT_VAULTS_404, readLogin } from './read-login.js';
+import { missingNamespaceAdvice, isWordless, NOT_VAULTS_404, readLogin } from './read-login.js';
 import type { MfaLogin } from './mfa.js';
 import { supplySecondFactor } from './mfa.js';
 
@@ -141,11 +141,7 @@ const LOCK_ADVICE =
 
 function namespaceMissing({ reason, namespace }: VaultError): Diagnosis | undefined {
   if (reason !== 'namespace') return undefined;
-  const name = namespace === undefined ? 'The Vault namespace' : `The Vault namespace ${JSON.stringify(namespace)}`;
-  return {
-    reason,
-    advice: `${name} does not exist on this server. Check "auth.namespace" and "namespace" (VAULT_NAMESPACE).`,
-  };
+  return { reason, advice: missingNamespaceAdvice(namespace) };
 }
 
 function adviceOnMount(

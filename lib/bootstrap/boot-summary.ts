@@ -38,7 +38,7 @@ export function logSummary(
   for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin), now));
 }
 
-/** Nest prints level `debug` unless it is told otherwise, so that the level does not show whether anyone asked. */
+/** Nest prints level `debug` by default, so the level alone does not mean that the lines were asked for. */
 function isAsked(value: string | undefined): boolean {
   return value !== undefined && !['', '0', 'false'].includes(value);
 }

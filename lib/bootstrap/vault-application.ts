@@ -14,7 +14,7 @@ import type { VaultRuntime } from './vault-runtime.js';
 export class VaultApplication {
   /** What has come up stays in memory, also when its container does not. */
   static readonly #up = new Set<VaultApplication>();
-  /** A service that somebody holds gets its events. */
+  /** Keeps the hub of a service for as long as the service is in use. */
   static readonly #hubs = new WeakMap<VaultService, EventHub>();
   readonly store: ConfigurationStore;
   readonly service: VaultService;
@@ -76,7 +76,7 @@ export class VaultApplication {
   }
 }
 
-/** Passes events on for as long as somebody else holds the hub. */
+/** Passes events on for as long as the hub is referenced elsewhere. */
 function forward(from: EventHub, to: WeakRef<EventHub>): Subscription {
   return from.events$.subscribe({
     next: (event) => to.deref()?.emit(event),

@@ -44,7 +44,7 @@ function isPassing(error: unknown): error is VaultError {
   return error.statusCode !== 500 || error.reason === 'no-leader';
 }
 
-/** Tells of a wait: at once, and again after longer and longer silences. @internal */
+/** Logs that a boot waits: at once, and then at growing intervals. @internal */
 export class WaitProgress {
   #silentUntil = 0;
   #silenceMs = MIN_SILENCE_MS;

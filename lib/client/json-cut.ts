@@ -1,8 +1,6 @@
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const [OPENING_BRACKET, CLOSING_BRACKET, OPENING_BRACE, CLOSING_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
-/** What is still open here will not tell more at the end of a huge text. */
-const MAX_LENGTH = 64 * 1024;
 
 /**
  * Whether a text that is no JSON was going to be some: an object or a list that is not closed where the text ends.
@@ -11,8 +9,7 @@ const MAX_LENGTH = 64 * 1024;
 export function isCutJson(text: string): boolean {
   let depth = 0;
   let quoted = false;
-  const end = Math.min(text.length, MAX_LENGTH);
-  for (let index = 0; index < end; index += 1) {
+  for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
     if (quoted && code === BACKSLASH) index += 1;
     else if (code === QUOTE) quoted = !quoted;

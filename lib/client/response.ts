@@ -40,3 +40,8 @@ export function badResponse(
     reason,
   });
 }
+
+/** The texts in a list of a response. A server may put anything there, and not everything can become text. @internal */
+export function textList(list: unknown): string[] {
+  return Array.isArray(list) ? list.filter((entry) => typeof entry === 'string') : [];
+}

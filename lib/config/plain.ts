@@ -1,5 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 
+/** How deep names reach into values: every level makes a name longer, and deeper ones are never typed. @internal */
+export const MAX_NESTING = 32;
+
 /** An object made of braces or by `JSON.parse`, as opposed to an instance of a class. @internal */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;

@@ -1,6 +1,6 @@
 import { assertExactNumbers } from '../client/exact-numbers.js';
 import type { JsonObject } from '../client/response.js';
-import { badResponse, dataOf, isJsonObject } from '../client/response.js';
+import { badResponse, dataOf, isJsonObject, textList } from '../client/response.js';
 import type { VaultRequest, VaultResponse } from '../client/vault-request.js';
 import type { Kv2Metadata, Kv2Secret, Kv2Version } from './kv2.types.js';
 
@@ -50,7 +50,9 @@ export function parseMetadata(response: VaultResponse, call: Call): Kv2Metadata 
 export function parseKeys(response: VaultResponse, call: Call): string[] {
   const { keys } = dataOf(response, call);
   if (!Array.isArray(keys)) throw badResponse(call, 'the answer has no list of keys');
-  return keys.map(String);
+  const names = textList(keys);
+  if (names.length < keys.length) throw badResponse(call, 'the list of keys holds more than texts');
+  return names;
 }
 
 function parseVersion(metadata: JsonObject, call: Call): Kv2Version {
@@ -74,6 +76,10 @@ function count(value: unknown): number {
 
 function textPairs(value: unknown): Record<string, string> {
   return isJsonObject(value)
-    ? Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]))
+    ? Object.fromEntries(
+        Object.entries(value)
+          .filter(([, entry]) => typeof entry !== 'object')
+          .map(([key, entry]) => [key, String(entry)]),
+      )
     : {};
 }

@@ -1,7 +1,7 @@
 import { assertExactNumbers } from '../client/exact-numbers.js';
 import { encodePath, withoutTrailingSlash } from '../client/path.js';
 import type { JsonObject } from '../client/response.js';
-import { isJsonObject } from '../client/response.js';
+import { isJsonObject, textList } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import type { VaultCallOptions } from './engine.options.js';
@@ -113,7 +113,7 @@ function toSecret<T>(answer: JsonObject): VaultSecret<T> {
     leaseId: typeof leaseId === 'string' ? leaseId : '',
     leaseDuration: typeof leaseDuration === 'number' ? leaseDuration : 0,
     renewable: renewable === true,
-    warnings: Array.isArray(warnings) ? warnings.map(String) : [],
+    warnings: textList(warnings),
     ...(isJsonObject(auth) && { auth }),
     ...(isJsonObject(wrapInfo) && { wrapInfo }),
   };

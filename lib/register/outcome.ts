@@ -23,7 +23,7 @@ export interface RegisterOutcome {
 export interface RegisteredValues {
   readonly variables: readonly (readonly [name: string, value: string])[];
   readonly identity: string | undefined;
-  /** A login that can be handed over; the worker revokes it when it is told to. */
+  /** A login that can be handed over; the worker revokes it on request. */
   readonly login: Login | undefined;
   /** Files with values, which stay until the process ends. */
   readonly files: readonly string[];

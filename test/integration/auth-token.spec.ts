@@ -83,7 +83,7 @@ describe.each(['2.6.2', '2.7.2'])('a token at OpenBao %s', (version) => {
     expect((await bench.open({ method: 'token', token, namespace: 'team' })).state).toBe('active');
     expect((await bench.open({ method: 'token', token }, { namespace: 'team' })).state).toBe('active');
     await expect(bench.open({ method: 'token', token, namespace: 'nope' })).rejects.toMatchObject(
-      refusal(/The namespace "nope" does not exist there; check "namespace"/, { namespace: 'nope' }),
+      refusal(/The Vault namespace "nope" does not exist on this server\. Check/, { namespace: 'nope' }),
     );
   });
 });

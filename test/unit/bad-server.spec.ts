@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { lookUpToken } from '../../lib/auth/look-up-token.js';
+import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
+import { LogicalEngine } from '../../lib/engines/logical.engine.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import type { VaultError } from '../../lib/index.js';
 import { isVaultError } from '../../lib/index.js';
@@ -225,4 +228,32 @@ describe('ends', () => {
     await first;
     expect(server.requests.map(({ url }) => url)).toEqual(['/v1/first']);
   });
+});
+
+it('values that cannot become text never end in a raw error', async () => {
+  const odd = { toString: 1, valueOf: 1 };
+  const data = {
+    id: 'x',
+    ttl: 0,
+    policies: ['a', odd, null],
+    keys: ['b', odd],
+    data: { KEY: 'v' },
+    versions: {},
+    type: odd,
+  };
+  const metadata = { version: 1, created_time: odd, custom_metadata: { owner: 'team', odd } };
+  server = await fault.startFaultServer(
+    fault.json(200, { data: { ...data, metadata, ...metadata }, warnings: ['w', odd] }),
+  );
+  const client = await createClient(server.endpoint, TOKEN);
+  const call = { token: TOKEN, source: 'a test', namespace: undefined, owned: false, signal: undefined };
+  const kv = new Kv2Engine(client);
+  try {
+    expect((await lookUpToken(client, call)).policies).toEqual(['a']);
+    expect((await new LogicalEngine(client).read('a')).warnings).toEqual(['w']);
+    expect((await kv.metadata('a')).customMetadata).toEqual({ owner: 'team' });
+    await expect(kv.list('a')).rejects.toMatchObject({ code: 'VAULT_BAD_RESPONSE' });
+  } finally {
+    await client.close();
+  }
 });

@@ -18,3 +18,9 @@ it.each(['', '<html>', 'nul', '{"data":1,}', '{"a":{}}}', ']', '{"a":1} {"b":2}'
     expect(isCutJson(text)).toBe(false);
   },
 );
+
+it('the length of a text makes no difference', () => {
+  const long = JSON.stringify({ list: Array.from({ length: 20_000 }, (_, index) => `entry ${index}`) });
+  expect(isCutJson(`${long.slice(0, -1)},}`)).toBe(false);
+  expect(isCutJson(long.slice(0, -1))).toBe(true);
+});

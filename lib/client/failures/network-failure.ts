@@ -132,7 +132,7 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
   return new VaultConnectionError(`${where}: ${reason}. ${fix}${ignoredProxy(call)}`, details);
 }
 
-/** Variables that other clients take a proxy from; this module does not, so that no token goes where nobody has sent it. */
+/** Variables that other clients take a proxy from; this module does not, so that no token goes through a proxy that was not configured for Vault. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
 
 /** Named where a connection could not be made, and never with the value, which may hold a password. */

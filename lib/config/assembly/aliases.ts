@@ -2,10 +2,7 @@ import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId, originInside } from '../configuration.js';
 import { screamingCase } from './key-case.js';
 import type { Nested } from '../plain.js';
-import { isInsideItself, isPlainObject } from '../plain.js';
-
-/** Names of values that are nested deeper are nothing anybody types, and every level makes them longer. */
-const DEEPEST = 32;
+import { isInsideItself, isPlainObject, MAX_NESTING } from '../plain.js';
 
 /** A value that is no container itself, and the way to it. @internal */
 export interface Leaf {
@@ -19,7 +16,7 @@ export function* leavesOf(leaf: Leaf): Generator<Leaf> {
   for (let next = queue.pop(); next; next = queue.pop()) {
     const { path, value } = next;
     if (!isPlainObject(value)) yield next;
-    else if (path.length < DEEPEST && !isInsideItself(next)) {
+    else if (path.length < MAX_NESTING && !isInsideItself(next)) {
       for (const [key, inner] of Object.entries(value))
         queue.push({ path: [...path, key], value: inner, around: next });
     }

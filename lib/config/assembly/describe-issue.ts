@@ -36,7 +36,7 @@ export function describeIssues(issues: readonly StandardIssue[], path: readonly 
 /** Stands for a name that may be part of a value: of a text that the schema has taken apart, its pieces become names. */
 const UNTOLD = '…';
 
-/** The names on the path of an issue, and what stands there. A name is told when it is a key, or a missing one, of an object. */
+/** The names on the path of an issue, and what stands there. A name is shown when it is a key, or a missing one, of an object. */
 function follow(values: unknown, keys: readonly PropertyKey[], secrets: readonly string[]) {
   let found: unknown = values;
   let isTold = true;

@@ -4,12 +4,9 @@ import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId } from '../configuration.js';
 import { put } from './merge-entries.js';
 import { placeOfOrigin } from '../origins/describe-origin.js';
-import { isPlainObject, plainAt } from '../plain.js';
+import { isPlainObject, MAX_NESTING, plainAt } from '../plain.js';
 import { quoted } from '../printable.js';
 import { isReservedKey } from '../reserved-keys.js';
-
-/** A longer path is not followed: a hostile secret may have a key of a million dots. */
-const MAX_DEPTH = 32;
 
 /** Where `ConfigService.get` goes with a name when no key is called so. @internal */
 export function pathOfName(name: string): string[] {
@@ -76,7 +73,7 @@ export function impossibleNames(layers: readonly ConfigEntries[], ambiguous: Rea
   const failures: VaultError[] = [];
   for (const entry of values) {
     const path = nestedPath(entry, ambiguous);
-    if (path.length > MAX_DEPTH || (isDotted(entry) && path.some(isReservedKey))) {
+    if (path.length > MAX_NESTING || (isDotted(entry) && path.some(isReservedKey))) {
       failures.push(refusal(entry, 'its dots lead to a place that no configuration may have'));
       continue;
     }
@@ -117,7 +114,7 @@ function haveObjectAround(entries: readonly ConfigEntry[]): boolean {
   const names = new Set(objects.map(({ path }) => path[0]));
   if (names.size === 0) return false;
   return entries.some(({ path: [name] }) => {
-    const parts = name.split('.', MAX_DEPTH);
+    const parts = name.split('.', MAX_NESTING);
     return parts.some(
       (_, index) => index > 0 && parts[index] !== undefined && names.has(parts.slice(0, index).join('.')),
     );

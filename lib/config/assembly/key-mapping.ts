@@ -7,6 +7,7 @@ import { entryId } from '../configuration.js';
 import { inOrderOfDots, pathOfName } from './dotted-names.js';
 import { camelCase } from './key-case.js';
 import { isKeyPath, isReservedKey } from '../reserved-keys.js';
+import { MAX_NESTING } from '../plain.js';
 import { quoted } from '../printable.js';
 import type { ResolvedSource } from '../sources/vault-source.js';
 
@@ -15,9 +16,6 @@ export interface MappedKey {
   readonly key: string;
   readonly path: ConfigEntry['path'];
 }
-
-/** `nest` leaves alone what would be nested deeper: nobody means that, and every level costs. */
-const DEEPEST = 32;
 
 /**
  * Which keys of a secret are taken, and under which names: `keys`, then `map`, `prefix`, `nest` and `as`. Two keys that
@@ -87,8 +85,8 @@ function namesOf(source: ResolvedSource, key: string): readonly string[] | Vault
   }
   if (map !== undefined && Object.hasOwn(map, key)) return (map[key] as string).split('.');
   const name = prefix + key;
-  const parts = nest === undefined ? [name] : name.split(nest, DEEPEST + 1);
-  const flat = parts.length === 1 || parts.length > DEEPEST || parts.includes('');
+  const parts = nest === undefined ? [name] : name.split(nest, MAX_NESTING + 1);
+  const flat = parts.length === 1 || parts.length > MAX_NESTING || parts.includes('');
   const names = flat ? [name] : parts.map(camelCase);
   return names.some(isReservedKey)
     ? refusal(source, `the key ${quoted(key)} would get a name that no configuration may have. Rename it with "map".`)

@@ -51,7 +51,7 @@ export async function validateLayer(
   }
 }
 
-/** Joi ends with the first problem unless it is told otherwise. */
+/** By default Joi stops at the first problem. */
 function listingAll(schema: StandardSchema): StandardSchema {
   const { prefs } = schema as { readonly prefs?: unknown };
   if (schema['~standard'].vendor !== 'joi' || typeof prefs !== 'function') return schema;

@@ -43,11 +43,11 @@ export async function describeMount(
     if (status !== 200 || !data) return { state: 'missing' };
     const { type, path, options: settings } = data;
     const isKv = type === 'kv' || type === 'generic';
-    const version = isJsonObject(settings) && String(settings['version']) === '2' ? 2 : 1;
+    const version = isJsonObject(settings) && ['2', 2].includes(settings['version'] as string) ? 2 : 1;
     return {
       state: 'found',
       path: typeof path === 'string' ? path.replace(/\/$/, '') : mountPath,
-      type: String(type),
+      type: typeof type === 'string' ? type : 'unknown',
       kvVersion: isKv ? version : undefined,
     };
   } catch (error) {

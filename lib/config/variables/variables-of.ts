@@ -1,5 +1,5 @@
 import type { Nested } from '../plain.js';
-import { isInsideItself, isPlainObject } from '../plain.js';
+import { isInsideItself, isPlainObject, MAX_NESTING } from '../plain.js';
 import { hasReferenceForm } from '../references/reference-syntax.js';
 
 /** @internal */
@@ -23,8 +23,6 @@ export interface VariableProblem {
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Writing a variable takes longer the more there are. @internal */
 export const MAX_VARIABLES = 10_000;
-/** As with aliases: nobody types names of values that are nested deeper, and every level makes them longer. */
-const MAX_DEPTH = 32;
 
 /**
  * Variables by which whoever can write a secret would run code of his own, or send the program to another Vault. No list
@@ -65,7 +63,7 @@ export function variablesOf(
       problems.push({ name: '', why: 'many', key });
       break;
     }
-    const { text: value, why } = path.length > MAX_DEPTH ? { why: 'text' as const } : variableText(given);
+    const { text: value, why } = path.length > MAX_NESTING ? { why: 'text' as const } : variableText(given);
     const name = prefix + variableName(path);
     if (omit.includes(name)) continue;
     const other = keys.get(name);
@@ -108,7 +106,7 @@ interface Node extends Nested {
 }
 
 /**
- * The values in an object, in its order, and containers that are nested deeper than {@link MAX_DEPTH}. Without recursion: a
+ * The values in an object, in its order, and containers that are nested deeper than {@link MAX_NESTING}. Without recursion: a
  * hostile secret may be nested deeper than the stack, and a factory's object may hold itself.
  */
 function* leavesOf(values: Readonly<Record<string, unknown>>): Generator<Node> {
@@ -124,7 +122,7 @@ function* leavesOf(values: Readonly<Record<string, unknown>>): Generator<Node> {
   for (let next = stack.pop(); next; next = stack.pop()) {
     const { path, value } = next;
     const isOpened =
-      path.length <= MAX_DEPTH && isPlainObject(value) && Object.keys(value).length > 0 && !isInsideItself(next);
+      path.length <= MAX_NESTING && isPlainObject(value) && Object.keys(value).length > 0 && !isInsideItself(next);
     if (isOpened) open(value, path, next);
     // As in JSON, these are no values.
     else if (!['undefined', 'function', 'symbol'].includes(typeof value)) yield next;
