@@ -51,13 +51,21 @@ export async function resolveCredential(
       `"${option}" is empty: ${describeCredential(credential)} ${emptyAs(credential)}.`,
     );
   }
-  // A password may have quotes of its own; nothing else that is asked for here does.
-  if (padding !== LINE_BREAKS_AT_END && isQuoted(value)) {
+  if (isQuoted(value) && !mayHaveQuotes(credential, option)) {
     throw new VaultAuthenticationError(`"${option}": ${describeCredential(credential)} ${QUOTES_ADVICE}`, {
       reason: 'quotes',
     });
   }
   return value.replace(padding, '');
+}
+
+/**
+ * Whether quotes may be part of a credential: a password may have them, and so may a user name that the application
+ * gives itself. Tokens, ids and keys never have them.
+ */
+function mayHaveQuotes(credential: Credential, option: string): boolean {
+  if (option === 'auth.password') return true;
+  return option === 'auth.username' && !(typeof credential === 'object' && 'env' in credential);
 }
 
 /**
