@@ -63,8 +63,9 @@ export interface VaultModuleOptions {
    */
   readonly enabled?: boolean;
   /**
-   * Scheme, host and port of the server, or of all servers of one cluster: then one that works is found, the active one
-   * if it can be, and another one takes over when it fails. Or `unix://` and the path of a socket.
+   * Scheme, host and port of the server, and a path prefix where a gateway has one, without the API path (`/v1`); or a list with
+   * all servers of one cluster: then one that works is found, the active one if it can be, and another one takes over when it
+   * fails. Or `unix://` and the path of a socket.
    * Default: `BAO_AGENT_ADDR`, else `VAULT_AGENT_ADDR`, `BAO_ADDR`, `VAULT_ADDR`.
    */
   readonly endpoint?: string | readonly string[];

@@ -21,6 +21,7 @@ import type { VaultEvent } from '../observability/vault-event.js';
 import { checkOptions } from '../options/check-options.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
+import { checkEndpoint } from './resolve-endpoint.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { OPTIONS_SHAPE, resolveOptions } from './resolve-options.js';
 import type { BootLog } from './boot-log.js';
@@ -79,9 +80,10 @@ export async function boot(
   const load = new BootLoad(work, resolved.bootTimeoutMs, () => client.endpoint);
   const reported = reports(events, (error) => load.note(error));
   const client = await VaultClient.create({ ...resolved.transport, ...reported }, tokens);
-  const sys = new VaultSys(client, (endpoint) =>
-    VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens),
-  );
+  const sys = new VaultSys(client, (given) => {
+    const endpoint = checkEndpoint(given, '"endpoints"');
+    return VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens);
+  });
   const loader = new ConfigurationLoader(client, resolved.config);
   const snapshot =
     resolved.snapshot &&

@@ -52,15 +52,27 @@ function refuseSrvLookup(): void {
   );
 }
 
-/** The origin of an address, or a unix socket. The value is not quoted in errors: it may hold a password. @internal */
+/** What messages about an address can hold, and more than any gateway needs. */
+const MAX_PREFIX_LENGTH = 200;
+/** Names without an encoding: nothing in them can mean another path to a proxy than it means here. */
+const PREFIX = /^(?:\/[\w.~-]+)*$/;
+
+/**
+ * Scheme, host, port and path prefix of an address, without a slash at its end; or a unix socket. The value is not quoted in
+ * errors: it may hold a password.
+ *
+ * @throws VaultInvalidOptionError
+ * @internal
+ */
 export function checkEndpoint(given: string, what: string): string {
   const value = given.trim();
   if (isQuoted(value)) throw new VaultInvalidOptionError(`${what} ${QUOTES_ADVICE}`);
   const example = 'Write scheme, host and port, such as "https://vault.example.com:8200".';
   if (/^unix:/i.test(value)) return checkSocket(value, what);
   const url = URL.canParse(value) ? new URL(value) : undefined;
+  const [, path] = /^https?:\/\/[^/\\?#]*([^]*)$/i.exec(value) ?? [];
   // "vault:8200" parses as a URL with the scheme "vault:".
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || !/^https?:\/\//i.test(value)) {
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || path === undefined) {
     throw new VaultInvalidOptionError(
       `${what} is not an address with "http://", "https://" or "unix://" before it. ${example}`,
     );
@@ -70,12 +82,24 @@ export function checkEndpoint(given: string, what: string): string {
       `${what} has a user name or password in it. Credentials belong in "auth". ${example}`,
     );
   }
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+  return url.origin + checkPrefix(path, url, what);
+}
+
+function checkPrefix(path: string, url: URL, what: string): string {
+  const prefix = path.replace(/\/+$/, '');
+  // URL resolves "..", drops line breaks and turns backslashes around: a path that it alters is not the one that was meant.
+  if (!PREFIX.test(prefix) || prefix.length > MAX_PREFIX_LENGTH || url.pathname.replace(/\/+$/, '') !== prefix) {
     throw new VaultInvalidOptionError(
-      `${what} has a path, query or fragment behind the port. The API path is added by the module. ${example}`,
+      `${what} has something behind the port that is not a path prefix. A prefix consists of names of letters, digits and "-._~" ` +
+        `(${MAX_PREFIX_LENGTH} characters at most), such as "https://gateway.example.com/vault": no query, no fragment, no "//", "." or "..".`,
     );
   }
-  return url.origin;
+  const [ending] = /\/(?:v1|ui)$|^\/ui(?=\/)/.exec(prefix) ?? [];
+  if (ending === undefined) return prefix;
+  const why = ending === '/v1' ? 'the module adds the API path itself' : 'that is the web interface of Vault';
+  throw new VaultInvalidOptionError(
+    `${what} has a path that cannot be a prefix: ${why}. Remove "${ending}" and everything after it.`,
+  );
 }
 
 /** A path longer than this is cut by the kernel without a word. */

@@ -19,7 +19,7 @@ export class Endpoint {
   adoptedAt = 0;
 
   constructor(
-    /** Scheme, host and port. */
+    /** Scheme, host, port and path prefix, or a unix socket. */
     readonly address: string,
     readonly connections: Connections,
   ) {}

@@ -82,7 +82,7 @@ export class Endpoints {
     return this.#all.every(({ hopeless }) => hopeless);
   }
 
-  /** One of them by its address, which is an origin. */
+  /** One of them by its address. */
   at(address: string): Endpoint | undefined {
     return this.#all.find((endpoint) => endpoint.address === address);
   }

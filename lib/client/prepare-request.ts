@@ -32,7 +32,7 @@ const OPTION_OF: Readonly<Record<string, string>> = {
 /** What of a request goes over the wire. @internal */
 export interface PreparedRequest {
   readonly method: VaultRequest['method'];
-  /** Path and query. */
+  /** Path and query, below the prefix of the endpoint. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** The body as JSON text. */

@@ -15,9 +15,10 @@ export function isRedirect({ status }: RawAnswer): boolean {
 
 /**
  * Where a redirect leads. It is followed to a configured endpoint of the same scheme only, and to the path and query that were
- * asked for: a standby sends callers to the active server, and the token goes nowhere else.
+ * asked for, below the prefix of that endpoint: a standby sends callers to the active server, and the token goes nowhere else.
  *
- * @param endpoints the configured ones
+ * @param endpoints addresses of the configured ones
+ * @returns one of these addresses
  * @throws VaultBadResponseError when it leads elsewhere
  * @internal
  */
@@ -26,20 +27,25 @@ export function redirectTarget(
   prepared: PreparedRequest,
   endpoints: readonly string[],
   call: CallContext,
-): { readonly endpoint: string; readonly path: string } {
-  const base = call.endpoint + prepared.path;
+): string {
+  const base = new URL(call.endpoint + prepared.path);
   const location = headers['location'] ?? '';
-  const target = URL.canParse(location, base) ? new URL(location, base) : undefined;
-  const sameScheme = target?.protocol === new URL(base).protocol;
-  if (target && sameScheme && endpoints.includes(target.origin)) {
-    const asked = new URL(base);
-    if (target.pathname !== asked.pathname || target.search !== asked.search) {
-      throw new VaultBadResponseError(
-        `${beginning(call)}: it redirects to another path, so the token was not sent there. Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.`,
-        { ...call, statusCode: status, reason: 'redirect-path' },
-      );
-    }
-    return { endpoint: target.origin, path: target.pathname + target.search };
+  const target = URL.canParse(location, base.href) ? new URL(location, base) : undefined;
+  const allowed = endpoints.map((address) => ({ address, url: new URL(address + prepared.path) }));
+  // Of a unix socket, URL knows no origin.
+  const sameServer = allowed.filter(
+    ({ url }) => url.origin !== 'null' && url.origin === target?.origin && url.protocol === base.protocol,
+  );
+  const found = sameServer.find(({ url }) => url.pathname === target?.pathname && url.search === target.search);
+  if (found) return found.address;
+  if (sameServer.length > 0) {
+    const prefixAdvice = sameServer.some(({ url }) => url.pathname !== prepared.path.replace(/\?.*/, ''))
+      ? ' A proxy that removes the path prefix from requests has to put it back into redirects.'
+      : '';
+    throw new VaultBadResponseError(
+      `${beginning(call)}: it redirects to another path, so the token was not sent there. Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.${prefixAdvice}`,
+      { ...call, statusCode: status, reason: 'redirect-path' },
+    );
   }
   const elsewhere = target ? redact(target.origin, secretsSent(prepared)) || 'another address' : 'an invalid address';
   throw new VaultBadResponseError(

@@ -120,9 +120,9 @@ export class Transport {
     if (!redirected && !(answer instanceof Failure) && isRedirect(answer)) {
       if (this.#options.redirects === false) throw redirectForbidden(answer, call);
       const target = redirectTarget(answer, prepared, this.#endpoints.addresses, call);
-      const other = this.#endpoints.at(target.endpoint) ?? endpoint;
+      const other = this.#endpoints.at(target) ?? endpoint;
       const there = { ...call, endpoint: other.address };
-      const outcome = await this.#try(other, { ...prepared, path: target.path }, request, there, shareMs, true);
+      const outcome = await this.#try(other, prepared, request, there, shareMs, true);
       // The server named the active one; while a new one is elected, that may be one that is gone.
       if (!(outcome instanceof Failure) && other !== endpoint) this.#endpoints.adopt(other);
       return outcome;

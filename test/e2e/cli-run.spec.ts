@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { canary, findLeaks } from '../support/canary.js';
 import { CliBench, runs, SCRIPT_ENV } from '../support/cli-run.js';
-import { startFaultServer } from '../support/fault-server.js';
+import { forwardTo, startFaultServer } from '../support/fault-server.js';
 
 const MANIFEST = fileURLToPath(new URL('../../package.json', import.meta.url));
 /** Nobody else on this machine has it among the arguments of a process. */
@@ -57,6 +57,20 @@ describe('what the command gets', () => {
     );
     expect([await run.end(), run.stdout, run.stderr]).toEqual([0, `x y 5 ${bench.server.endpoint} ${PEM}\n`, '']);
     await bench.server.request('GET', 'auth/token/lookup-self');
+  });
+
+  it('sends every request below the path prefix of VAULT_ADDR', async () => {
+    const gateway = await startFaultServer(forwardTo(bench.server.endpoint, { prefix: '/vault' }));
+    try {
+      const run = bench.run(['--config', 'vault.mjs'], 'console.log(process.env.SMTP_PASSWORD)', {
+        VAULT_ADDR: `${gateway.endpoint}/vault`,
+      });
+      expect([await run.end(), run.stdout, run.stderr]).toEqual([0, `${SMTP}\n`, '']);
+      expect(gateway.requests.filter(({ url }) => !url.startsWith('/vault/v1/'))).toEqual([]);
+      expect(await bench.countTokens()).toBe(tokens);
+    } finally {
+      await gateway.close();
+    }
   });
 
   it('takes references in variables, and says so when there is nothing to read', async () => {

@@ -144,18 +144,20 @@ export type Interceptor = (
  */
 export function forwardTo(
   endpoint: string,
-  options: { intercept?: Interceptor; ca?: string | Buffer } = {},
+  options: { intercept?: Interceptor; ca?: string | Buffer; prefix?: string } = {},
 ): FaultHandler {
   const base = new URL(endpoint);
+  const { prefix = '' } = options;
   const { request: send } = base.protocol === 'https:' ? https : http;
   return (request, response) => {
+    if (!request.url.startsWith(`${prefix}/`)) return void response.writeHead(404).end('nothing here');
     const forward = async (): Promise<void> => {
       // Framing and connection headers belong to one hop; Node writes its own for the next.
       const upstream = send({
         hostname: base.hostname,
         port: base.port,
         method: request.method,
-        path: request.url,
+        path: request.url.slice(prefix.length),
         headers: {
           ...without(request.headers, 'content-length', 'transfer-encoding'),
           host: base.host,

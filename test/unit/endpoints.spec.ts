@@ -47,7 +47,7 @@ async function startNode(
   return node;
 }
 
-const isHealth = ({ url }: { url: string }): boolean => url === '/v1/sys/health';
+const isHealth = ({ url }: { url: string }): boolean => url.endsWith('/v1/sys/health');
 
 async function connect(
   nodes: readonly (string | { readonly endpoint: string })[],
@@ -311,6 +311,38 @@ describe('a redirect', () => {
     expect(asked).toBeLessThan(25);
   });
 
+  it('is followed below a path prefix, to an address of the list and nowhere else', async () => {
+    const b = await startNode(429);
+    const a = await startNode(200);
+    const client = await connect([`${a.endpoint}/a`, `${b.endpoint}/b`]);
+    const asked = '/v1/secret/data/a';
+    const elsewhere = [`${b.endpoint}${asked}`, `${b.endpoint}/c${asked}`, `${b.endpoint}/b/b${asked}`, asked];
+    const others = [`/b${asked}`, `${b.endpoint}/b/../a${asked}`, `${b.endpoint}/b${asked}/b`, `${b.endpoint}/b/v1/x`];
+    for (const location of [...elsewhere, ...others, `${b.endpoint}/b${asked}?list=true`]) {
+      a.calls = fault.redirect(location);
+      expect(await failureOf(client.request(READ))).toMatchObject({
+        code: 'VAULT_BAD_RESPONSE',
+        reason: 'redirect-path',
+      });
+    }
+    expect(b.asked).toBe(0);
+    a.calls = fault.redirect(`${b.endpoint}/b${asked}`);
+    await client.request(READ);
+    expect(client.endpoint).toBe(`${b.endpoint}/b`);
+    expect(b.requests.at(-1)).toMatchObject({ url: `/b${asked}`, headers: { 'x-vault-token': TOKEN } });
+  });
+
+  it('between two prefixes of one gateway is followed', async () => {
+    const gateway = await startNode(200, (request, response) =>
+      (request.url.startsWith('/a/') ? fault.redirect(request.url.replace('/a/', '/b/')) : OK)(request, response),
+    );
+    gateway.health = (request, response) =>
+      fault.json(request.url.startsWith('/a/') ? 200 : 429, {})(request, response);
+    const client = await connect([`${gateway.endpoint}/a`, `${gateway.endpoint}/b`]);
+    await client.request({ ...READ, query: { version: 2 } });
+    expect(gateway.requests.at(-1)?.url).toBe('/b/v1/secret/data/a?version=2');
+  });
+
   it('to a stranger, or out of TLS, is not', async () => {
     const stranger = await startNode();
     const a = await startNode(200, fault.redirect(`${stranger.endpoint}/v1/x`));
@@ -337,6 +369,34 @@ describe('the option', () => {
   it('takes one address or several, each once', async () => {
     expect(await endpointsOf('https://a:1')).toEqual(['https://a:1']);
     expect(await endpointsOf(['https://a:1', 'https://b:2/', 'https://A:1'])).toEqual(['https://a:1', 'https://b:2']);
+  });
+
+  it.each([
+    ['https://a/vault', 'https://a/vault'],
+    ['https://a/vault/', 'https://a/vault'],
+    ['https://a:443/vault//', 'https://a/vault'],
+    [' HTTPS://A/Vault/b-1_2.3~ ', 'https://a/Vault/b-1_2.3~'],
+    ['https://a//', 'https://a'],
+    ['https://a/v1/vault', 'https://a/v1/vault'],
+    ['https://[::1]:8200/vault', 'https://[::1]:8200/vault'],
+  ])('a path prefix: %j is %s', async (endpoint, expected) => {
+    expect(await endpointsOf(endpoint)).toEqual([expected]);
+    expect(await endpointsOf([endpoint, `${expected}/`])).toEqual([expected]);
+  });
+
+  it.each([
+    ...['/v1', '/v1/', '/vault/v1', '/vault/v1//', '/ui', '/vault/ui', '/ui/vault/secrets'],
+    ...['//vault', '/a//b', '/./a', '/a/.', '/..', '/a/../b', '/a/%2e%2e/b', '/%2E', '/a%2fb', '/a%00', '/%'],
+    ...['/a b', '/a%20b', '/a\tb', '/a\nb', '/a\u0000b', '\\a', '/a\\b', '/\u00e4', '/a;b', '/a:b', '/a*'],
+    ...['?', '/?', '/a?', '/a?b=c', '#', '/a#', '/a#b', '/u:p@b', '/@b', `/${'a'.repeat(200)}`],
+  ])('%j behind the port is refused', async (path) => {
+    for (const endpoint of [`https://a:8200${path}`, [`https://a${path}`]])
+      expect(await failureOf(endpointsOf(endpoint))).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+  });
+
+  it('an address without a host is refused, and its path is not taken for one', async () => {
+    for (const endpoint of ['https:///a', 'https:///a/b', 'https:////a', 'https:/a', 'https:a'])
+      expect(await failureOf(endpointsOf(endpoint))).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
   });
 
   it.each([

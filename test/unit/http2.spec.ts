@@ -76,6 +76,14 @@ describe('a call over HTTP/2', () => {
     expect(await client.request({ method: 'HEAD', path: 'x' })).toMatchObject({ status: 204 });
   });
 
+  it('goes below the path prefix of the endpoint', async () => {
+    const server = await start(json({}));
+    const client = await createClient(`${server.endpoint}/vault`, TOKEN, { tls: { ca: server.ca } });
+    ends.push(() => client.close());
+    await get(client, 'x');
+    expect(server.requests).toEqual(['GET /vault/v1/x']);
+  });
+
   it('shares one connection with a hundred others, also where the server takes five at a time', async () => {
     for (const settings of [{}, { maxConcurrentStreams: 5 }]) {
       const server = await start(json({ data: 1 }), settings);

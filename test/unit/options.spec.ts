@@ -39,7 +39,7 @@ describe('a wrong option is named', () => {
     [{ endpoint: 'vault:8200' }, '"endpoint"'],
     [{ endpoint: 'vault.example.com' }, '"endpoint"'],
     [{ endpoint: 'ftp://vault' }, '"endpoint"'],
-    [{ endpoint: 'https://vault:8200/v1' }, /"endpoint" has a path/],
+    [{ endpoint: 'https://vault:8200/v1' }, /Remove "\/v1"/],
     [{ endpoint: 'https://vault:8200?x=1' }, '"endpoint"'],
     [{ endpoint: '' }, '"endpoint"'],
     [{ ...BASE, namespace: 1 }, '"namespace"'],
@@ -329,6 +329,8 @@ describe('a wrong option is named', () => {
   it('without showing what may be a secret', async () => {
     for (const options of [
       { endpoint: 'https://user:SECRET-VALUE@vault:8200' },
+      { endpoint: 'https://vault/user:SECRET-VALUE@vault' },
+      { endpoint: 'https://vault/a?token=SECRET-VALUE' },
       { ...BASE, auth: { method: 'token', token: { value: 'SECRET-VALUE' } } },
       { ...BASE, auth: { method: 'approle', secretId: ['SECRET-VALUE'] } },
       { ...BASE, auth: { method: 'SECRET-VALUE' } },

@@ -31,6 +31,10 @@ export class Connections {
   readonly #undici: typeof Undici;
   readonly #options: ConnectionOptions;
   readonly #connector: Connector;
+  /** Without a path; of a unix socket, what HTTP calls the server. */
+  readonly #origin: string;
+  /** Path before that of every request, such as `/vault`. */
+  readonly #prefix: string;
   readonly #pools = new Set<Pool>();
   #pool: Pool;
   #http2: Http2Connection | undefined;
@@ -45,6 +49,9 @@ export class Connections {
     this.#undici = undici;
     this.#options = options;
     this.#connector = connector;
+    const { origin, pathname } = new URL(options.endpoint.startsWith('unix:') ? 'http://localhost' : options.endpoint);
+    this.#origin = origin;
+    this.#prefix = pathname === '/' ? '' : pathname;
     this.#pool = this.#createPool();
   }
 
@@ -59,7 +66,7 @@ export class Connections {
     if (options.http2 !== false && options.endpoint.startsWith('https:')) {
       connections.#http2 = new Http2Connection(
         await import('node:http2'),
-        options.endpoint,
+        connections.#origin,
         (callback) => connections.#connector.connectHttp2(callback),
         (socket) => connections.#fallBack(socket),
       );
@@ -67,8 +74,10 @@ export class Connections {
     return connections;
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+  /** @param request its path is below the prefix of the endpoint */
+  dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     if (performance.now() >= this.#nextCheck) this.#checkCertificates();
+    const options = this.#prefix === '' ? request : { ...request, path: this.#prefix + request.path };
     (this.#onlyHttp1 ? this.#pool : (this.#http2 ?? this.#pool)).dispatch(options, handler);
   }
 
@@ -101,9 +110,8 @@ export class Connections {
 
   #createPool(): Pool {
     this.#poolContext = this.#connector.context;
-    const { endpoint, maxConnections } = this.#options;
-    const pool = new this.#undici.Pool(endpoint.startsWith('unix:') ? 'http://localhost' : endpoint, {
-      connections: maxConnections,
+    const pool = new this.#undici.Pool(this.#origin, {
+      connections: this.#options.maxConnections,
       pipelining: 1,
       // The exchange has one deadline over everything; undici's own would only cut in at other moments.
       headersTimeout: 0,

@@ -10,7 +10,7 @@ import type { TlsOptions } from './tls.options.js';
 
 /** How connections to one server are made. @internal */
 export interface ConnectorOptions {
-  /** Origin of the server, or `unix://` and the path of a socket. */
+  /** Scheme, host, port and perhaps a path prefix, or `unix://` and the path of a socket. */
   readonly endpoint: string;
   readonly tls: TlsOptions;
   readonly connectTimeoutMs: number;

@@ -216,7 +216,11 @@ function bodyOfNotFound(body: unknown): { nothingStored: boolean; advice: string
   if (isExact && errors.length === 0)
     return { nothingStored: true, advice: 'Nothing is stored there.', reason: undefined };
   return wordsOf(body).length === 0
-    ? { nothingStored: false, advice: NOT_VAULTS, reason: NOT_VAULT_RESPONSE }
+    ? {
+        nothingStored: false,
+        advice: `${NOT_VAULTS} Check "endpoint" (VAULT_ADDR), its path included.`,
+        reason: NOT_VAULT_RESPONSE,
+      }
     : {
         nothingStored: false,
         advice: 'Check the mount path, the version of the engine, and the namespace.',
