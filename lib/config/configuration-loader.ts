@@ -1,12 +1,13 @@
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultConfigurationError, VaultError } from '../errors/index.js';
 import { VaultDisabledError } from '../errors/index.js';
-import type { AssembledLayer } from './assembly/assemble.js';
+import type { AssembledLayer, SourceView } from './assembly/assemble.js';
 import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
 import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
 import { valuesOf } from './configuration.js';
 import { withoutSharedFiles } from './files/shared-files.js';
+import { isHeld, keepOthers, pendingOf, withoutAliases } from './refresh/kept-values.js';
 import type { OtherAdvice } from './sources/explain-failure.js';
 import { explainFailure } from './sources/explain-failure.js';
 import { loadFailure, nothingFound, summary } from './sources/load-failures.js';
@@ -20,7 +21,7 @@ import { isLiteral } from './references/reference.options.js';
 import { describeReferences } from './references/reference-failures.js';
 import { ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
-import { uniteLayers } from './assembly/unite-layers.js';
+import { uniteLayers, withOtherNames } from './assembly/unite-layers.js';
 import { factoryEntries, variableEntries, variableFinder } from './assembly/unsourced-entries.js';
 import { validateLayer } from './assembly/validate-layer.js';
 import type { FactoryValues } from './sources/config-factories.js';
@@ -29,6 +30,14 @@ import type { ReferringVariables } from './variables/referring-variables.js';
 import { referringVariables, unusable } from './variables/referring-variables.js';
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
+
+/** What an application has already. */
+interface Present {
+  /** The configuration that it has: values that are not refreshed are taken from it. */
+  readonly before?: LoadedConfiguration;
+  /** A layer it does not have yet, whose values are all taken. */
+  readonly added?: ConfigLayer;
+}
 type FindVariable = ReturnType<typeof variableFinder>;
 
 const OF_A_REFERENCE: OtherAdvice = {
@@ -38,10 +47,12 @@ const OF_A_REFERENCE: OtherAdvice = {
 };
 
 const NONE: ConfigEntries = new Map();
+const NO_READS: SecretReads = new Map();
 const NO_VARIABLES: ReferringVariables = { texts: new Map(), problems: [] };
 
 /** What references of the environment come to, with some reads. */
 interface Resolved {
+  readonly reads: SecretReads;
   readonly resolver: ReferenceResolver | undefined;
   readonly variables: ConfigEntries;
   /** Whether some of them have no value. */
@@ -91,7 +102,7 @@ export class ConfigurationLoader {
   }
 
   /** Only reads; failures are part of the result. What factories refer to is known, and read, once they have run. */
-  async read(limits: CallLimits = {}): Promise<SecretReads> {
+  async read(limits: CallLimits & Present = {}): Promise<SecretReads> {
     const { references, layers, factories } = this.plan;
     const reads = await this.#read(layers, [...this.#variables.values()], limits);
     if (!references || factories.isEmpty) return reads;
@@ -108,18 +119,19 @@ export class ConfigurationLoader {
   }
 
   /** Puts together what was read. @throws VaultConfigurationError listing everything that failed */
-  async assemble(reads: SecretReads, limits: CallLimits = {}): Promise<LoadedConfiguration> {
+  async assemble(reads: SecretReads, limits: CallLimits & Present = {}): Promise<LoadedConfiguration> {
     const { environment, precedence, layers, factories } = this.plan;
     const resolved = this.#resolve(reads);
     const { resolver, variables, find, referring } = resolved;
+    const held = this.#held(limits);
 
     const failures: VaultError[] = [];
     const failedFeatures = new Map<string, VaultConfigurationError>();
     const assembled = await Promise.all(
       layers.map(async (layer) => {
-        const errors = await Promise.all(layer.sources.map((source) => this.#failureOf(source, reads, limits)));
-        const failed = errors.filter((error) => error !== undefined);
-        return this.#assembleLayer(layer, reads, resolved, failed);
+        const errors = layer.sources.map((source) => this.#failureOf(source, viewOf(source, resolved, held).reads, limits)); // prettier-ignore
+        const failed = (await Promise.all(errors)).filter((error) => error !== undefined);
+        return this.#assembleLayer(layer, resolved, held, failed);
       }),
     );
     const texts = await this.#environment(resolved, assembled);
@@ -136,26 +148,48 @@ export class ConfigurationLoader {
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
     }
-    if (resolver) {
+    for (const { failures: unresolved } of [resolver, held?.resolver].filter((each) => each !== undefined)) {
       const explain = (read: FailedRead, address: SecretAddress) =>
         explainFailure(read, address, this.#client, limits, OF_A_REFERENCE);
-      failures.push(...(await describeReferences(resolver.failures, explain)));
+      failures.push(...(await describeReferences(unresolved, explain)));
     }
     if (!factories.isEmpty && !resolved.hasFailed) failures.push(...referring.problems.map(unusable));
     if (failures.length > 0) throw loadFailure(failures, { plan: this.plan, failedFeatures });
 
-    const { hidden, ...united } = await uniteLayers(this.plan, whole, unsourced, variables);
+    const { hidden, entries: united } = await uniteLayers(this.plan, whole, unsourced, variables);
     for (const { feature, error } of hidden) {
       if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
     }
-    this.plan.exported?.check(valuesOf(united.entries), referring);
+    const kept = this.#keepOthers({ entries: united, variables, files }, limits);
+    const named = withOtherNames(this.plan, kept.entries);
+    const exportable = kept.variables === variables ? referring : referringVariables(kept.variables);
+    this.plan.exported?.check(valuesOf(named.entries), exportable);
     return {
-      ...united,
-      referring,
+      ...named,
+      referring: exportable,
+      variables: kept.variables,
       reads,
-      files,
+      heldReads: layers.some(isHeld) ? new Map([...reads, ...(held?.reads ?? [])]) : NO_READS,
+      pending: new Map([...kept.pending, ...(held ? pendingOf(layers, named.complete, held.reads, reads) : [])]),
+      files: kept.files,
       failedFeatures,
     };
+  }
+
+  #keepOthers(now: Parameters<typeof keepOthers>[1], { before, added }: Present) {
+    const { refresh, aliases } = this.plan;
+    if (!refresh?.keys) return { ...now, pending: new Map<string, unknown>() };
+    const keys = added ? [...refresh.keys, added.path.join('.')] : refresh.keys;
+    return keepOthers(keys, now, before && { ...before, entries: withoutAliases(before.complete) }, aliases);
+  }
+
+  /** What sources come to that are not refreshed. */
+  #held({ before, added }: Present): Resolved | undefined {
+    if (!before || before.heldReads.size === 0) return undefined;
+    const reads = new Map(before.heldReads);
+    // A namespace that could not be read at boot has no values to hold.
+    for (const id of added?.sources.map(addressId) ?? []) if (!reads.get(id)?.secret) reads.delete(id);
+    return this.#resolve(reads);
   }
 
   #resolve(reads: SecretReads): Resolved {
@@ -166,20 +200,23 @@ export class ConfigurationLoader {
     const find = variableFinder(environment, variables);
     // What could not be resolved has no value.
     const referring = hasFailed ? NO_VARIABLES : referringVariables(variables);
-    return { resolver, variables, hasFailed, find, referring };
+    return { reads, resolver, variables, hasFailed, find, referring };
   }
 
   /**
    * What factories make in the environment that these reads give. Where that cannot be known, or they throw, it is what they
    * made last: a refresh reports the problem when it puts the configuration together.
    */
-  async #made(reads: SecretReads, limits: CallLimits): Promise<readonly FactoryValues[]> {
+  async #made(reads: SecretReads, limits: CallLimits & Present): Promise<readonly FactoryValues[]> {
     const { factories, layers, exported } = this.plan;
     const last = factories.made;
     try {
       const resolved = this.#resolve(reads);
+      const held = this.#held(limits);
       const assembled = exported?.hasKeys
-        ? await Promise.all(layers.map((layer) => this.#assembleLayer(layer, reads, resolved, unreadIn(layer, reads))))
+        ? await Promise.all(
+            layers.map((layer) => this.#assembleLayer(layer, resolved, held, unreadIn(layer, resolved, held))),
+          )
         : [];
       const environment = await this.#environment(resolved, assembled);
       return environment ? await factories.run(environment, limits.signal) : (last ?? []);
@@ -203,7 +240,8 @@ export class ConfigurationLoader {
     if (assembled.some(({ layer, failures }) => layer.feature === undefined && failures.length > 0)) return undefined;
     const whole = assembled.filter(({ failures }) => failures.length === 0);
     // The schema of the whole needs what factories make.
-    const { entries } = await uniteLayers({ ...this.plan, schema: undefined }, whole, [], variables);
+    const united = await uniteLayers({ ...this.plan, schema: undefined }, whole, [], variables);
+    const { entries } = withOtherNames(this.plan, united.entries);
     return new Map([...referring.texts, ...exported.of(valuesOf(entries), referring)]);
   }
 
@@ -222,29 +260,32 @@ export class ConfigurationLoader {
   /** @param unread failures of its sources */
   async #assembleLayer(
     layer: ConfigLayer,
-    reads: SecretReads,
-    { resolver, find }: Resolved,
+    now: Resolved,
+    held: Resolved | undefined,
     unread: readonly VaultError[],
   ): Promise<AssembledLayer & { readonly layer: ConfigLayer }> {
     const { references } = this.plan;
-    const resolve = (value: unknown, name: string, paths: readonly (readonly string[])[]) =>
-      references && paths.some((path) => isLiteral(references, path))
-        ? value
-        : resolver?.resolveDeep(value, name).value;
-    const { folder } = this.plan.files;
-    const assembled = references?.inSecrets
-      ? assembleLayer(layer, reads, folder, resolve)
-      : assembleLayer(layer, reads, folder);
+    const resolveWith =
+      ({ resolver }: Resolved) =>
+      (value: unknown, name: string, paths: readonly (readonly string[])[]) =>
+        references && paths.some((path) => isLiteral(references, path))
+          ? value
+          : resolver?.resolveDeep(value, name).value;
+    const view = (source: ResolvedSource): SourceView => {
+      const seen = viewOf(source, now, held);
+      return { reads: seen.reads, resolve: references?.inSecrets ? resolveWith(seen) : undefined };
+    };
+    const assembled = assembleLayer(layer, view, this.plan.files.folder);
     const failures = [...unread, ...assembled.failures];
     if (
       failures.length === 0 &&
       layer.atLeastOne &&
-      !layer.sources.some((source) => reads.get(addressId(source))?.secret)
+      !layer.sources.some((source) => viewOf(source, now, held).reads.get(addressId(source))?.secret)
     )
       failures.push(nothingFound(layer));
     if (this.plan.disabled && !layer.schema)
       failures.push(this.plan.disabled(`read ${layer.option}, which has no "schema"`));
-    const entries = this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, find) : assembled.entries;
+    const entries = this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, now.find) : assembled.entries;
     const { files } = assembled;
     if (failures.length > 0 || !layer.schema) return { layer, entries, files, failures };
     return { layer, ...(await validateLayer(layer, entries)), files };
@@ -256,8 +297,13 @@ export class ConfigurationLoader {
   }
 }
 
-function unreadIn({ sources }: ConfigLayer, reads: SecretReads): VaultError[] {
-  return sources.flatMap((source) => unread(source, reads)?.error ?? []);
+function unreadIn({ sources }: ConfigLayer, now: Resolved, held: Resolved | undefined): VaultError[] {
+  return sources.flatMap((source) => unread(source, viewOf(source, now, held).reads)?.error ?? []);
+}
+
+/** What a source is put together from. */
+function viewOf(source: ResolvedSource, now: Resolved, held: Resolved | undefined): Resolved {
+  return source.refresh === false && held?.reads.has(addressId(source)) ? held : now;
 }
 
 /** The failed read of a source, unless its secret is absent and may be. */

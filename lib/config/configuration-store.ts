@@ -49,6 +49,11 @@ export class ConfigurationStore {
     this.#values = valuesOf(loaded.entries);
   }
 
+  /** What was read last, and what was made of it. */
+  get loaded(): LoadedConfiguration {
+    return this.#loaded;
+  }
+
   /** What was read last, by address. */
   get reads(): SecretReads {
     return this.#loaded.reads;
@@ -228,7 +233,7 @@ export class ConfigurationStore {
       const loader = planned ? this.loader : this.loader.including(layer);
       const reads = new Map(before.reads);
       for (const [id, read] of found) reads.set(id, laterRead(reads.get(id), read));
-      const loaded = await loader.assemble(reads);
+      const loaded = await loader.assemble(reads, { before, added: layer });
       const failure = loaded.failedFeatures.get(name) ?? this.refusalOf(loaded);
       if (failure) throw failure;
       const files = await loader.plan.files.stage(loaded.files);

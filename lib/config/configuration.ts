@@ -3,6 +3,7 @@ import type { VaultConfigurationError } from '../errors/index.js';
 import { copyPlain } from './plain.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import type { SecretFile } from './files/secret-files.js';
+import type { PendingValues } from './refresh/kept-values.js';
 import type { Origin } from './origins/value-origin.js';
 import { hiding, NO_SECRET } from './origins/value-origin.js';
 import type { ReferringVariables } from './variables/referring-variables.js';
@@ -44,8 +45,14 @@ export interface LoadedConfiguration {
   readonly complete: ConfigEntries;
   /** Variables of the environment that hold references, with their values. */
   readonly referring: ReferringVariables;
+  /** Those variables. */
+  readonly variables: ConfigEntries;
   /** What was read, by address. */
   readonly reads: SecretReads;
+  /** What sources have been read from that are not refreshed, and the references in them. */
+  readonly heldReads: SecretReads;
+  /** What is in Vault and has been kept from the application by `refresh` options. */
+  readonly pending: PendingValues;
   /** To be written before the values are used: some of them are paths. */
   readonly files: readonly SecretFile[];
   /** Namespaces that only `forFeature` names and that could not be loaded: errors of the applications that use them. */

@@ -133,7 +133,7 @@ describe('files', () => {
     const files = new SecretFiles();
     const [first, second, fresh] = ['undo.1', 'undo.2', 'undo.0'].map((name) => join(folder, name)) as [string, string, string]; // prettier-ignore
     const set = (content: string, ...paths: string[]) =>
-      paths.map((path) => ({ path, what: path, content: () => Buffer.from(content) }));
+      paths.map((path) => ({ path, what: path, keys: [path] as [string], content: () => Buffer.from(content) }));
     await files.write(set('one', first, second));
     const staged = await files.stage(set('two', fresh, first, second));
     await rm(second);
@@ -243,7 +243,8 @@ describe('files', () => {
 
   it('are not written any more after close', async () => {
     const files = new SecretFiles();
-    const write = () => files.write([{ path: join(files.folder, 'x'), what: 'x', content: () => Buffer.from('x') }]);
+    const write = () =>
+      files.write([{ path: join(files.folder, 'x'), what: 'x', keys: ['x'], content: () => Buffer.from('x') }]);
     await write();
     await files.close();
     await expect(write()).rejects.toMatchObject({ code: 'VAULT_CLOSED' });

@@ -29,7 +29,7 @@ function readsOf(secrets: Record<string, Secret>): SecretReads {
 }
 
 function entriesOf(reads: SecretReads): ConfigEntries {
-  return merge(resolveConfig(CONFIG, {}).layers.map((layer) => assembleLayer(layer, reads, '').entries));
+  return merge(resolveConfig(CONFIG, {}).layers.map((layer) => assembleLayer(layer, () => ({ reads }), '').entries));
 }
 
 function changeOf(before: Record<string, Secret>, after: Record<string, Secret>) {

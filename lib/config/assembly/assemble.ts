@@ -28,7 +28,14 @@ export interface AssembledLayer {
   readonly failures: readonly VaultError[];
 }
 
-/** Gives a value with the references in it resolved: its name for errors, and where it goes. */
+/** What a source is put together from. @internal */
+export interface SourceView {
+  readonly reads: SecretReads;
+  /** Replaces references in values, where that is asked for. */
+  readonly resolve?: ResolveValue | undefined;
+}
+
+/** Gives a value with the references in it resolved: its name for errors, and where it goes. @internal */
 type ResolveValue = (value: unknown, name: string, paths: readonly (readonly string[])[]) => unknown;
 
 /**
@@ -36,20 +43,20 @@ type ResolveValue = (value: unknown, name: string, paths: readonly (readonly str
  * included; only the containers that `as` makes are merged. Sources that could not be read are passed over: whether that
  * is a failure is decided where they are read.
  *
+ * @param viewOf what was read, for each source
  * @param folder where files go that have no path of their own
- * @param resolve replaces references in values, where that is asked for
  * @internal
  */
 export function assembleLayer(
   { path, sources }: ConfigLayer,
-  reads: SecretReads,
+  viewOf: (source: ResolvedSource) => SourceView,
   folder: string,
-  resolve?: ResolveValue,
 ): AssembledLayer {
   const entries = new Map<string, ConfigEntry>();
   const failures: VaultError[] = [];
   const files: AssembledFile[] = [];
   for (const source of sources) {
+    const { reads, resolve } = viewOf(source);
     const read = reads.get(addressId(source));
     if (!read?.secret) continue;
     const refusal = refusalOf(source, read.secret.data);

@@ -82,8 +82,8 @@ function clear(place: Place, remove: (place: Place) => ConfigEntry | undefined):
   return origins;
 }
 
-/** The values of an object as entries of their own; none of anything else. */
-function partsOf(whole: ConfigEntry): ConfigEntry[] {
+/** The values of an object as entries of their own; none of anything else. @internal */
+export function partsOf(whole: ConfigEntry): ConfigEntry[] {
   const { path, value, aliases, variables = [] } = whole;
   if (!isPlainObject(value)) return [];
   return Object.entries(value).map(([key, inner]) => ({

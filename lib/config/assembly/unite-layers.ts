@@ -19,7 +19,7 @@ export interface HiddenFeature {
 }
 
 /**
- * One configuration of all that has been put together: by rank, validated as a whole, with the paths of files and aliases.
+ * One configuration of all that has been put together: by rank, validated as a whole, with the paths of files.
  * Namespaces that only `forFeature` names are not shown to the schema of the whole: whoever wrote that need not know them,
  * and some may be of another application in this process.
  *
@@ -30,11 +30,11 @@ export interface HiddenFeature {
  * @internal
  */
 export async function uniteLayers(
-  { precedence, layers, schema, aliases }: ConfigPlan,
+  { precedence, layers, schema }: ConfigPlan,
   assembled: readonly (AssembledLayer & { readonly layer: ConfigLayer })[],
   made: readonly ConfigEntry[],
   referring: ConfigEntries,
-): Promise<Pick<LoadedConfiguration, 'complete' | 'entries'> & { readonly hidden: readonly HiddenFeature[] }> {
+): Promise<{ readonly entries: ConfigEntries; readonly hidden: readonly HiddenFeature[] }> {
   const known = layers.filter(({ feature }) => feature === undefined);
   const own = assembled.filter(({ layer }) => layer.feature === undefined);
   const features = assembled.filter(({ layer }) => layer.feature !== undefined);
@@ -63,8 +63,16 @@ export async function uniteLayers(
     else hidden.push({ feature: layer.feature, error });
   }
   refuse(failures);
-  const complete = withAliases(files.size > 0 ? uniteAll([whole, files]) : whole, aliases);
-  return { complete, entries: precedence === 'env' ? withoutVariables(complete) : complete, hidden };
+  return { entries: files.size > 0 ? uniteAll([whole, files]) : whole, hidden };
+}
+
+/** What `ConfigService` gets of such a configuration, and the whole of it, with aliases. @internal */
+export function withOtherNames(
+  { precedence, aliases }: ConfigPlan,
+  entries: ConfigEntries,
+): Pick<LoadedConfiguration, 'complete' | 'entries'> {
+  const complete = withAliases(entries, aliases);
+  return { complete, entries: precedence === 'env' ? withoutVariables(complete) : complete };
 }
 
 function refuse(failures: readonly VaultError[]): void {

@@ -62,9 +62,15 @@ export function fileEntries(
     if (other !== undefined && other !== file.key) failures.push(collision(source, other, file.key, place, 'name'));
     places.set(id, file.key);
     const content = (): Buffer => Buffer.from(textOf(value), file.encoding ?? 'utf8');
+    const valuePath = mapped.get(file.key);
     files.push({
       path: place as unknown as ConfigEntry['path'],
-      file: { path: filePath(folder, file, place), what, content },
+      file: {
+        path: filePath(folder, file, place),
+        what,
+        content,
+        keys: [place.join('.'), ...(valuePath ? [valuePath.join('.')] : [])],
+      },
     });
   }
   return { files, failures };

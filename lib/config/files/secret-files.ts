@@ -14,6 +14,8 @@ export interface SecretFile {
   /** What it is called in errors. */
   readonly what: string;
   readonly content: () => Buffer;
+  /** Its key in the configuration, and that of the value it holds where there is one. */
+  readonly keys: readonly [string, ...string[]];
 }
 
 /** New content beside the files it is for, not in place yet. @internal */

@@ -7,6 +7,9 @@ import { addressId, isAbsent, isSameSecret, laterRead } from '../sources/read-se
 import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
 import { REFRESH_INTERVAL_MS } from './refresh.options.js';
+import type { PendingValues } from './kept-values.js';
+import { newlyPending } from './kept-values.js';
+import { warnOfUnknownKeys } from './refresh-log.js';
 import { warnOfShutdownHooks } from './shutdown-hooks.js';
 
 /** Every round is so much earlier than the interval says, at most: instances that started together drift apart. */
@@ -25,6 +28,12 @@ export interface VaultRefreshResult {
   readonly change: VaultConfigChange | undefined;
   /** Sources that could not be read, whose last good values stay; and new values that were refused. */
   readonly problems: readonly VaultError[];
+  /**
+   * Keys that have another value in Vault, or none, and keep the one they have in the application, because of `keys` in
+   * `config.refresh` or `refresh: false` of a source. Only those that no earlier result has with the same value; missing
+   * when there is none.
+   */
+  readonly notRefreshed?: readonly string[];
 }
 
 /**
@@ -40,6 +49,7 @@ export class ConfigurationRefresher {
   #next: Promise<VaultRefreshResult> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  #reported: PendingValues = new Map();
   #closed = false;
   readonly #ending = new AbortController();
   readonly #onSighup: () => void;
@@ -67,6 +77,7 @@ export class ConfigurationRefresher {
   /** Begins the rounds, when there is an interval. */
   start(): void {
     if (this.#closed || !this.#options) return;
+    warnOfUnknownKeys(this.#options.keys, this.#store.loaded.complete);
     if (this.#options.sighup) {
       process.on('SIGHUP', this.#onSighup);
       warnOfShutdownHooks();
@@ -92,7 +103,9 @@ export class ConfigurationRefresher {
       return Promise.reject(new VaultClosedError('Cannot refresh the configuration: the application is closed.'));
     }
     if (!this.#running) {
-      return this.#exclusively(() => this.#store.loader.read({ signal: this.#ending.signal }));
+      return this.#exclusively(() =>
+        this.#store.loader.read({ signal: this.#ending.signal, before: this.#store.loaded }),
+      );
     }
     this.#next ??= this.#running
       .catch(() => undefined)
@@ -113,15 +126,20 @@ export class ConfigurationRefresher {
     const run = async (): Promise<VaultRefreshResult> => {
       const result = await this.#apply(await read());
       if (this.#closed) throw new VaultClosedError('Cannot refresh the configuration: the application is closed.');
-      this.#report(result);
-      return result;
+      const { pending } = this.#store.loaded;
+      const notRefreshed = newlyPending(this.#reported, pending);
+      this.#reported = pending;
+      const whole = notRefreshed.length > 0 ? { ...result, notRefreshed } : result;
+      this.#report(whole);
+      return whole;
     };
     this.#running = run().finally(() => (this.#running = undefined));
     return this.#running;
   }
 
   async #apply(found: SecretReads): Promise<VaultRefreshResult> {
-    const { loader, reads: before } = this.#store;
+    const { loader, loaded: present } = this.#store;
+    const { reads: before } = present;
     const { plan } = loader;
     const problems: VaultError[] = [];
     const reads = new Map<string, SecretRead>();
@@ -133,12 +151,12 @@ export class ConfigurationRefresher {
     }
     if (this.#closed || sameReads(before, reads)) return { change: undefined, problems };
     try {
-      const loaded = await loader.assemble(reads, { signal: this.#ending.signal });
+      const loaded = await loader.assemble(reads, { signal: this.#ending.signal, before: present });
       const refusal = this.#store.refusalOf(loaded);
       if (refusal) throw refusal;
       const files = await plan.files.stage(loaded.files);
       // What was put together without a namespace that was added meanwhile would take it away again.
-      if (loader.plan !== plan || this.#store.reads !== before) {
+      if (loader.plan !== plan || this.#store.loaded !== present) {
         files.discard();
         return await this.#apply(found);
       }

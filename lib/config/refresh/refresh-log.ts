@@ -1,5 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { VaultEvent } from '../../observability/vault-event.js';
+import type { ConfigEntries } from '../configuration.js';
+import { unknownKeys } from './kept-values.js';
 import { printable, shortList } from '../printable.js';
 import type { VaultRefreshResult } from './configuration-refresher.js';
 
@@ -7,6 +9,15 @@ const logger = new Logger('VaultModule');
 
 /** So many problems are written out: an outage is one for each source. */
 const MOST_WRITTEN = 5;
+
+/** @param keys of `refresh.keys` @internal */
+export function warnOfUnknownKeys(keys: readonly string[] = [], entries: ConfigEntries): void {
+  const unknown = unknownKeys(keys, entries);
+  if (unknown.length === 0) return;
+  logger.warn(
+    `"config.refresh.keys" names ${shortList(unknown.map((key) => JSON.stringify(printable(key))))}, which the configuration does not have. Correct the name as ConfigService takes it; only a key that an optional secret or a module loaded later adds may be missing.`,
+  );
+}
 
 /**
  * Tells the log and the listeners of `events$` what refreshes find: changes always, problems when they begin, change, and end.
@@ -20,7 +31,7 @@ export class RefreshLog {
     this.#emit = emit;
   }
 
-  add({ change, problems }: VaultRefreshResult): void {
+  add({ change, problems, notRefreshed = [] }: VaultRefreshResult): void {
     if (change) {
       const secrets = change.secrets.map(({ mountPath, secretPath, from, to }) => {
         return `${mountPath}/${secretPath} (version ${from ?? '-'} to ${to ?? '-'})`;
@@ -34,9 +45,13 @@ export class RefreshLog {
       // Most often not on purpose: "kv put" replaces the whole secret.
       if (removed.length > 0)
         logger.warn(
-          `Removed: ${shortList(removed.map(printable))}${from}. If this was not intended: "kv put" replaces all keys of a secret, "kv patch" only those it names.`,
+          `Removed: ${shortList(removed.map(printable))}${from}. The application no longer has a value from Vault for these keys. If this was not intended: "kv put" replaces all keys of a secret, "kv patch" only those it names.`,
         );
     }
+    if (notRefreshed.length > 0)
+      logger.log(
+        `Not refreshed: ${shortList(notRefreshed.map(printable))}. These keys changed in Vault and keep their value in the application, as the refresh options say. Restart the application to use the new values.`,
+      );
     const now = problems.map(({ message }) => message).join('\n');
     if (now === this.#problems) return;
     this.#problems = now;

@@ -55,6 +55,11 @@ export interface VaultSourceOptions {
   readonly optional?: boolean;
   /** Namespace to read from. Default: the module's. */
   readonly namespace?: string;
+  /**
+   * `false`: the values of this source stay as they were at boot, also when the secret changes while the application runs.
+   * Default: `true`.
+   */
+  readonly refresh?: boolean;
 }
 
 /**
@@ -101,6 +106,7 @@ const SHAPE = {
   aliases,
   optional: is('boolean'),
   namespace: headerText,
+  refresh: is('boolean'),
 } satisfies Record<keyof VaultSourceOptions, Shape[string]>;
 
 /**

@@ -1,0 +1,213 @@
+import { leavesOf } from '../assembly/aliases.js';
+import { screamingCase } from '../assembly/key-case.js';
+import { partsOf, settle } from '../assembly/settle.js';
+import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from '../configuration.js';
+import { entryId } from '../configuration.js';
+import type { SecretFile } from '../files/secret-files.js';
+import type { ConfigLayer } from '../config-layer.js';
+import { mapKeys } from '../assembly/key-mapping.js';
+import type { SecretReads } from '../sources/read-secrets.js';
+import { addressId, isSameSecret, secretId } from '../sources/read-secrets.js';
+import { isPlainObject, samePlain } from '../plain.js';
+
+/** Values in Vault that the application does not get, by key; `undefined` for a key that is no longer in Vault. @internal */
+export type PendingValues = ReadonlyMap<string, unknown>;
+
+type Values = Pick<LoadedConfiguration, 'files'> & {
+  readonly entries: ConfigEntries;
+  readonly variables: ConfigEntries;
+};
+
+/**
+ * A new configuration in which only these keys are new, and everything else is as it was before. Another name of a value
+ * stands for that value: an alias, the variable it is taken from, the path of its file.
+ *
+ * @param keys of `refresh.keys`, and of what has been added since
+ * @param now without aliases
+ * @param before `undefined` at boot
+ * @param aliases whether all values have aliases
+ * @internal
+ */
+export function keepOthers(
+  keys: readonly string[],
+  now: Values,
+  before: Values | undefined,
+  aliases: boolean,
+): Values & { readonly pending: PendingValues } {
+  const names = namesFor(keys, before ? [now, before] : [now], aliases);
+  const current = takenApart(now.entries, names);
+  if (!before) return { ...now, entries: current, pending: new Map() };
+
+  const pending = new Map<string, unknown>();
+  const entries = new Map<string, ConfigEntry>();
+  // Each in its old place: the order is that of precedence.
+  takenApart(before.entries, names).forEach((entry, id) => {
+    const found = current.get(id);
+    const name = nameOf(entry);
+    const kept = names.have(name) ? found : entry;
+    if (kept) entries.set(id, kept);
+    if (kept === entry && !samePlain(entry.value, found?.value)) pending.set(name, found?.value);
+  });
+  current.forEach((entry, id) => {
+    if (entries.has(id)) return;
+    if (names.have(nameOf(entry)) && !isInsideValue(entry, entries)) entries.set(id, entry);
+    else pending.set(nameOf(entry), entry.value);
+  });
+
+  const files = new Map<string, SecretFile>();
+  for (const file of before.files) if (!isListed(file, names)) files.set(file.path, file);
+  for (const file of now.files) {
+    const kept = files.get(file.path);
+    if (isListed(file, names)) files.set(file.path, file);
+    else if (!kept?.content().equals(file.content())) pending.set(file.keys[0], file.content());
+  }
+  const variables = new Map(
+    [...now.variables].map(([id, entry]) => [id, names.have(id) ? entry : (before.variables.get(id) ?? entry)]),
+  );
+  return { entries: settle(entries), variables, files: [...files.values()], pending };
+}
+
+/** Keys that are pending and were not with this value. @internal */
+export function newlyPending(before: PendingValues, now: PendingValues): string[] {
+  return [...now].flatMap(([key, value]) => (before.has(key) && samePlain(before.get(key), value) ? [] : [key]));
+}
+
+/** Of these keys, those that are no key of the configuration and lead to none. @internal */
+export function unknownKeys(keys: readonly string[], entries: ConfigEntries): string[] {
+  const known = new Set([...entries.values()].flatMap((entry) => prefixesOf(nameOf(entry))));
+  return keys.filter((key) => !known.has(key));
+}
+
+/** The names of values that are refreshed. */
+class Names {
+  readonly #names: Set<string>;
+  readonly #around = new Set<string>();
+
+  constructor(names: Iterable<string>) {
+    this.#names = new Set(names);
+    for (const name of this.#names) for (const prefix of prefixesOf(name).slice(0, -1)) this.#around.add(prefix);
+  }
+
+  /** Whether this key, or a container it is in, is among them. */
+  have(name: string): boolean {
+    return prefixesOf(name).some((prefix) => this.#names.has(prefix));
+  }
+
+  /** Whether one of them is below this key. */
+  areBelow(name: string): boolean {
+    return this.#around.has(name);
+  }
+}
+
+function namesFor(keys: readonly string[], all: readonly Values[], aliases: boolean): Names {
+  const names = new Set(keys);
+  let listed = new Names(names);
+  const links = all.flatMap((values) => linksOf(values, aliases));
+  for (let isComplete = false; !isComplete;) {
+    const size = names.size;
+    for (const [one, other] of links) {
+      if (listed.have(one)) names.add(other);
+      else if (listed.have(other)) names.add(one);
+    }
+    isComplete = names.size === size;
+    listed = new Names(names);
+  }
+  return listed;
+}
+
+/** Pairs of names of one value. */
+function linksOf({ entries, files }: Values, aliases: boolean): (readonly [string, string])[] {
+  const links = files.flatMap(({ keys: [path, ...values] }) => values.map((key) => [path, key] as const));
+  for (const entry of entries.values()) {
+    const { origin, variables = [] } = entry;
+    const name = nameOf(entry);
+    if (origin.variable !== undefined && origin.variable !== name) links.push([name, origin.variable]);
+    for (const { variable, inside } of variables) links.push([[name, ...inside].join('.'), variable]);
+    if (!aliases && !entry.aliases) continue;
+    for (const { path } of leavesOf(entry)) {
+      const alias = screamingCase(path);
+      // A key that is really there is another value.
+      if (alias !== '' && !entries.has(entryId([alias]))) links.push([path.join('.'), alias]);
+    }
+  }
+  return links;
+}
+
+/** The entries, with objects taken apart that only part of is refreshed. */
+function takenApart(entries: ConfigEntries, names: Names): ConfigEntries {
+  const apart = new Map<string, ConfigEntry>();
+  const add = (entry: ConfigEntry): void => {
+    const name = nameOf(entry);
+    const parts = names.areBelow(name) && !names.have(name) ? partsOf(entry) : [];
+    if (parts.length === 0) apart.set(entryId(entry.path), entry);
+    else parts.forEach(add);
+  };
+  entries.forEach(add);
+  return apart;
+}
+
+/** Whether a text, a number or a list is kept where this entry would need a container. */
+function isInsideValue({ path }: ConfigEntry, entries: ConfigEntries): boolean {
+  return path.some((_, index) => {
+    const around = index === 0 ? undefined : entries.get(entryId(path.slice(0, index)));
+    return around !== undefined && !isPlainObject(around.value);
+  });
+}
+
+function isListed(file: SecretFile, names: Names): boolean {
+  return file.keys.some((key) => names.have(key));
+}
+
+function nameOf({ path }: ConfigEntry): string {
+  return path.join('.');
+}
+
+/** `a`, `a.b` and `a.b.c` for `a.b.c`. */
+function prefixesOf(name: string): string[] {
+  const parts = name.split('.');
+  return parts.map((_, index) => parts.slice(0, index + 1).join('.'));
+}
+
+/** The entries without other names of values that have entries of their own. @internal */
+export function withoutAliases(entries: ConfigEntries): ConfigEntries {
+  return new Map([...entries].filter(([, { isAlias }]) => !isAlias));
+}
+
+/** Whether a source of this layer is not refreshed. @internal */
+export function isHeld({ sources }: ConfigLayer): boolean {
+  return sources.some(({ refresh }) => refresh === false);
+}
+
+/**
+ * What sources that are not refreshed have in Vault and the application has not.
+ *
+ * @param entries values of other sources in the same place are the application's
+ * @param held what was read at boot
+ * @internal
+ */
+export function pendingOf(
+  layers: readonly ConfigLayer[],
+  entries: ConfigEntries,
+  held: SecretReads,
+  reads: SecretReads,
+): PendingValues {
+  const pending = new Map<string, unknown>();
+  for (const { path, sources } of layers) {
+    for (const source of sources) {
+      if (source.refresh !== false) continue;
+      const containers = [...path, ...(source.as?.split('.') ?? [])];
+      const [was, is] = [held, reads].map((found) => found.get(addressId(source))?.secret);
+      if (!is || isSameSecret(was, is)) continue;
+      const [old, current] = [was, is].map((secret) => (secret ? mapKeys(source, secret, containers).keys : []));
+      for (const { key, path: place } of new Map(
+        [...(old ?? []), ...(current ?? [])].map((mapped) => [mapped.key, mapped]),
+      ).values()) {
+        // prettier-ignore
+        const origin = entries.get(entryId(place))?.origin;
+        const isOthers = origin !== undefined && secretId(origin) !== secretId(source);
+        if (!isOthers && !samePlain(was?.data[key], is.data[key])) pending.set(place.join('.'), is.data[key]);
+      }
+    }
+  }
+  return pending;
+}
