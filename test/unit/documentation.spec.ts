@@ -7,13 +7,7 @@ import ts from 'typescript';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const GUIDES = ['README.md', ...readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`)]; // prettier-ignore
 /** Of other packages, which the project itself has no use for. */
-const NOT_INSTALLED = [
-  '@aws-sdk/credential-providers',
-  '@azure/identity',
-  'google-auth-library',
-  'kerberos',
-  'typeorm',
-];
+const NOT_INSTALLED = ['@aws-sdk/credential-providers', '@azure/identity', 'google-auth-library', 'kerberos'];
 
 /** As in a strict Nest project, with this package's sources in the place of the package. */
 const OPTIONS = {
