@@ -69,7 +69,7 @@ export interface VaultModuleOptions {
    * Default: `BAO_AGENT_ADDR`, else `VAULT_AGENT_ADDR`, `BAO_ADDR`, `VAULT_ADDR`.
    */
   readonly endpoint?: string | readonly string[];
-  /** Namespace of all calls. Default: `BAO_NAMESPACE`, else `VAULT_NAMESPACE`, else none. */
+  /** Vault namespace of all calls. Default: `BAO_NAMESPACE`, else `VAULT_NAMESPACE`, else none. */
   readonly namespace?: string;
   /**
    * How to log in. Default: the token in `BAO_TOKEN`, else `VAULT_TOKEN`; without one, AppRole with the role id and secret
@@ -108,7 +108,7 @@ export interface VaultModuleRegistration {
   readonly isGlobal?: boolean;
   /**
    * Tells several modules in one application apart. The service of a module with a name is injected with
-   * `@InjectVault(name)`, its namespaces are declared with `vault: name`. Default: none.
+   * `@InjectVault(name)`, its configuration namespaces are declared with `vault: name`. Default: none.
    */
   readonly name?: string;
 }

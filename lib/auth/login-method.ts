@@ -16,7 +16,7 @@ export interface Login {
   readonly numUses?: number;
   /** `service` or `batch`. */
   readonly tokenType: string;
-  /** Namespace the token was issued in; `undefined` for the client's own. */
+  /** Vault namespace the token was issued in; `undefined` for the client's own. */
   readonly namespace: string | undefined;
   /** True when this module obtained the token and so may revoke it. */
   readonly owned: boolean;

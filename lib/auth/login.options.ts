@@ -10,7 +10,7 @@ import { checkMfa } from './mfa.js';
  * @publicApi
  */
 export interface LoginOptions {
-  /** Namespace to log in to, when it is not the one secrets are read from. Default: the module's `namespace`. */
+  /** Vault namespace to log in to, when it is not the one secrets are read from. Default: the module's `namespace`. */
   readonly namespace?: string;
 }
 

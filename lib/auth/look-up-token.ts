@@ -51,7 +51,7 @@ export async function lookUpToken(client: VaultClient, given: GivenToken): Promi
       error.policyDenied
         ? `Cannot ${operation}: the token is valid, but it may not look itself up. Give it the "default" policy, or add: path "auth/token/lookup-self" { capabilities = ["read"] }`
         : `Cannot ${operation}: the server at ${client.endpoint} does not know this token. It is wrong, has expired or was revoked; ` +
-            'or it belongs to another server or namespace. Create a new one.',
+            'or it belongs to another server or Vault namespace. Create a new one.',
       { ...error },
     );
   }

@@ -132,7 +132,7 @@ export function explainRefusal(
 }
 
 const INHERITED_NAMESPACE_ADVICE =
-  'The login used the namespace that secrets are read from; to log in to the root namespace, set "auth.namespace" to "".';
+  'The login used the Vault namespace that secrets are read from; to log in to the root namespace, set "auth.namespace" to "".';
 
 /** Methods whose users Vault locks for a while after several failed logins. */
 const LOCKING_METHODS: readonly string[] = ['approle', 'ldap', 'userpass'];
@@ -151,5 +151,5 @@ function adviceOnMount(
   const typed = mountPath.startsWith('auth/')
     ? `"auth/" is added by the module: write mountPath ${JSON.stringify(mountPath.slice('auth/'.length))}. `
     : '';
-  return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "${suggestedCommand('auth list', { namespace })}" shows them), and the namespace.`;
+  return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "${suggestedCommand('auth list', { namespace })}" shows them), and the Vault namespace.`;
 }

@@ -27,7 +27,7 @@ export function warnOfSharedKeys(host: object, values: JsonObject, name: string 
     if (shared.length === 0) continue;
     logger.warn(
       `Two VaultModules, the one ${called(other.name)} and the one ${called(name)}, both have ${shortList(shared.map(printable))}: ` +
-        'ConfigService has the values of one of them. Give those of the other another name, by "as", "prefix" or "map" in the source, or by the name of the namespace.',
+        'ConfigService has the values of one of them. Give those of the other another name, by "as", "prefix" or "map" in the source, or by the name of the configuration namespace.',
     );
   }
 }

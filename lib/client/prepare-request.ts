@@ -24,7 +24,7 @@ const CONNECTION_HEADERS: readonly string[] = [
 ];
 /** Headers that options of a call fill in. */
 const OPTION_OF: Readonly<Record<string, string>> = {
-  'x-vault-namespace': 'the namespace',
+  'x-vault-namespace': 'the Vault namespace',
   'x-vault-token': 'the token',
   'x-vault-wrap-ttl': '"wrapTtl"',
 };

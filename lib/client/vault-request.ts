@@ -16,7 +16,7 @@ export interface VaultRequest {
   readonly secrets?: readonly string[];
   /** Token to use instead of the session's; `null` sends none. */
   readonly token?: string | null;
-  /** Namespace to use instead of the client's; `''` is the root namespace. */
+  /** Vault namespace to use instead of the client's; `''` is the root namespace. */
   readonly namespace?: string;
   /** Ask Vault to wrap the answer for so long: seconds, or a duration such as `5m`. */
   readonly wrapTtl?: string | number;

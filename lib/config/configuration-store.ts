@@ -120,7 +120,7 @@ export class ConfigurationStore {
     }
     if (typeof made !== 'object' || made === null) return inner;
     throw new VaultInvalidOptionError(
-      `"${printable(path.join('.'))}" is made twice: from Vault, and by a factory in "load" of ConfigModule as an instance of a class, whose keys would be lost: ${shortList(Object.keys(made).map((key) => JSON.stringify(key)))}. Return a plain object from the factory, or give the namespace another name.`,
+      `"${printable(path.join('.'))}" is made twice: from Vault, and by a factory in "load" of ConfigModule as an instance of a class, whose keys would be lost: ${shortList(Object.keys(made).map((key) => JSON.stringify(key)))}. Return a plain object from the factory, or give the configuration namespace another name.`,
     );
   }
 

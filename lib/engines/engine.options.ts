@@ -7,7 +7,7 @@ export interface VaultCallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whole-call deadline in milliseconds. Default: `request.timeoutMs`. */
   readonly timeoutMs?: number;
-  /** Namespace to use instead of the module's; `''` is the root namespace. */
+  /** Vault namespace to use instead of the module's; `''` is the root namespace. */
   readonly namespace?: string;
 }
 

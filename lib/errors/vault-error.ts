@@ -42,7 +42,7 @@ export interface VaultErrorDetails {
   readonly mountPath?: string | undefined;
   /** HTTP status of the answer, when there was one. */
   readonly statusCode?: number | undefined;
-  /** Namespace the call was made in. */
+  /** Vault namespace the call was made in. */
   readonly namespace?: string | undefined;
   /** Scheme, host and port of the server asked. */
   readonly endpoint?: string | undefined;

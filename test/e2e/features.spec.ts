@@ -349,7 +349,7 @@ describe('two namespaces of one name', () => {
     expect.objectContaining({
       code: 'VAULT_INVALID_OPTION',
       message: expect.stringMatching(
-        new RegExp(`Two namespaces are called "${name}": one of ${secrets.join(', and one of ')}`),
+        new RegExp(`Two configuration namespaces are called "${name}": one of ${secrets.join(', and one of ')}`),
       ) as unknown,
     }) as unknown as Error;
 

@@ -89,3 +89,26 @@ describe('examples in the documentation', () => {
     expect(problems.get(name)).toEqual([]);
   });
 });
+
+describe('links in the documentation', () => {
+  const packaged = [...GUIDES, 'CHANGELOG.md', 'LICENSE'];
+  const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+  const anchorOf = (heading: string): string =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\d\s_-]/gu, '')
+      .replaceAll(' ', '-');
+
+  it.each([...GUIDES, 'CHANGELOG.md'])('of %s lead to a heading of a file in the package', (guide) => {
+    const links = [...read(guide).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+    const broken = links.filter((link) => {
+      if (link.startsWith('https://')) return false;
+      const [path = '', anchor] = link.split('#');
+      const file = path === '' ? guide : join(dirname(guide), path);
+      if (!packaged.includes(file)) return true;
+      const headings = [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading));
+      return anchor !== undefined && !headings.includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+});

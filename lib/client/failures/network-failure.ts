@@ -100,7 +100,7 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
   if (CLOSED_BY_US.includes(reason)) return closedFailure(call);
   if (reason === INVALID_HEADER) {
     return new VaultInvalidOptionError(
-      `Cannot ${call.operation}: the token, the namespace or another header of the call holds a character that cannot be sent, such as a line break.`,
+      `Cannot ${call.operation}: the token, the Vault namespace or another header of the call holds a character that cannot be sent, such as a line break.`,
       call,
     );
   }

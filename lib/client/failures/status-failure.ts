@@ -223,7 +223,7 @@ function bodyOfNotFound(body: unknown): { nothingStored: boolean; advice: string
       }
     : {
         nothingStored: false,
-        advice: 'Check the mount path, the version of the engine, and the namespace.',
+        advice: 'Check the mount path, the version of the engine, and the Vault namespace.',
         reason: undefined,
       };
 }

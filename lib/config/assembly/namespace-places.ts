@@ -19,7 +19,7 @@ export function hiddenNamespaces(
     for (let length = layer.namespace ? layer.path.length : 0; length > 0; length--) {
       const hider = settled.get(entryId(layer.path.slice(0, length)));
       if (!hider) continue;
-      const message = `${layer.option} has no place: ${placeOfOrigin(hider.origin)} has a value called ${quoted(hider.path.join('.'))} there. Rename that with "map", or list the namespace after it.`;
+      const message = `${layer.option} has no place: ${placeOfOrigin(hider.origin)} has a value called ${quoted(hider.path.join('.'))} there. Rename that with "map", or list the configuration namespace after it.`;
       return [{ layer, error: new VaultInvalidOptionError(message) }];
     }
     return [];
@@ -49,7 +49,7 @@ export function bypassedNamespaces(
       const isInside = layer.path.every((name, index) => entry.path[index] === name);
       if (!isInside || namespaces.some((other) => isOwn(other, id, entry))) continue;
       if (made.some((other) => isPartOf(entry, other))) continue;
-      const message = `${layer.option} would have a value that its schema has not seen: ${placeOfOrigin(entry.origin)} has ${quoted(entry.path.join('.'))}. Rename that key with "map", leave it out with "keys", or add its secret to the "sources" of the namespace.`;
+      const message = `${layer.option} would have a value that its schema has not seen: ${placeOfOrigin(entry.origin)} has ${quoted(entry.path.join('.'))}. Rename that key with "map", leave it out with "keys", or add its secret to the "sources" of the configuration namespace.`;
       return [{ layer, error: new VaultInvalidOptionError(message) }];
     }
     return [];

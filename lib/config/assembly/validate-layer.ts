@@ -42,7 +42,7 @@ export async function validateLayer(
       return refuse(`The schema of ${option} makes something else than an object of its values.`);
     if (layer.namespace && hasMethods(result.value))
       return refuse(
-        `The schema of ${option} makes an instance of a class. Its methods and getters would be lost: the object of a namespace is the same for as long as the application runs, and only its values change. Let the schema make a plain object; an instance may be the value of a key.`,
+        `The schema of ${option} makes an instance of a class. Its methods and getters would be lost: the object of a configuration namespace is the same for as long as the application runs, and only its values change. Let the schema make a plain object; an instance may be the value of a key.`,
       );
     return { entries: replaceValues(result.value, path, entries), failures: [] };
   } catch {

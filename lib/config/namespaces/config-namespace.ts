@@ -62,7 +62,7 @@ export function define(namespace: object, definition: NamespaceDefinition): void
 export function refuseNamesake(namespace: NamespaceDefinition, known: NamespaceDefinition): void {
   if (namespace === known || samePlain(namespace.options, known.options)) return;
   throw new VaultInvalidOptionError(
-    `Two namespaces are called "${namespace.name}": one of ${secretsOf(namespace)}, and one of ${secretsOf(known)}. They would have the same token and the same place in ConfigService. Rename one.`,
+    `Two configuration namespaces are called "${namespace.name}": one of ${secretsOf(namespace)}, and one of ${secretsOf(known)}. They would have the same token and the same place in ConfigService. Rename one.`,
   );
 }
 

@@ -46,7 +46,9 @@ export function featureModule(namespaces: readonly VaultConfigNamespace<object>[
   const definitions = namespaces.map((namespace) => {
     const definition = definitionOf(namespace);
     if (definition) return definition;
-    throw new VaultInvalidOptionError('VaultModule.forFeature() takes namespaces that vaultConfig() has made.');
+    throw new VaultInvalidOptionError(
+      'VaultModule.forFeature() takes configuration namespaces that vaultConfig() has made.',
+    );
   });
   for (const definition of definitions) {
     const vault = definition.options.vault ?? '';
@@ -65,7 +67,7 @@ function providerOf(definition: NamespaceDefinition): FactoryProvider<object> {
     if (store) return store.provide(definition);
     const which = options.vault === undefined ? 'VaultModule' : `VaultModule with the name "${options.vault}"`;
     throw new VaultInvalidOptionError(
-      `The namespace "${name}" needs a ${which} in the application: import VaultModule.forRoot() or forRootAsync() in its root module.`,
+      `The configuration namespace "${name}" needs a ${which} in the application: import VaultModule.forRoot() or forRootAsync() in its root module.`,
     );
   };
   factories.set(useFactory, definition);

@@ -35,7 +35,7 @@ export function vaultConfig(
   const read = () => {
     if (definition.current) return definition.current;
     throw new VaultInvalidOptionError(
-      `The namespace "${name}" has not been read. List it in "config.sources" of VaultModule, or import VaultModule.forFeature() with it.`,
+      `The configuration namespace "${name}" has not been read. List it in "config.sources" of VaultModule, or import VaultModule.forFeature() with it.`,
     );
   };
   // The properties by which @nestjs/config knows a namespace, except for asProvider: its own would not wait for Vault.

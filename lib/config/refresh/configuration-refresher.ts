@@ -211,7 +211,7 @@ export class ConfigurationRefresher {
 /** What the application's own objects throw, such as those a schema makes. The message may quote a value. */
 function unexpected(error: unknown): VaultError {
   return new VaultInvalidOptionError(
-    `The new configuration could not be put together (${failureKind(error)}). Look at the factories in "config.load", at "config.schema" and at the schemas of namespaces.`,
+    `The new configuration could not be put together (${failureKind(error)}). Look at the factories in "config.load", at "config.schema" and at the schemas of configuration namespaces.`,
   );
 }
 

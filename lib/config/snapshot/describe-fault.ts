@@ -14,7 +14,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   truncated: 'it is shorter than a snapshot can be. It was cut off, or never written to the end.',
   'not-a-snapshot': 'it is not a snapshot of this module.',
   'unknown-version': 'another version of this module has written it.',
-  foreign: 'it was made with another server address, another namespace or other sources.',
+  foreign: 'it was made with another server address, another Vault namespace or other sources.',
   'wrong-key': 'the key is another one than it was written with, or the file was changed or cut off since.',
 };
 

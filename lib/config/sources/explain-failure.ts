@@ -122,7 +122,7 @@ function adviceOnMount(
   if (mount === undefined || mount.state === 'unknown') return '';
   const list = `"${suggestedCommand('secrets list', { namespace })}" lists the mounts`;
   if (mount.state !== 'found') {
-    return `There is no secrets engine at "${mountPath}"${inNamespace(namespace)} that this token can see: ${other.mount} (${list}) and the namespace.`;
+    return `There is no secrets engine at "${mountPath}"${inNamespace(namespace)} that this token can see: ${other.mount} (${list}) and the Vault namespace.`;
   }
   if (mount.path !== mountPath) {
     const inside = `${mountPath}/${secretPath}`.slice(mount.path.length + 1).replace(/^data\//, '');
