@@ -4,10 +4,10 @@ import { VaultDisabledError } from '../errors/index.js';
 import type { AssembledLayer, SourceView } from './assembly/assemble.js';
 import { assembleLayer } from './assembly/assemble.js';
 import type { ConfigLayer, ConfigPlan } from './config-layer.js';
-import type { ConfigEntries, LoadedConfiguration } from './configuration.js';
+import type { ConfigEntries, HeldReads, LoadedConfiguration } from './configuration.js';
 import { valuesOf } from './configuration.js';
 import { withoutSharedFiles } from './files/shared-files.js';
-import { isHeld, keepOthers, pendingOf, withoutAliases } from './refresh/kept-values.js';
+import { keepOthers, pendingOf, withoutAliases } from './refresh/kept-values.js';
 import type { OtherAdvice } from './sources/explain-failure.js';
 import { explainFailure } from './sources/explain-failure.js';
 import { loadFailure, nothingFound, summary } from './sources/load-failures.js';
@@ -47,7 +47,6 @@ const OF_A_REFERENCE: OtherAdvice = {
 };
 
 const NONE: ConfigEntries = new Map();
-const NO_READS: SecretReads = new Map();
 const NO_VARIABLES: ReferringVariables = { texts: new Map(), problems: [] };
 
 /** What references of the environment come to, with some reads. */
@@ -59,6 +58,15 @@ interface Resolved {
   readonly hasFailed: boolean;
   readonly find: FindVariable;
   readonly referring: ReferringVariables;
+}
+
+/** What each source is put together from. */
+interface Views {
+  readonly now: Resolved;
+  readonly all: readonly Resolved[];
+  of(source: ResolvedSource): Resolved;
+  /** For sources that are not refreshed. */
+  readonly held: HeldReads;
 }
 
 /**
@@ -123,15 +131,15 @@ export class ConfigurationLoader {
     const { environment, precedence, layers, factories } = this.plan;
     const resolved = this.#resolve(reads);
     const { resolver, variables, find, referring } = resolved;
-    const held = this.#held(limits);
+    const views = this.#viewsOf(resolved, limits);
 
     const failures: VaultError[] = [];
     const failedFeatures = new Map<string, VaultConfigurationError>();
     const assembled = await Promise.all(
       layers.map(async (layer) => {
-        const errors = layer.sources.map((source) => this.#failureOf(source, viewOf(source, resolved, held).reads, limits)); // prettier-ignore
+        const errors = layer.sources.map((source) => this.#failureOf(source, views.of(source).reads, limits));
         const failed = (await Promise.all(errors)).filter((error) => error !== undefined);
-        return this.#assembleLayer(layer, resolved, held, failed);
+        return this.#assembleLayer(layer, views, failed);
       }),
     );
     const texts = await this.#environment(resolved, assembled);
@@ -148,7 +156,7 @@ export class ConfigurationLoader {
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
       else failures.push(...failed);
     }
-    for (const { failures: unresolved } of [resolver, held?.resolver].filter((each) => each !== undefined)) {
+    for (const { failures: unresolved } of views.all.flatMap((view) => view.resolver ?? [])) {
       const explain = (read: FailedRead, address: SecretAddress) =>
         explainFailure(read, address, this.#client, limits, OF_A_REFERENCE);
       failures.push(...(await describeReferences(unresolved, explain)));
@@ -162,6 +170,7 @@ export class ConfigurationLoader {
     }
     const kept = this.#keepOthers({ entries: united, variables, files }, limits);
     const named = withOtherNames(this.plan, kept.entries);
+    const used = layers.filter(({ feature }) => feature === undefined || !failedFeatures.has(feature));
     const exportable = kept.variables === variables ? referring : referringVariables(kept.variables);
     this.plan.exported?.check(valuesOf(named.entries), exportable);
     return {
@@ -169,8 +178,8 @@ export class ConfigurationLoader {
       referring: exportable,
       variables: kept.variables,
       reads,
-      heldReads: layers.some(isHeld) ? new Map([...reads, ...(held?.reads ?? [])]) : NO_READS,
-      pending: new Map([...kept.pending, ...(held ? pendingOf(layers, named.complete, held.reads, reads) : [])]),
+      held: views.held,
+      pending: new Map([...kept.pending, ...pendingOf(used, named.complete, views.held, reads)]),
       files: kept.files,
       failedFeatures,
     };
@@ -183,13 +192,26 @@ export class ConfigurationLoader {
     return keepOthers(keys, now, before && { ...before, entries: withoutAliases(before.complete) }, aliases);
   }
 
-  /** What sources come to that are not refreshed. */
-  #held({ before, added }: Present): Resolved | undefined {
-    if (!before || before.heldReads.size === 0) return undefined;
-    const reads = new Map(before.heldReads);
-    // A namespace that could not be read at boot has no values to hold.
-    for (const id of added?.sources.map(addressId) ?? []) if (!reads.get(id)?.secret) reads.delete(id);
-    return this.#resolve(reads);
+  /** What each source is put together from: a source that is not refreshed, from what it was put together from before. */
+  #viewsOf(now: Resolved, { before, added }: Present): Views {
+    const resolved = new Map([[now.reads, now]]);
+    const held = new Map<ResolvedSource, SecretReads>();
+    for (const { namespace, sources } of this.plan.layers) {
+      // A namespace that could not be read at boot has no values to hold.
+      const isNew = added !== undefined && namespace?.name === added.namespace?.name;
+      for (const source of sources) {
+        if (source.refresh !== false) continue;
+        const reads = (isNew ? undefined : before?.held.get(source)) ?? now.reads;
+        held.set(source, reads);
+        if (!resolved.has(reads)) resolved.set(reads, this.#resolve(reads));
+      }
+    }
+    return {
+      now,
+      held,
+      all: [...resolved.values()],
+      of: (source) => resolved.get(held.get(source) ?? now.reads) ?? now,
+    };
   }
 
   #resolve(reads: SecretReads): Resolved {
@@ -212,11 +234,9 @@ export class ConfigurationLoader {
     const last = factories.made;
     try {
       const resolved = this.#resolve(reads);
-      const held = this.#held(limits);
+      const views = this.#viewsOf(resolved, limits);
       const assembled = exported?.hasKeys
-        ? await Promise.all(
-            layers.map((layer) => this.#assembleLayer(layer, resolved, held, unreadIn(layer, resolved, held))),
-          )
+        ? await Promise.all(layers.map((layer) => this.#assembleLayer(layer, views, unreadIn(layer, views))))
         : [];
       const environment = await this.#environment(resolved, assembled);
       return environment ? await factories.run(environment, limits.signal) : (last ?? []);
@@ -260,8 +280,7 @@ export class ConfigurationLoader {
   /** @param unread failures of its sources */
   async #assembleLayer(
     layer: ConfigLayer,
-    now: Resolved,
-    held: Resolved | undefined,
+    views: Views,
     unread: readonly VaultError[],
   ): Promise<AssembledLayer & { readonly layer: ConfigLayer }> {
     const { references } = this.plan;
@@ -272,7 +291,7 @@ export class ConfigurationLoader {
           ? value
           : resolver?.resolveDeep(value, name).value;
     const view = (source: ResolvedSource): SourceView => {
-      const seen = viewOf(source, now, held);
+      const seen = views.of(source);
       return { reads: seen.reads, resolve: references?.inSecrets ? resolveWith(seen) : undefined };
     };
     const assembled = assembleLayer(layer, view, this.plan.files.folder);
@@ -280,12 +299,13 @@ export class ConfigurationLoader {
     if (
       failures.length === 0 &&
       layer.atLeastOne &&
-      !layer.sources.some((source) => viewOf(source, now, held).reads.get(addressId(source))?.secret)
+      !layer.sources.some((source) => views.of(source).reads.get(addressId(source))?.secret)
     )
       failures.push(nothingFound(layer));
     if (this.plan.disabled && !layer.schema)
       failures.push(this.plan.disabled(`read ${layer.option}, which has no "schema"`));
-    const entries = this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, now.find) : assembled.entries;
+    const entries =
+      this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, views.now.find) : assembled.entries;
     const { files } = assembled;
     if (failures.length > 0 || !layer.schema) return { layer, entries, files, failures };
     return { layer, ...(await validateLayer(layer, entries)), files };
@@ -297,13 +317,8 @@ export class ConfigurationLoader {
   }
 }
 
-function unreadIn({ sources }: ConfigLayer, now: Resolved, held: Resolved | undefined): VaultError[] {
-  return sources.flatMap((source) => unread(source, viewOf(source, now, held).reads)?.error ?? []);
-}
-
-/** What a source is put together from. */
-function viewOf(source: ResolvedSource, now: Resolved, held: Resolved | undefined): Resolved {
-  return source.refresh === false && held?.reads.has(addressId(source)) ? held : now;
+function unreadIn({ sources }: ConfigLayer, views: Views): VaultError[] {
+  return sources.flatMap((source) => unread(source, views.of(source).reads)?.error ?? []);
 }
 
 /** The failed read of a source, unless its secret is absent and may be. */

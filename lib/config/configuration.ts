@@ -2,6 +2,7 @@ import type { JsonObject } from '../client/response.js';
 import type { VaultConfigurationError } from '../errors/index.js';
 import { copyPlain } from './plain.js';
 import type { SecretReads } from './sources/read-secrets.js';
+import type { ResolvedSource } from './sources/vault-source.js';
 import type { SecretFile } from './files/secret-files.js';
 import type { PendingValues } from './refresh/kept-values.js';
 import type { Origin } from './origins/value-origin.js';
@@ -38,6 +39,9 @@ export function entryId(path: readonly string[]): string {
   return names.length === 1 ? (names[0] as string) : names.join('\0.');
 }
 
+/** What a source that is not refreshed is put together from, references in it too. @internal */
+export type HeldReads = ReadonlyMap<ResolvedSource, SecretReads>;
+
 /** What one load has brought. @internal */
 export interface LoadedConfiguration {
   readonly entries: ConfigEntries;
@@ -49,8 +53,8 @@ export interface LoadedConfiguration {
   readonly variables: ConfigEntries;
   /** What was read, by address. */
   readonly reads: SecretReads;
-  /** What sources have been read from that are not refreshed, and the references in them. */
-  readonly heldReads: SecretReads;
+  /** For sources that are not refreshed. */
+  readonly held: HeldReads;
   /** What is in Vault and has been kept from the application by `refresh` options. */
   readonly pending: PendingValues;
   /** To be written before the values are used: some of them are paths. */

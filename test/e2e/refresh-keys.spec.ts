@@ -277,6 +277,28 @@ describe('a source with refresh: false', () => {
     expect(get('held.url', 'SECRET')).toEqual(['http://pw-one@host', 'jwt-two']);
   });
 
+  it('of a module that is loaded later keeps the values of that time, beside another source of the same secret', async () => {
+    await bench.server.seed({ 'secret/late': { url: 'http://${vault:secret/data/db#password}@host' } });
+    const lazy = vaultConfig('lazyHeld', { secretPath: 'late', refresh: false });
+    const sources = [
+      { secretPath: 'late', as: 'late' },
+      { secretPath: 'jwt', refresh: false },
+    ];
+    const { app, vault, get } = await start({ sources, references: { inSecrets: true } });
+    await rotate();
+    @Module({ imports: [VaultModule.forFeature(lazy)] })
+    class LazyModule {}
+    await app.get(LazyModuleLoader).load(() => LazyModule);
+    expect(get('lazyHeld.url', 'SECRET')).toEqual(['http://pw-two@host', 'jwt-one']);
+    await bench.server.seed({ 'secret/db': { username: 'app3', password: 'pw-three' } });
+    await vault.refresh();
+    expect(get('late.url', 'lazyHeld.url', 'SECRET')).toEqual([
+      'http://pw-three@host',
+      'http://pw-two@host',
+      'jwt-one',
+    ]);
+  });
+
   it('stays absent where it was absent', async () => {
     const { vault, get } = await start({ sources: ['jwt', { secretPath: 'late', optional: true, refresh: false }] });
     await bench.server.seed({ 'secret/late': { LATE: 'yes' } });

@@ -1,7 +1,7 @@
 import { leavesOf } from '../assembly/aliases.js';
 import { screamingCase } from '../assembly/key-case.js';
 import { partsOf, settle } from '../assembly/settle.js';
-import type { ConfigEntries, ConfigEntry, LoadedConfiguration } from '../configuration.js';
+import type { ConfigEntries, ConfigEntry, HeldReads, LoadedConfiguration } from '../configuration.js';
 import { entryId } from '../configuration.js';
 import type { SecretFile } from '../files/secret-files.js';
 import type { ConfigLayer } from '../config-layer.js';
@@ -173,34 +173,29 @@ export function withoutAliases(entries: ConfigEntries): ConfigEntries {
   return new Map([...entries].filter(([, { isAlias }]) => !isAlias));
 }
 
-/** Whether a source of this layer is not refreshed. @internal */
-export function isHeld({ sources }: ConfigLayer): boolean {
-  return sources.some(({ refresh }) => refresh === false);
-}
-
 /**
  * What sources that are not refreshed have in Vault and the application has not.
  *
  * @param entries values of other sources in the same place are the application's
- * @param held what was read at boot
  * @internal
  */
 export function pendingOf(
   layers: readonly ConfigLayer[],
   entries: ConfigEntries,
-  held: SecretReads,
+  held: HeldReads,
   reads: SecretReads,
 ): PendingValues {
   const pending = new Map<string, unknown>();
   for (const { path, sources } of layers) {
     for (const source of sources) {
-      if (source.refresh !== false) continue;
+      const old = held.get(source);
+      if (!old || old === reads) continue;
       const containers = [...path, ...(source.as?.split('.') ?? [])];
-      const [was, is] = [held, reads].map((found) => found.get(addressId(source))?.secret);
+      const [was, is] = [old, reads].map((found) => found.get(addressId(source))?.secret);
       if (!is || isSameSecret(was, is)) continue;
-      const [old, current] = [was, is].map((secret) => (secret ? mapKeys(source, secret, containers).keys : []));
+      const [gone, present] = [was, is].map((secret) => (secret ? mapKeys(source, secret, containers).keys : []));
       for (const { key, path: place } of new Map(
-        [...(old ?? []), ...(current ?? [])].map((mapped) => [mapped.key, mapped]),
+        [...(gone ?? []), ...(present ?? [])].map((mapped) => [mapped.key, mapped]),
       ).values()) {
         // prettier-ignore
         const origin = entries.get(entryId(place))?.origin;
