@@ -126,7 +126,7 @@ beforeAll(async () => {
       ((await server.request(method, path, body)).body as { auth: T }).auth,
   });
   closing.push(() => cloud.close());
-  successes = logins.length + more.accepted.length + cloud.logins.length + 5;
+  successes = logins.length + more.accepted.length + cloud.logins.length + 6;
   const [tunnel, closed] = [await startConnectProxy(), await startConnectProxy(PROXY_REFUSES)];
   for (const one of [tunnel, closed]) closing.push(() => one.close());
   const guarded = {
@@ -162,6 +162,11 @@ beforeAll(async () => {
       auth: { method: 'token', token } as const,
       config: { ...config, exportToProcessEnv },
     })),
+    {
+      endpoint: server.endpoint,
+      auth: { method: 'token', token },
+      config: { ...config, refresh: { keys: ['not-there'] } },
+    },
     ...more.accepted,
     ...more.refused,
     ...[...more.accepted, ...more.refused]
@@ -295,6 +300,8 @@ describe('no marked secret', () => {
     expect(output).toContain('ConfigService has a reference to Vault that nobody has resolved: "unresolved.0"');
     expect(output).toContain('again was frozen by the application');
     expect(output).toContain('names "absent", which is no key');
+    expect(output).toContain('Not refreshed: ');
+    expect(output).toContain('"config.refresh.keys" names "not-there"');
     expect(new Set(output.match(/^FAILED VAULT_\w+$/gm)).size).toBeGreaterThanOrEqual(8);
     expect(output).toContain('STARTED ON A SNAPSHOT');
     expect(output).toContain('The snapshot does not help either');
