@@ -101,3 +101,29 @@ it('one that this application does not have keeps it from nothing', async () => 
   await until(() => app.get(ConfigService).get('NAME') === 'two');
   expect(app.get(VaultService).degraded).toBeUndefined();
 });
+
+it('an application on a snapshot keeps its values of what is not refreshed when Vault is back', async () => {
+  for (const level of ['log', 'warn'] as const) jest.spyOn(Logger.prototype, level).mockImplementation(() => undefined);
+  const start = () =>
+    bench.boot(
+      VaultModule.forRoot({
+        endpoint: bench.front.endpoint,
+        auth: { method: 'token', token: bench.server.rootToken },
+        request: { retries: 0 },
+        config: {
+          sources: ['app', { secretPath: 'mail', as: 'post' }],
+          refresh: { keys: ['NAME'] },
+          snapshot: { file: join(folder, 'keys'), key: KEY },
+        },
+      }),
+    );
+  await write('one', 'good one');
+  await (await start()).close();
+  bench.front.answerWith(SEALED);
+  const app = await start();
+  await write('two', 'good two');
+  bench.front.answerWith(forwardTo(bench.server.endpoint));
+  const [vault, config] = [app.get(VaultService), app.get(ConfigService)];
+  await until(() => vault.degraded === undefined && config.get('NAME') === 'two');
+  expect(config.get('post.password')).toBe('good one');
+});
