@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../client/response.js';
+import type { Kv2Secret } from '../../engines/kv2.types.js';
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
@@ -7,8 +8,9 @@ import { fileEntries } from '../files/file-entries.js';
 import type { MappedKey } from './key-mapping.js';
 import { mapKeys } from './key-mapping.js';
 import { put } from './merge-entries.js';
-import type { SecretReads } from '../sources/read-secrets.js';
+import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
 import { addressId } from '../sources/read-secrets.js';
+import { namesBelow } from '../sources/secrets-below.js';
 import { reservedKeyIn } from '../reserved-keys.js';
 import type { SecretFile } from '../files/secret-files.js';
 import { originOf } from '../origins/value-origin.js';
@@ -59,25 +61,54 @@ export function assembleLayer(
     const { reads, resolve } = viewOf(source);
     const read = reads.get(addressId(source));
     if (!read?.secret) continue;
-    const refusal = refusalOf(source, read.secret.data);
-    if (refusal) {
-      failures.push(refusal);
-      continue;
+    for (const part of secretsOf(source, read, path)) {
+      const { containers } = part;
+      const refusal = refusalOf(part.source, part.secret.data);
+      if (refusal) {
+        failures.push(refusal);
+        continue;
+      }
+      const origin = originOf(part.source, { ...read, secret: part.secret });
+      const { keys, failures: failed } = mapKeys(part.source, part.secret, containers);
+      failures.push(...failed);
+      const values = resolve ? resolved(part.source, part.secret.data, keys, resolve) : part.secret.data;
+      for (const { key, path } of keys) {
+        const value = values[key];
+        put(entries, source.aliases ? { path, value, origin, aliases: true } : { path, value, origin });
+      }
+      const found = fileEntries(part.source, { ...part.secret, data: values }, containers, keys, folder);
+      failures.push(...found.failures);
+      for (const { path, file } of found.files) files.push({ file, entry: { path, value: file.path, origin } });
     }
-    const containers = [...path, ...(source.as?.split('.') ?? [])];
-    const origin = originOf(source, read);
-    const { keys, failures: failed } = mapKeys(source, read.secret, containers);
-    failures.push(...failed);
-    const values = resolve ? resolved(source, read.secret.data, keys, resolve) : read.secret.data;
-    for (const { key, path } of keys) {
-      const value = values[key];
-      put(entries, source.aliases ? { path, value, origin, aliases: true } : { path, value, origin });
-    }
-    const found = fileEntries(source, { ...read.secret, data: values }, containers, keys, folder);
-    failures.push(...found.failures);
-    for (const { path, file } of found.files) files.push({ file, entry: { path, value: file.path, origin } });
   }
   return { entries, files, failures };
+}
+
+/** A secret of a source, and the containers its keys go into. @internal */
+export interface SourceSecret {
+  readonly source: ResolvedSource;
+  readonly secret: Kv2Secret<JsonObject>;
+  readonly containers: readonly string[];
+}
+
+/**
+ * The one secret of a source, or those below its path.
+ *
+ * @param path containers of the layer
+ * @internal
+ */
+export function secretsOf(
+  source: ResolvedSource,
+  { secret, parts }: Extract<SecretRead, { readAt: Date }>,
+  path: readonly string[],
+): SourceSecret[] {
+  const containers = [...path, ...(source.as?.split('.') ?? [])];
+  if (!parts) return [{ source, secret, containers }];
+  return parts.map((part) => ({
+    source: { ...source, secretPath: part.secretPath },
+    secret: part.secret,
+    containers: [...containers, ...namesBelow(source.secretPath, part)],
+  }));
 }
 
 /** The values that are taken or written to files, references in them resolved; each once, so that each fails once. */

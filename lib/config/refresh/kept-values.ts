@@ -5,8 +5,10 @@ import type { ConfigEntries, ConfigEntry, HeldReads, LoadedConfiguration } from 
 import { entryId } from '../configuration.js';
 import type { SecretFile } from '../files/secret-files.js';
 import type { ConfigLayer } from '../config-layer.js';
+import { secretsOf } from '../assembly/assemble.js';
 import { mapKeys } from '../assembly/key-mapping.js';
-import type { SecretReads } from '../sources/read-secrets.js';
+import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
+import type { ResolvedSource } from '../sources/vault-source.js';
 import { addressId, isSameSecret, secretId } from '../sources/read-secrets.js';
 import { isPlainObject, samePlain } from '../plain.js';
 
@@ -173,6 +175,27 @@ export function withoutAliases(entries: ConfigEntries): ConfigEntries {
   return new Map([...entries].filter(([, { isAlias }]) => !isAlias));
 }
 
+interface PlacedValue {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  readonly secretId: string;
+}
+
+/** The values of a source by the `entryId` of their places. */
+function placesOf(
+  source: ResolvedSource,
+  read: Extract<SecretRead, { readAt: Date }>,
+  path: readonly string[],
+): Map<string, PlacedValue> {
+  const places = new Map<string, PlacedValue>();
+  for (const part of secretsOf(source, read, path)) {
+    for (const { key, path: place } of mapKeys(part.source, part.secret, part.containers).keys) {
+      places.set(entryId(place), { path: place, value: part.secret.data[key], secretId: secretId(part.source) });
+    }
+  }
+  return places;
+}
+
 /**
  * What sources that are not refreshed have in Vault and the application has not.
  *
@@ -190,17 +213,15 @@ export function pendingOf(
     for (const source of sources) {
       const old = held.get(source);
       if (!old || old === reads) continue;
-      const containers = [...path, ...(source.as?.split('.') ?? [])];
-      const [was, is] = [old, reads].map((found) => found.get(addressId(source))?.secret);
-      if (!is || isSameSecret(was, is)) continue;
-      const [gone, present] = [was, is].map((secret) => (secret ? mapKeys(source, secret, containers).keys : []));
-      for (const { key, path: place } of new Map(
-        [...(gone ?? []), ...(present ?? [])].map((mapped) => [mapped.key, mapped]),
-      ).values()) {
-        // prettier-ignore
-        const origin = entries.get(entryId(place))?.origin;
-        const isOthers = origin !== undefined && secretId(origin) !== secretId(source);
-        if (!isOthers && !samePlain(was?.data[key], is.data[key])) pending.set(place.join('.'), is.data[key]);
+      const [was, is] = [old, reads].map((found) => found.get(addressId(source)));
+      if (!is?.secret || isSameSecret(was?.secret, is.secret)) continue;
+      const gone = was?.secret ? placesOf(source, was, path) : new Map<string, PlacedValue>();
+      const present = placesOf(source, is, path);
+      for (const [id, place] of new Map([...gone, ...present])) {
+        const origin = entries.get(id)?.origin;
+        const isOthers = origin !== undefined && secretId(origin) !== place.secretId;
+        const value = present.get(id)?.value;
+        if (!isOthers && !samePlain(gone.get(id)?.value, value)) pending.set(place.path.join('.'), value);
       }
     }
   }

@@ -34,12 +34,13 @@ const OF_A_SOURCE: OtherAdvice = {
  * @internal
  */
 export async function explainFailure(
-  { error, mount }: FailedRead,
-  source: SecretAddress,
+  { error, mount, failedPath }: FailedRead,
+  address: SecretAddress,
   client: VaultClient,
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
   other = OF_A_SOURCE,
 ): Promise<VaultError> {
+  const { below, ...source } = failedPath === undefined ? address : { ...address, secretPath: failedPath };
   const { mountPath, secretPath, version } = source;
   const namespace = source.namespace ?? error.namespace;
   const command = (words: string, ...names: string[]) =>
@@ -53,7 +54,8 @@ export async function explainFailure(
       onPath === ''
         ? 'The server gives the same response when the mount or the path is misspelled.'
         : `More likely: ${onPath}`;
-    return new VaultPermissionError(`${error.message} ${advice}`, { ...error, mountPath });
+    const needed = below === undefined ? '' : ` ${policyBelow(address, mount)}`;
+    return new VaultPermissionError(`${error.message} ${advice}${needed}`, { ...error, mountPath });
   }
   if (error instanceof VaultDeletedVersionError) {
     const undelete = suggestedCommand('kv undelete', {
@@ -63,6 +65,7 @@ export async function explainFailure(
     });
     const advice = [
       error.destroyed ? '' : `Undelete it with "${undelete}".`,
+      below === undefined ? '' : `To leave it out, remove it with ${command('kv metadata delete')}.`,
       version === undefined ? '' : `For another one, ${other.version}.`,
     ].filter((text) => text !== '');
     return new VaultDeletedVersionError([error.message, ...advice].join(' '), error);
@@ -74,9 +77,10 @@ export async function explainFailure(
   let found = advice.filter((text) => text !== '');
   // Where the path or the mount is wrong, writing the secret there would not help.
   if (error instanceof VaultNotFoundError && found.length === 0) {
-    const key = await keyInParent(source, client, options);
+    const key = below === undefined ? await keyInParent(source, client, options) : undefined;
     if (key !== undefined) found.push(key);
     else if (!error.nothingStored) found = [];
+    else if (below !== undefined) found.push(`Write one, or ${other.forgive}.`);
     else if (version === undefined) found.push(`Write it with ${command('kv put', 'KEY=value')}, or ${other.forgive}.`);
     else {
       found.push(
@@ -90,6 +94,17 @@ export async function explainFailure(
   if (error instanceof VaultNotFoundError) return new VaultNotFoundError(message, details);
   if (error instanceof VaultBadResponseError) return new VaultBadResponseError(message, details);
   return error;
+}
+
+function policyBelow({ mountPath, secretPath, kvVersion, below }: SecretAddress, mount: Mount | undefined): string {
+  const isV1 = (kvVersion ?? (mount?.state === 'found' ? mount.kvVersion : undefined)) === 1;
+  const [listed, read] = isV1 ? ['', ''] : ['metadata/', 'data/'];
+  const rule = (part: string, end: string, capabilities: string) =>
+    `path ${JSON.stringify(`${mountPath}/${part}${secretPath}/${end}`)} { capabilities = [${capabilities}] }`;
+  const rules = isV1
+    ? [rule('', '*', '"list", "read"')]
+    : [rule(listed, below === 'direct' ? '' : '*', '"list"'), rule(read, '*', '"read"')];
+  return `"below" needs: ${rules.join(' ')}`;
 }
 
 function adviceOnPath(address: SecretAddress): string {

@@ -15,6 +15,8 @@ import {
 } from '../../errors/index.js';
 import type { Mount } from './mount.js';
 import { describeMount } from './mount.js';
+import type { SecretBelow } from './secrets-below.js';
+import { readBelow } from './secrets-below.js';
 import { hasDataPrefix, misplacedPrefix } from './misplaced-prefix.js';
 
 /** Which version of which secret. @internal */
@@ -25,6 +27,8 @@ export interface SecretAddress {
   readonly version?: number;
   /** Version of the KV engine. Default: what the server says. */
   readonly kvVersion?: 1 | 2;
+  /** The secrets below the path, instead of one at it. */
+  readonly below?: 'direct' | 'all';
 }
 
 /** What a read brought: the secret with the time of reading, or why there is none. @internal */
@@ -35,6 +39,8 @@ export type SecretRead =
       readonly readAt: Date;
       /** When it was asked for, by the clock of `performance.now()`, which nobody sets; 0 in another process. */
       readonly askedAt: number;
+      /** The secrets that were read for an address with `below`. */
+      readonly parts?: readonly SecretBelow[];
       readonly error?: undefined;
     }
   | {
@@ -47,6 +53,8 @@ export type SecretRead =
       readonly absent?: 'confirmed' | 'unconfirmed';
       /** The mount, where it was looked up. */
       readonly mount?: Mount;
+      /** The secret that failed, for an address with `below`. */
+      readonly failedPath?: string;
     };
 
 /** @internal */
@@ -56,8 +64,16 @@ export type FailedRead = Extract<SecretRead, { secret?: undefined }>;
 export type SecretReads = ReadonlyMap<string, SecretRead>;
 
 /** @internal */
-export function addressId({ namespace, mountPath, secretPath, version, kvVersion }: SecretAddress): string {
-  return JSON.stringify([namespace, mountPath, secretPath, version, ...(kvVersion === undefined ? [] : [kvVersion])]);
+export function addressId({ namespace, mountPath, secretPath, version, kvVersion, below }: SecretAddress): string {
+  const engine = kvVersion === undefined && below === undefined ? [] : [kvVersion];
+  return JSON.stringify([
+    namespace,
+    mountPath,
+    secretPath,
+    version,
+    ...engine,
+    ...(below === undefined ? [] : [below]),
+  ]);
 }
 
 /** The opposite of `addressId`. @internal */
@@ -79,9 +95,16 @@ export function secretId({ namespace, mountPath, secretPath }: Omit<SecretAddres
 /** What was read of each secret, by `secretId`; where several versions of one were read, the current one. @internal */
 export function versionsIn(reads: SecretReads): ReadonlyMap<string, Kv2Secret<JsonObject>> {
   const versions = new Map<string, Kv2Secret<JsonObject>>();
-  for (const [id, { secret }] of reads) {
+  for (const [id, read] of reads) {
+    const { secret } = read;
     if (!secret) continue;
     const address = JSON.parse(id) as readonly unknown[];
+    if (read.parts) {
+      for (const part of read.parts) {
+        versions.set(JSON.stringify([...address.slice(0, 2), part.secretPath]), part.secret);
+      }
+      continue;
+    }
     const place = JSON.stringify(address.slice(0, 3));
     const isCurrent = address[3] === null;
     if (isCurrent || !versions.has(place)) versions.set(place, secret);
@@ -196,7 +219,7 @@ function judge(read: SecretRead, kvVersion: 1 | 2, address: SecretAddress, mount
   if (read.secret) return read;
   const { error } = read;
   const isSilent = error instanceof VaultNotFoundError && error.nothingStored && address.version === undefined;
-  if (!isSilent || hasDataPrefix(address)) return { error, mount };
+  if (!isSilent || hasDataPrefix(address)) return { ...read, mount };
   switch (mount.state) {
     case 'found':
       return mount.kvVersion === kvVersion && mount.path === address.mountPath
@@ -229,10 +252,14 @@ async function withoutMisplacedPrefix(
 async function readFrom(
   kvVersion: 1 | 2,
   client: VaultClient,
-  { namespace, mountPath, secretPath, version }: SecretAddress,
+  address: SecretAddress,
   options: CallLimits,
 ): Promise<SecretRead> {
+  const { namespace, mountPath, secretPath, version } = address;
   const call = { ...options, ...(namespace !== undefined && { namespace }) };
+  if (address.below !== undefined) {
+    return readBelow(kvVersion, client, address, call, (secret) => readFrom(kvVersion, client, secret, options));
+  }
   const askedAt = performance.now();
   try {
     if (kvVersion === 1) {

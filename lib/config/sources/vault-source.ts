@@ -28,6 +28,13 @@ export interface VaultSourceOptions {
   readonly kvVersion?: 1 | 2;
   /** Read this version for ever, instead of the current one. */
   readonly version?: number;
+  /**
+   * Reads the secrets below `secretPath` instead of one at it, each under its name: with `secretPath: 'shop'`, the key
+   * `password` of the secret `shop/db` becomes `db.password`. `direct`: only those right below, `all`: those in folders too.
+   * Needs the policy capability `list`. At most 1,000 secrets in 16 levels of folders. Takes no `version`, `keys`, `map`,
+   * `prefix`, `nest` and `files`.
+   */
+  readonly below?: 'direct' | 'all';
   /** Put the keys under this one: with `as: 'database'`, `password` becomes `database.password`. */
   readonly as?: string;
   /** Take only these keys; each must be there. Default: all. */
@@ -87,6 +94,7 @@ const SHAPE = {
   mountPath: is('string'),
   kvVersion,
   version: (value) => (Number.isInteger(value) && (value as number) > 0 ? undefined : 'a whole number from 1'),
+  below: (value) => (value === 'direct' || value === 'all' ? undefined : '"direct" or "all"'),
   as: is('string'),
   keys: (value) =>
     Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && key !== '')
@@ -108,6 +116,9 @@ const SHAPE = {
   namespace: headerText,
   refresh: is('boolean'),
 } satisfies Record<keyof VaultSourceOptions, Shape[string]>;
+
+/** Options that say something about one secret. */
+const OF_ONE_SECRET = ['version', 'keys', 'map', 'prefix', 'nest', 'files'] as const;
 
 /**
  * A source, checked, with its templates filled in.
@@ -145,6 +156,12 @@ export function resolveSource(source: VaultSource, option: string, environment: 
   if (given.kvVersion === 1 && given.version !== undefined) {
     throw new VaultInvalidOptionError(
       `"${option}" has a "version" beside "kvVersion: 1". KV version 1 keeps no versions: leave "version" out.`,
+    );
+  }
+  const [stray] = given.below === undefined ? [] : OF_ONE_SECRET.filter((name) => given[name] !== undefined);
+  if (stray !== undefined) {
+    throw new VaultInvalidOptionError(
+      `"${option}" has "${stray}" beside "below", which reads several secrets. Leave "${stray}" out, or give that secret a source of its own.`,
     );
   }
   const { files, ...rest } = given;
