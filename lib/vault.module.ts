@@ -12,6 +12,7 @@ import { refuseForeign } from './config/namespaces/config-namespace.js';
 import { featureModule, registeredFeatures } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
 import { coreModule, VaultCoreModule } from './vault-core.module.js';
+import { assertReadable } from './options/check-options.js';
 import { importsOf } from './nest-internals.js';
 import { VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';
@@ -53,6 +54,7 @@ function createModule(
 ): DynamicModule {
   const memo = new BootMemo(async () => {
     const given = await options();
+    assertReadable(given);
     refuseForeign(given?.config?.sources, name);
     return boot(given, { features: registeredFeatures(name) }).catch((error: unknown) => RefusedBoot.of(error));
   });

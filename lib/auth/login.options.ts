@@ -1,5 +1,5 @@
 import type { Shape } from '../options/check-options.js';
-import { headerText, is } from '../options/check-options.js';
+import { namespaceText, is } from '../options/check-options.js';
 import { encodeMount } from '../client/path.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { MfaPasscodes } from './mfa.js';
@@ -26,7 +26,7 @@ export interface MountedLoginOptions extends LoginOptions {
 }
 
 /** Checks for {@link LoginOptions}. @internal */
-export const LOGIN: Shape = { namespace: headerText };
+export const LOGIN: Shape = { namespace: namespaceText };
 
 /** Checks for {@link MountedLoginOptions}. @internal */
 export const MOUNTED: Shape = { ...LOGIN, mountPath: is('string'), mfa: checkMfa };

@@ -15,7 +15,7 @@ import { shortList } from '../config/printable.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError, VaultConfigurationError, VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';
-import { checkOptions, headerText, is, positive } from '../options/check-options.js';
+import { checkOptions, namespaceText, is, positive } from '../options/check-options.js';
 import { expandedReferences, readEnvironment } from '../options/env-file.js';
 import { fromEnvironment, VARIABLES } from '../options/environment.js';
 import { continuing, registeredSessionFor } from './session-identity.js';
@@ -38,7 +38,7 @@ export interface ResolvedOptions {
 export const OPTIONS_SHAPE: Shape = {
   endpoint: checkEndpoints,
   enabled: is('boolean'),
-  namespace: headerText,
+  namespace: namespaceText,
   auth: is('object'),
   tls: TLS_SHAPE,
   request: REQUEST_SHAPE,

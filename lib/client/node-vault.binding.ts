@@ -1,5 +1,6 @@
 import type { client as NodeVaultClient } from 'node-vault';
-import { VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
+import { isVaultError, VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
+import { isRecord } from '../options/check-options.js';
 import { checkEncodedPath } from './path.js';
 import type { JsonObject } from './response.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
@@ -25,6 +26,10 @@ interface NodeVaultAnswer {
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
+/** Methods whose first argument is a path, which node-vault pastes into the address whatever it is. */
+const TAKE_PATH: readonly string[] = ['read', 'write', 'update', 'list', 'delete', 'help'];
+/** Not calls: the parser of responses, and the maker of further methods. */
+const NO_CALLS: readonly string[] = ['handleVaultResponse', 'generateFunction'];
 const TIMERS = ['startTokenRenewal', 'startLeaseRenewal'] as const;
 /** A login, and not a role or user that happens to be called so. */
 const LOGIN = /^auth\/.+(?<!\/(?:roles?|users?|groups?|certs))\/login(?:\/|$)/;
@@ -54,7 +59,7 @@ const OWN_HEADERS: readonly string[] = [
  *
  * Token, namespace and path prefix belong to the session and the transport, so the client's own fields for them are
  * fixed: logging in or creating a token through it changes nobody's identity. Its renewal timers are replaced by a
- * refusal, because the session does that work.
+ * refusal, because the session does that work. Its methods reject with a `VaultError` and nothing else.
  * @internal
  */
 export async function createNodeVault(
@@ -88,6 +93,10 @@ export async function createNodeVault(
   // Its own update() drops the headers of the call.
   client.update = (path: string, data: unknown, requestOptions?: object) =>
     client.request({ ...requestOptions, path: `/${path}`, method: 'PATCH', json: data });
+  const methods = client as unknown as Record<string, unknown>;
+  for (const [name, method] of Object.entries(methods)) {
+    if (typeof method === 'function' && !NO_CALLS.includes(name)) methods[name] = guarded(name, method as AnyCall);
+  }
   for (const name of TIMERS) {
     fix(client, name, () => {
       throw new VaultInvalidOptionError(
@@ -97,6 +106,40 @@ export async function createNodeVault(
   }
   return client;
 }
+
+type AnyCall = (...args: readonly unknown[]) => unknown;
+
+/** The same method, whose failures for arguments of no use are typed and never thrown at once. */
+function guarded(name: string, method: AnyCall): AnyCall {
+  const typed = (error: unknown): Promise<never> => {
+    if (isVaultError(error)) return Promise.reject(error);
+    // Of the validator, which names a parameter of the API; anything else may hold what it was given.
+    const { code, params } = (error ?? {}) as { readonly code?: unknown; readonly params?: { readonly key?: unknown } };
+    const missing = code === MISSING_PARAMETER ? ` ${JSON.stringify(params?.key)} is missing.` : '';
+    return Promise.reject(
+      new VaultInvalidOptionError(
+        `Cannot call ${name}() of the node-vault client: the arguments are not those it takes.${missing} Check their types; a getter in them may throw.`,
+      ),
+    );
+  };
+  return (...args) => {
+    try {
+      const own = name === 'request' && (args[0] as NodeVaultOptions | undefined)?.vaultRequest !== undefined;
+      if (TAKE_PATH.includes(name) && (typeof args[0] !== 'string' || args[0] === '')) {
+        throw new VaultInvalidPathError(
+          `${name}() of the node-vault client takes a path such as "secret/data/my-app" as its first argument.`,
+        );
+      }
+      const result = method(...args);
+      return !own && result instanceof Promise ? result.catch(typed) : result;
+    } catch (error) {
+      return typed(error);
+    }
+  };
+}
+
+/** tv4's code for a required property that is missing. */
+const MISSING_PARAMETER = 302;
 
 function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
   const unknown = Object.keys(options).find((name) => !KNOWN_OPTIONS.includes(name));
@@ -125,9 +168,20 @@ function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
   const method = list ? 'GET' : METHODS.find((known) => known === verb);
   if (!method) throw new VaultInvalidOptionError('The HTTP method of this node-vault call is not one Vault knows.');
 
+  if (options.headers !== undefined && !isRecord(options.headers)) {
+    throw new VaultInvalidOptionError('"headers" of this node-vault call must be an object of names and values.');
+  }
   const ofCall = lowerCase(options.headers);
+  // Left out, they would stand for those of the session.
+  for (const name of ['x-vault-token', 'x-vault-namespace', 'x-vault-wrap-ttl']) {
+    if (name in ofCall && typeof ofCall[name] !== 'string') {
+      throw new VaultInvalidOptionError(
+        `The header ${JSON.stringify(name)} of this node-vault call must be a string. Without it, that of the session is sent.`,
+      );
+    }
+  }
   const headers = Object.fromEntries(Object.entries(ofCall).filter(([name]) => !OWN_HEADERS.includes(name)));
-  const namespace = options.namespace ?? ofCall['x-vault-namespace'];
+  const namespace = options.namespace === undefined ? ofCall['x-vault-namespace'] : options.namespace;
   const token = ofCall['x-vault-token'] ?? (LOGIN.test(path) ? null : undefined);
   const wrapTtl = ofCall['x-vault-wrap-ttl'];
   const timeoutMs = options.timeoutMs ?? options.timeout;

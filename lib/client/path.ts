@@ -29,9 +29,13 @@ export function encodePath(value: string, what: string): string {
   if (typeof value !== 'string' || value === '')
     throw new VaultInvalidPathError(`${what} is empty. Give a path such as "my-app".`);
   if (value.startsWith('/')) {
-    throw new VaultInvalidPathError(
-      `${what} ${quote(value)} starts with a slash. Write ${quote(value.replace(/^\/+/, ''))}.`,
-    );
+    const names = value.split('/').filter((segment) => segment !== '');
+    if (names.length === 0) {
+      throw new VaultInvalidPathError(`${what} ${quote(value)} has no name in it. Give a path such as "my-app".`);
+    }
+    // What is wrong besides would be wrong in the suggestion, too.
+    for (const name of names) encode(name, value, what);
+    throw new VaultInvalidPathError(`${what} ${quote(value)} starts with a slash. Write ${quote(names.join('/'))}.`);
   }
   const segments = value.split('/');
   return segments.map((segment) => encode(segment, value, what)).join('/');

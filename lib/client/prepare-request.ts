@@ -1,5 +1,6 @@
 import { VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
 import { secretsOfJson } from '../errors/redact.js';
+import { isRecord, namespaceText, numberText } from '../options/check-options.js';
 import type { CallContext } from './failures/network-failure.js';
 import type { VaultRequest } from './vault-request.js';
 
@@ -62,10 +63,10 @@ export function prepareRequest(
   const { timeoutMs } = call;
   // A timer takes 0, NaN, and more than it can hold for "at once".
   if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)) {
-    throw refuse(`"timeoutMs" is ${String(timeoutMs)}; it takes a number above 0 and below 2 147 483 648.`);
+    throw refuse(`"timeoutMs" is ${numberText(timeoutMs)}; it takes a number above 0 and below 2 147 483 648.`);
   }
   if (request.retries !== undefined && !(Number.isInteger(request.retries) && request.retries >= 0)) {
-    throw refuse(`"retries" is ${String(request.retries)}; it takes a whole number, 0 or more.`);
+    throw refuse(`"retries" is ${numberText(request.retries)}; it takes a whole number, 0 or more.`);
   }
   // By its method: an AbortSignal of another realm is no instance of ours.
   if (
@@ -74,6 +75,16 @@ export function prepareRequest(
       typeof (request.signal as Partial<AbortSignal>).removeEventListener !== 'function')
   ) {
     throw refuse('"signal" is not an AbortSignal.');
+  }
+  if (request.namespace !== undefined && namespaceText(request.namespace) !== undefined) {
+    throw refuse(`the namespace must be ${namespaceText(request.namespace)}.`);
+  }
+  // Vault takes nothing, and zero, for a call without wrapping, and would respond with the secret itself.
+  if (request.wrapTtl !== undefined && !isDuration(request.wrapTtl)) {
+    throw refuse('"wrapTtl" must be a number of seconds above 0, or a duration such as "5m".');
+  }
+  if (!isQuery(request.query)) {
+    throw refuse('"query" must be an object of texts, numbers and booleans.');
   }
   let path: string;
   try {
@@ -144,6 +155,22 @@ function headerProblem(name: string, value: unknown): string | undefined {
   if (CONNECTION_HEADERS.includes(name.toLowerCase())) return `${what} is set by the module. Leave it out.`;
   if (typeof value === 'string' && HEADER_VALUE.test(value)) return undefined;
   return `${what} ${typeof value === 'string' ? 'holds a character that cannot be sent, such as a line break. It takes' : 'must be a string of'} printable ASCII characters.`;
+}
+
+function isDuration(value: unknown): boolean {
+  return typeof value === 'number'
+    ? value > 0 && value < Infinity
+    : typeof value === 'string' && /^[^-]*[1-9]/.test(value);
+}
+
+function isQuery(query: unknown): boolean {
+  if (query === undefined) return true;
+  const known = ['string', 'number', 'boolean', 'undefined'];
+  try {
+    return isRecord(query) && Object.values(query).every((value) => known.includes(typeof value));
+  } catch {
+    return false;
+  }
 }
 
 function queryString(query: VaultRequest['query']): string {

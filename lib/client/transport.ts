@@ -256,7 +256,8 @@ export class Transport {
       operation: request.operation ?? `${request.method} ${request.path}`,
       endpoint: this.#endpoints.address,
       timeoutMs,
-      deadline: performance.now() + timeoutMs,
+      // What is no number is refused with the rest of the call.
+      deadline: performance.now() + (typeof timeoutMs === 'number' ? timeoutMs : 0),
       connectTimeoutMs: this.#options.connectTimeoutMs,
       proxy: this.#options.proxy !== undefined,
       maxBytes: MAX_BYTES,

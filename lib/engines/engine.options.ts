@@ -1,3 +1,5 @@
+import { readOptions } from '../options/check-options.js';
+
 /**
  * Options of a single call.
  * @publicApi
@@ -11,11 +13,8 @@ export interface VaultCallOptions {
   readonly namespace?: string;
 }
 
-/** Just the call options of a larger options object. @internal */
+/** Just the call options of a larger options object. @throws VaultInvalidOptionError when they cannot be read @internal */
 export function callOptions(options: VaultCallOptions | undefined): VaultCallOptions {
-  return {
-    ...(options?.signal && { signal: options.signal }),
-    ...(options?.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
-    ...(options?.namespace !== undefined && { namespace: options.namespace }),
-  };
+  const { signal, ...others } = readOptions(options, ['signal', 'timeoutMs', 'namespace']);
+  return signal === null || signal === undefined ? others : { ...others, signal };
 }

@@ -3,6 +3,7 @@ import type { JsonObject } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import { isVaultError, VaultInvalidOptionError } from '../errors/index.js';
+import { numberText, readOptions } from '../options/check-options.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
 import { parseMetadata, parseSecret, parseWritten } from './kv2.parse.js';
@@ -77,7 +78,7 @@ export class Kv2Engine {
   }
 
   /** Writes a new version; earlier ones stay. */
-  async write(secretPath: string, data: object, options: Kv2WriteOptions = {}): Promise<Kv2Version> {
+  async write(secretPath: string, data: object, options?: Kv2WriteOptions): Promise<Kv2Version> {
     const call = {
       ...this.#call('POST', 'data', secretPath, options, 'write'),
       body: { data: secretData(data), options: casOf(options) },
@@ -92,7 +93,7 @@ export class Kv2Engine {
    *
    * @throws VaultCasMismatchError when somebody else wrote in between
    */
-  async patch(secretPath: string, data: object, options: Kv2WriteOptions = {}): Promise<Kv2Version> {
+  async patch(secretPath: string, data: object, options?: Kv2WriteOptions): Promise<Kv2Version> {
     const call = {
       ...this.#call('PATCH', 'data', secretPath, options, 'patch'),
       body: { data: secretData(data), options: casOf(options) },
@@ -106,7 +107,8 @@ export class Kv2Engine {
     // As it would have gone over the wire: without keys that are undefined, with dates as text.
     const sent = JSON.parse(JSON.stringify(data)) as JsonObject;
     const merged = mergePatch(current.data, sent);
-    return this.write(secretPath, merged, { ...callOptions(options), cas: options.cas ?? current.version });
+    const { cas = current.version } = casOf(options);
+    return this.write(secretPath, merged, { ...callOptions(options), cas });
   }
 
   /** Deletes the current version; `undelete` brings it back. */
@@ -200,16 +202,17 @@ export class Kv2Engine {
   }
 }
 
-function casOf({ cas }: Kv2WriteOptions): { cas?: number } {
+function casOf(options: Kv2WriteOptions | undefined): { cas?: number } {
+  const { cas } = readOptions(options, ['cas']);
   if (cas === undefined) return {};
   if (!Number.isInteger(cas) || cas < 0)
     throw new VaultInvalidOptionError(
-      `"cas" is ${String(cas)}; it takes the current version, or 0 for "only if absent".`,
+      `"cas" is ${numberText(cas)}; it takes the current version, or 0 for "only if absent".`,
     );
   return { cas };
 }
 
 function checkVersion(version: number): number {
   if (Number.isInteger(version) && version > 0) return version;
-  throw new VaultInvalidOptionError(`Version ${String(version)} is not a version; they are counted from 1.`);
+  throw new VaultInvalidOptionError(`Version ${numberText(version)} is not a version; they are counted from 1.`);
 }

@@ -4,6 +4,7 @@ import type { JsonObject } from '../client/response.js';
 import { isJsonObject, textList } from '../client/response.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
+import { readOptions } from '../options/check-options.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
 import { listKeys } from './listing.js';
@@ -79,9 +80,7 @@ export class LogicalEngine {
     const call = this.#call(method, path, verb, options);
     const response = await this.client.request({
       ...call,
-      ...(options?.query && { query: options.query }),
-      ...(options?.wrapTtl !== undefined && { wrapTtl: options.wrapTtl }),
-      ...(options?.idempotent !== undefined && { idempotent: options.idempotent }),
+      ...readOptions(options, ['query', 'wrapTtl', 'idempotent']),
       ...(body && { body }),
     });
     assertExactNumbers(response, ['data'], call);

@@ -28,6 +28,78 @@ export const headerText = (value: unknown): string | undefined =>
     ? undefined
     : 'a string of printable ASCII characters, without line breaks';
 
+/** A Vault namespace. HTTP drops white space around the value of a header, so such a namespace would become another one, or none. @internal */
+export const namespaceText = (value: unknown): string | undefined =>
+  headerText(value) === undefined && (value as string).trim() === value
+    ? undefined
+    : 'a string of printable ASCII characters, without line breaks and without white space around it';
+
+/** What should have been a number, for a message. @internal */
+export const numberText = (value: unknown): string =>
+  typeof value === 'object' || typeof value === 'function' ? 'not a number' : String(value);
+
+/** Whether a value is an object of names and values, and not one that keeps them elsewhere, as a list, a `Map` and `Headers` do. @internal */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !(Symbol.iterator in value);
+
+/**
+ * The named options of a call, as far as they are given; nothing else of the object is looked at.
+ *
+ * @throws VaultInvalidOptionError when it is no object of options, or a getter of it throws
+ * @internal
+ */
+export function readOptions<O extends object, K extends keyof O & string>(
+  options: O | null | undefined,
+  names: readonly K[],
+): Partial<Pick<O, K>> {
+  if (options === undefined || options === null) return {};
+  if (!isRecord(options)) throw new VaultInvalidOptionError('The options of a call must be an object.');
+  return Object.fromEntries(
+    names.map((name) => [name, readProperty(options, name, name)]).filter(([, value]) => value !== undefined),
+  ) as Partial<Pick<O, K>>;
+}
+
+/** @throws VaultInvalidOptionError in place of what a getter throws, which may hold anything */
+function readProperty(object: object, key: string, name: string): unknown {
+  try {
+    return (object as Record<string, unknown>)[key];
+  } catch {
+    throw new VaultInvalidOptionError(`"${name}" cannot be read: its getter throws.`);
+  }
+}
+
+/** Options are nested less deep; what is deeper belongs to values such as schemas. */
+const MAX_OPTION_DEPTH = 8;
+
+/**
+ * Reads every option once, so that one with a getter that throws is found here and nowhere else.
+ *
+ * @throws VaultInvalidOptionError naming the option
+ * @internal
+ */
+export function assertReadable(options: unknown, path = '', depth = 0): void {
+  if (typeof options !== 'object' || options === null || depth > MAX_OPTION_DEPTH || ArrayBuffer.isView(options))
+    return;
+  let names: string[];
+  try {
+    // Schemas and instances of classes are read by those who know them.
+    if ('~standard' in options || (depth > 0 && !Array.isArray(options) && !isPlain(options))) return;
+    names = Object.keys(options);
+  } catch {
+    throw new VaultInvalidOptionError(`${path === '' ? 'The options' : `"${path}"`} cannot be read.`);
+  }
+  for (const name of names) {
+    const inner = path === '' ? name : Array.isArray(options) ? `${path}[${name}]` : `${path}.${name}`;
+    assertReadable(readProperty(options, name, inner), inner, depth + 1);
+  }
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Of another realm, too.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** @internal */
 export const anything = (): undefined => undefined;
 
@@ -38,6 +110,11 @@ export const anything = (): undefined => undefined;
  * @internal
  */
 export function checkOptions(options: unknown, shape: Shape, path = ''): void {
+  assertReadable(options, path);
+  checkShape(options, shape, path);
+}
+
+function checkShape(options: unknown, shape: Shape, path: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     if (path !== '') {
       const defaults = options === true ? ' For the defaults, write {}.' : '';
@@ -53,7 +130,7 @@ export function checkOptions(options: unknown, shape: Shape, path = ''): void {
     const check = Object.hasOwn(shape, name) ? shape[name] : undefined;
     if (check === undefined) throw unknown(full, name, shape);
     if (value === undefined) continue;
-    if (typeof check === 'object') checkOptions(value, check, full);
+    if (typeof check === 'object') checkShape(value, check, full);
     else {
       const expected = check(value);
       if (expected !== undefined) throw new VaultInvalidOptionError(`"${full}" must be ${expected}.`);

@@ -1,5 +1,5 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { headerText } from './check-options.js';
+import { headerText, namespaceText } from './check-options.js';
 import { goBoolean, goDurationMs, goHeaders, goRateLimit, goUint } from './go-values.js';
 
 /** A variable of Vault's environment, without its prefix, and the option it fills in. @internal */
@@ -28,7 +28,12 @@ export const VARIABLES = {
   agentAddress: variable('AGENT_ADDR', 'endpoint', 'an address', trimmed),
   address: variable('ADDR', 'endpoint', 'an address', trimmed),
   srvLookup: variable('SRV_LOOKUP', 'endpoint', 'a boolean: true or false', goBoolean),
-  namespace: variable('NAMESPACE', 'namespace', 'printable ASCII characters, without line breaks', header),
+  namespace: variable(
+    'NAMESPACE',
+    'namespace',
+    'printable ASCII characters, without line breaks and without white space around them',
+    (text) => (namespaceText(text) === undefined ? text : undefined),
+  ),
   caFile: variable('CACERT', 'tls.ca', 'the name of a file', trimmed),
   caBytes: variable('CACERT_BYTES', 'tls.ca', 'certificates in PEM form', any),
   caDirectory: variable('CAPATH', 'tls.ca', 'the name of a directory', trimmed),

@@ -2,6 +2,7 @@ import type { VaultClient } from '../client/vault-client.js';
 import type { VaultCallOptions } from '../engines/engine.options.js';
 import { callOptions } from '../engines/engine.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { readOptions } from '../options/check-options.js';
 import type { VaultHealth } from './health.js';
 import { HEALTH_CODES, parseHealth } from './health.js';
 import type { VaultSealStatus } from './seal-status.js';
@@ -60,15 +61,18 @@ export class VaultSys {
    * @throws VaultRequestError when the server rejects a key
    */
   async unseal(keys: readonly string[], options: VaultUnsealOptions = {}): Promise<VaultUnsealResult[]> {
-    const endpoints = options.endpoints ?? this.client.endpoints;
-    if (!options.endpoints && endpoints.length === 1) return [await unsealServer(this.client, keys, options)];
+    const { endpoints: given, ...more } = readOptions(options, ['endpoints', 'reset', 'onProgress', 'signal']);
+    const endpoints = given ?? this.client.endpoints;
+    if (!given && endpoints.length === 1) return [await unsealServer(this.client, keys, more)];
+    if (!Array.isArray(endpoints) || !endpoints.every((endpoint) => typeof endpoint === 'string'))
+      throw new VaultInvalidOptionError('"endpoints" must be a list of addresses.');
     if (endpoints.length === 0) throw new VaultInvalidOptionError('"endpoints" names no server to unseal.');
     const results: VaultUnsealResult[] = [];
     // One after the other: with Raft storage a node joins the quorum of those that are open already.
     for (const endpoint of endpoints) {
       const client = await this.connect(endpoint);
       try {
-        results.push(await unsealServer(client, keys, options));
+        results.push(await unsealServer(client, keys, more));
       } finally {
         await client.close();
       }
@@ -79,6 +83,6 @@ export class VaultSys {
 
 /** These endpoints exist in the root namespace only. */
 function withoutNamespace(options: VaultCallOptions | undefined): Omit<VaultCallOptions, 'namespace'> {
-  const { signal, timeoutMs } = options ?? {};
-  return callOptions({ signal, ...(timeoutMs !== undefined && { timeoutMs }) });
+  const { namespace: _, ...others } = callOptions(options);
+  return others;
 }

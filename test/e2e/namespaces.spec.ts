@@ -337,6 +337,23 @@ describe('vaultConfig()', () => {
     expect(() => (vaultConfig as (...all: unknown[]) => unknown)(...args)).toThrow(message);
   });
 
+  it.each<unknown>([Symbol('a'), undefined, null, {}, { toString: null }])('refuses a name of another type', (name) => {
+    expect(() => vaultConfig(name as never, { secretPath: 'a' })).toThrow(
+      expect.objectContaining({ code: 'VAULT_INVALID_OPTION' }) as unknown as Error,
+    );
+  });
+
+  it.each(['secretPath', 'sources', 'schema', 'vault'])('refuses a getter of %s that throws', async (option) => {
+    const fail = (): never => {
+      throw new TypeError('raw');
+    };
+    const options = Object.defineProperty({}, option, { enumerable: true, get: fail });
+    const typed = expect.objectContaining({ code: 'VAULT_INVALID_OPTION' }) as unknown as Error;
+    expect(() => vaultConfig('a', options as never)).toThrow(typed);
+    const ofModule = Object.defineProperty({}, 'config', { enumerable: true, get: fail });
+    await expect(bootApplication(VaultModule.forRoot(ofModule))).rejects.toEqual(typed);
+  });
+
   it('refuses what is no namespace in forFeature', () => {
     expect(() => VaultModule.forFeature((() => ({})) as never)).toThrow('namespaces that vaultConfig() has made');
   });

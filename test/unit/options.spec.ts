@@ -13,6 +13,24 @@ afterEach(() => {
 });
 
 const BASE = { endpoint: 'https://vault.example.com:8200' };
+const throwing = (name: string): object =>
+  Object.defineProperty({}, name, {
+    enumerable: true,
+    get: () => {
+      throw new TypeError('raw');
+    },
+  });
+/** Options with a getter that throws, and the option it stands for. */
+const GETTERS: readonly (readonly [unknown, string])[] = [
+  ...['endpoint', 'enabled', 'auth', 'config', 'unseal', 'other'].map((name) => [throwing(name), name] as const),
+  [{ ...BASE, auth: throwing('method') }, 'auth.method'],
+  [{ ...BASE, auth: { method: 'token', token: throwing('env') } }, 'auth.token.env'],
+  [{ ...BASE, tls: { ca: throwing('file') } }, 'tls.ca.file'],
+  [{ ...BASE, request: { headers: throwing('x-a') } }, 'request.headers.x-a'],
+  [{ ...BASE, config: throwing('sources') }, 'config.sources'],
+  [{ ...BASE, config: { sources: ['a', throwing('secretPath')] } }, 'config.sources[1].secretPath'],
+  [{ ...BASE, config: { sources: [{ secretPath: 'a', map: throwing('A') }] } }, 'config.sources[0].map.A'],
+];
 const failure = async (options: unknown): Promise<Error> => {
   const error: unknown = await resolveOptions(options as never).then(
     () => undefined,
@@ -43,6 +61,15 @@ describe('a wrong option is named', () => {
     [{ endpoint: 'https://vault:8200?x=1' }, '"endpoint"'],
     [{ endpoint: '' }, '"endpoint"'],
     [{ ...BASE, namespace: 1 }, '"namespace"'],
+    ...[' ', '   ', ' team', 'team ', '\t'].flatMap((namespace): [unknown, string][] => [
+      [{ ...BASE, namespace }, '"namespace" must be'],
+      [{ ...BASE, auth: { method: 'token', token: 't', namespace } }, '"auth.namespace" must be'],
+      [{ ...BASE, config: { sources: [{ secretPath: 'a', namespace }] } }, 'namespace" must be'],
+    ]),
+    ...['/', '//'].map((secretPath): [unknown, RegExp] => [
+      { ...BASE, config: { sources: [{ secretPath }] } },
+      /has no name in it\. Give a path such as "my-app"/,
+    ]),
     [{ ...BASE, auth: 'token' }, '"auth"'],
     [{ ...BASE, auth: { method: 'telepathy' } }, /"auth\.method" is "telepathy".*approle/],
     [{ ...BASE, auth: { method: 'kerberos' } }, /"auth\.method" is "kerberos"\. Use "custom"/],
@@ -298,7 +325,7 @@ describe('a wrong option is named', () => {
     [{ ...BASE, config: { layout: 'my-app' } }, '"config.layout" must be an object'],
     [
       { ...BASE, config: { refresh: true } },
-      '"config.refresh" must be an object. For the defaults, write {}. Known: intervalMs, sighup.',
+      '"config.refresh" must be an object. For the defaults, write {}. Known: intervalMs, sighup, keys.',
     ],
     [{ ...BASE, config: { layout: {} } }, '"config.layout.application" is missing'],
     ...Object.entries({
@@ -325,6 +352,13 @@ describe('a wrong option is named', () => {
       typeof message === 'string' ? new RegExp(message.replace(/[.[\]"]/g, '\\$&')) : message,
     );
   });
+
+  it.each(GETTERS.map(([, option], index) => [option, index] as const))(
+    '%s, by a getter that throws',
+    async (option, at) => {
+      expect((await failure(GETTERS[at]?.[0])).message).toBe(`"${option}" cannot be read: its getter throws.`);
+    },
+  );
 
   it('without showing what may be a secret', async () => {
     for (const options of [

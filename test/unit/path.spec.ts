@@ -44,6 +44,21 @@ describe('encodePath', () => {
     expect(encodePath(path, 'secretPath')).toBe(encoded);
   });
 
+  it.each(['/', '//', '/a', '//a', '/a/', '/a//b/', '/../a', '/a/.', '/\u0000', '/\ud800'])(
+    'suggests for %j what is accepted, or nothing',
+    (path) => {
+      let message = '';
+      try {
+        encodePath(path, 'secretPath');
+      } catch (error) {
+        message = (error as Error).message;
+      }
+      expect(message).not.toBe('');
+      const suggested = /Write (".*")\.$/.exec(message)?.[1];
+      if (suggested) expect(() => encodePath(JSON.parse(suggested) as string, 'secretPath')).not.toThrow();
+    },
+  );
+
   it('says how to write a path with a leading slash', () => {
     expect(attempt(() => encodePath('/my-app', 'secretPath'))).toMatchObject({
       message: expect.stringContaining('Write "my-app"') as unknown,

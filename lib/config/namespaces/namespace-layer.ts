@@ -1,4 +1,5 @@
 import type { Environment } from '../../options/env-file.js';
+import { assertReadable } from '../../options/check-options.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { NamespaceDefinition } from './config-namespace.js';
 import type { ConfigLayer } from '../config-layer.js';
@@ -24,14 +25,15 @@ export function namespaceLayer(namespace: NamespaceDefinition, environment: Envi
 }
 
 /** What can be said about a namespace where it is declared, before there is an environment. @internal */
-export function checkNamespace({ name, options }: NamespaceDefinition): void {
+export function checkNamespace(name: unknown, given: unknown): void {
   if (typeof name !== 'string' || name === '')
     throw new VaultInvalidOptionError('vaultConfig() takes a name first, such as "database".');
   const refuse = (why: string) => new VaultInvalidOptionError(`vaultConfig(${JSON.stringify(name)}) ${why}`);
   if (!isKeyPath(name))
     throw refuse('has a name that no configuration key may have; a name such as "database" is fine.');
-  if (typeof options !== 'object' || options === null)
-    throw refuse('takes an object such as { secretPath: "my-app" }.');
+  if (typeof given !== 'object' || given === null) throw refuse('takes an object such as { secretPath: "my-app" }.');
+  assertReadable(given, `vaultConfig(${JSON.stringify(name)})`);
+  const options: NamespaceDefinition['options'] = given;
   if ((options.sources === undefined) === (options.secretPath === undefined))
     throw refuse('takes either "secretPath" or "sources".');
   if (options.sources !== undefined) checkSources(options, refuse);

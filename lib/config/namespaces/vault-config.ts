@@ -25,13 +25,13 @@ export function vaultConfig(
   name: string,
   options: VaultConfigNamespaceOptions<never> | VaultConfigNamespaceOptions<undefined>,
 ): VaultConfigNamespace<object> {
+  checkNamespace(name, options);
   const definition: NamespaceDefinition = {
     name,
     KEY: getConfigToken(name),
     options: options as VaultConfigNamespaceOptions,
     current: undefined,
   };
-  checkNamespace(definition);
   const read = () => {
     if (definition.current) return definition.current;
     throw new VaultInvalidOptionError(

@@ -1,6 +1,6 @@
 import type { Environment } from '../../options/env-file.js';
 import type { Shape } from '../../options/check-options.js';
-import { headerText, is } from '../../options/check-options.js';
+import { namespaceText, is } from '../../options/check-options.js';
 import { encodeMount, encodePath, encodeSegment } from '../../client/path.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigLayer } from '../config-layer.js';
@@ -50,7 +50,7 @@ export const LAYOUT_SHAPE = {
     typeof value === 'string' && /^[^\s\p{Cc}]+$/u.test(value)
       ? undefined
       : 'a string without spaces, such as "/" or ","',
-  namespace: headerText,
+  namespace: namespaceText,
   optional: is('boolean'),
 } satisfies Record<keyof VaultLayoutOptions, Shape[string]>;
 

@@ -1,5 +1,5 @@
 import type { Shape } from '../../options/check-options.js';
-import { checkOptions, headerText, is } from '../../options/check-options.js';
+import { checkOptions, namespaceText, is } from '../../options/check-options.js';
 import type { Environment } from '../../options/env-file.js';
 import { encodeMount, encodePath } from '../../client/path.js';
 import { isJsonObject } from '../../client/response.js';
@@ -113,7 +113,7 @@ const SHAPE = {
   files: (value) => (Array.isArray(value) ? undefined : 'a list'),
   aliases,
   optional: is('boolean'),
-  namespace: headerText,
+  namespace: namespaceText,
   refresh: is('boolean'),
 } satisfies Record<keyof VaultSourceOptions, Shape[string]>;
 
