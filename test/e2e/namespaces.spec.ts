@@ -339,7 +339,7 @@ describe('vaultConfig()', () => {
 
   it.each<unknown>([Symbol('a'), undefined, null, {}, { toString: null }])('refuses a name of another type', (name) => {
     expect(() => vaultConfig(name as never, { secretPath: 'a' })).toThrow(
-      expect.objectContaining({ code: 'VAULT_INVALID_OPTION' }) as unknown as Error,
+      expect.objectContaining({ code: 'VAULT_INVALID_OPTION' }),
     );
   });
 

@@ -164,10 +164,10 @@ const CALLS: readonly (readonly [name: string, code: string, part: RegExp, call:
     'client.renew, a parameter that is missing',
     never,
     /"lease_id" is missing/,
-    (c) => stock(c).renew({ increment: 1 } as never),
+    (c) => stock(c).renew({ increment: 1 }),
   ],
   ['client.mount, null', never, /mount\(\)/, (c) => stock(c).mount(null as never)],
-  ['client.unmount, a getter', never, /unmount\(\)/, (c) => stock(c).unmount(throwing('mount_point') as never)],
+  ['client.unmount, a getter', never, /unmount\(\)/, (c) => stock(c).unmount(throwing('mount_point'))],
   ...[' ', '  ', ' team', 'team ', '\t'].map((namespace): (typeof CALLS)[number] => [
     `namespace ${JSON.stringify(namespace)}`,
     never,
