@@ -36,7 +36,7 @@ export const namespaceText = (value: unknown): string | undefined =>
 
 /** What should have been a number, for a message. @internal */
 export const numberText = (value: unknown): string =>
-  typeof value === 'object' || typeof value === 'function' ? 'not a number' : String(value as string);
+  typeof value === 'number' || typeof value === 'string' ? String(value) : `of type ${typeof value}`;
 
 /** Whether a value is an object of names and values, and not one that keeps them elsewhere, as a list, a `Map` and `Headers` do. @internal */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
