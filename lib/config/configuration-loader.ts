@@ -46,6 +46,13 @@ const OF_A_REFERENCE: OtherAdvice = {
   version: 'correct the number behind the second "#", or leave it out',
 };
 
+/** For a secret that a source needs as well. */
+const OF_BOTH: OtherAdvice = {
+  forgive: 'mark the source "optional: true" and give the reference a default behind "?"',
+  mount: 'check "mountPath" of the source and the mount in the reference',
+  version: 'correct the version in the source and in the reference, or leave it out',
+};
+
 const NONE: ConfigEntries = new Map();
 const NO_VARIABLES: ReferringVariables = { texts: new Map(), problems: [] };
 
@@ -133,11 +140,15 @@ export class ConfigurationLoader {
     const { resolver, variables, find, referring } = resolved;
     const views = this.#viewsOf(resolved, limits);
 
-    const failures: VaultError[] = [];
+    const found: VaultError[] = [];
+    /** What sources need and could not be read, each explained once. */
+    const unreadSecrets = new Map<FailedRead, Promise<VaultError>>();
     const failedFeatures = new Map<string, VaultConfigurationError>();
     const assembled = await Promise.all(
       layers.map(async (layer) => {
-        const errors = layer.sources.map((source) => this.#failureOf(source, views.of(source).reads, limits));
+        const errors = layer.sources.map((source) =>
+          this.#failureOf(source, views.of(source).reads, unreadSecrets, limits),
+        );
         const failed = (await Promise.all(errors)).filter((error) => error !== undefined);
         return this.#assembleLayer(layer, views, failed);
       }),
@@ -154,12 +165,20 @@ export class ConfigurationLoader {
       const { layer } = one;
       const failed = [...one.failures, ...(shared.get(one) ? [shared.get(one) as VaultError] : [])];
       if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
-      else failures.push(...failed);
+      else found.push(...failed);
     }
+    let failures = [...new Set(found)];
     for (const { failures: unresolved } of views.all.flatMap((view) => view.resolver ?? [])) {
-      const explain = (read: FailedRead, address: SecretAddress) =>
-        explainFailure(read, address, this.#client, limits, OF_A_REFERENCE);
-      failures.push(...(await describeReferences(unresolved, explain)));
+      const shared = new Set<VaultError>();
+      const explain = async (read: FailedRead, address: SecretAddress) => {
+        const known = await unreadSecrets.get(read);
+        const isShared = known !== undefined && failures.includes(known);
+        if (isShared) shared.add(known);
+        const advice = isShared ? OF_BOTH : OF_A_REFERENCE;
+        return { error: await explainFailure(read, address, this.#client, limits, advice), isShared };
+      };
+      const described = await describeReferences(unresolved, explain);
+      failures = [...failures.filter((error) => !shared.has(error)), ...described];
     }
     if (!factories.isEmpty && !resolved.hasFailed) failures.push(...referring.problems.map(unusable));
     if (failures.length > 0) throw loadFailure(failures, { plan: this.plan, failedFeatures });
@@ -311,9 +330,17 @@ export class ConfigurationLoader {
     return { layer, ...(await validateLayer(layer, entries)), files };
   }
 
-  async #failureOf(source: ResolvedSource, reads: SecretReads, limits: CallLimits): Promise<VaultError | undefined> {
+  async #failureOf(
+    source: ResolvedSource,
+    reads: SecretReads,
+    explained: Map<FailedRead, Promise<VaultError>>,
+    limits: CallLimits,
+  ): Promise<VaultError | undefined> {
     const read = unread(source, reads);
-    return read && explainFailure(read, source, this.#client, limits);
+    if (!read) return undefined;
+    const error = explained.get(read) ?? explainFailure(read, source, this.#client, limits);
+    explained.set(read, error);
+    return error;
   }
 }
 

@@ -4,7 +4,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { VaultConfigOptions } from '../../lib/index.js';
-import { VaultModule, VaultService } from '../../lib/index.js';
+import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
@@ -70,6 +70,23 @@ async function failure(config: VaultConfigOptions, auth?: 'app'): Promise<Error 
     (error: Error & { code: string }) => error,
   );
 }
+
+describe('a secret that cannot be read', () => {
+  it('is one failure of all sources and references that need it', async () => {
+    const error = await failure({
+      sources: ['gone', { secretPath: 'gone', as: 'x' }, vaultConfig('y', { secretPath: 'gone' })],
+      load: [() => ({ A: 'vault:secret/gone#K', B: 'vault:secret/gone#L' })],
+    });
+    expect(error).toMatchObject({ errors: [{ code: 'VAULT_NOT_FOUND' }] });
+    expect(error.message).toContain('Needed by a source and 2 values: ');
+    expect(error.message.match(/bao kv put/g)).toHaveLength(1);
+  });
+
+  it('is one failure of several sources', async () => {
+    const error = await failure({ sources: ['gone', { secretPath: 'gone', as: 'x' }] });
+    expect(error).toMatchObject({ errors: [{ code: 'VAULT_NOT_FOUND' }] });
+  });
+});
 
 describe('layout', () => {
   it('goes from shared to application and from no profile to the last one; absent paths are skipped', async () => {

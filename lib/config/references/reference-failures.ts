@@ -18,12 +18,15 @@ const MOST_NAMED = 10;
  * The errors of the boot: one for every secret that could not be read, naming who refers to it, and one for every other
  * reference.
  *
- * @param explain adds to the failure of a read what its cause most likely is
+ * @param explain adds to the failure of a read what its cause most likely is; `isShared` when a source needs that secret too
  * @internal
  */
 export async function describeReferences(
   failures: readonly ReferenceFailure[],
-  explain: (read: FailedRead, address: SecretAddress) => Promise<VaultError>,
+  explain: (
+    read: FailedRead,
+    address: SecretAddress,
+  ) => Promise<{ readonly error: VaultError; readonly isShared: boolean }>,
 ): Promise<VaultError[]> {
   const errors: VaultError[] = [];
   const unread = new Map<
@@ -41,11 +44,11 @@ export async function describeReferences(
     unread.set(id, entry);
   }
   const explained = [...unread.values()].map(async ({ address, read, names }) => {
-    const error = await explain(read, address);
+    const { error, isShared } = await explain(read, address);
     // The same class of error: what is retryable stays so.
     const Same = error.constructor as new (message: string, details: VaultErrorDetails) => VaultError;
     const unique = [...new Set(names)];
-    const needed = `Needed by ${unique.length} ${unique.length === 1 ? 'value' : 'values'}: ${shortList(unique, MOST_NAMED)}.`;
+    const needed = `Needed by ${isShared ? 'a source and ' : ''}${unique.length} ${unique.length === 1 ? 'value' : 'values'}: ${shortList(unique, MOST_NAMED)}.`;
     return new Same(`${error.message} ${needed}`, { ...error });
   });
   return [...errors, ...(await Promise.all(explained))];
