@@ -245,8 +245,30 @@ describe('the proxy of the environment', () => {
     const endpoint = `http://127.0.0.1:${await fault.freePort()}`;
     expect((await failure(call(endpoint))).message).not.toContain('PROXY');
     process.env['HTTPS_PROXY'] = `http://user:${PASSWORD}@proxy:3128`;
-    expect((await failure(call(endpoint))).message).toMatch(/HTTPS_PROXY is set, and is not used.*VAULT_PROXY_ADDR/);
+    expect((await failure(call(endpoint))).message).toMatch(
+      /HTTPS_PROXY is set.*"request\.proxy".*"environment".*VAULT_PROXY_ADDR/,
+    );
   });
+});
+
+it('the proxy of the environment is named when a call ends before it has a connection, and not when it has one', async () => {
+  for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'])
+    for (const variable of [name, name.toLowerCase()]) delete process.env[variable];
+  const deaf = await fault.startFaultServer('deaf');
+  ends.push(() => deaf.close());
+  const endpoint = deaf.endpoint.replace('http:', 'https:');
+  const timeout = async (): Promise<VaultError> => {
+    const error = await failure(call(endpoint, { timeoutMs: 200 }));
+    expect(error).toMatchObject({ code: 'VAULT_TIMEOUT' });
+    return error;
+  };
+  process.env['ALL_PROXY'] = `http://user:${PASSWORD}@proxy:3128`;
+  expect((await timeout()).message).not.toContain('PROXY');
+  process.env['https_proxy'] = `http://user:${PASSWORD}@proxy:3128`;
+  expect((await timeout()).message).toMatch(/https_proxy is set.*"environment"/);
+  const silent = await fault.startFaultServer(fault.silent());
+  ends.push(() => silent.close());
+  expect((await failure(call(silent.endpoint, { timeoutMs: 200 }))).message).not.toContain('https_proxy');
 });
 
 it('NODE_TLS_REJECT_UNAUTHORIZED is named in the error of a certificate that is not trusted', async () => {

@@ -75,7 +75,7 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
     switch (failure.fault) {
       case 'deadline':
         return new VaultTimeoutError(
-          `${where}: no complete answer within ${call.timeoutMs} ms. Check the server's health, or raise "request.timeoutMs".`,
+          `${where}: no complete answer within ${call.timeoutMs} ms. Check the server's health, or raise "request.timeoutMs".${sent ? '' : ignoredProxy(call)}`,
           call,
         );
       case 'stalled':
@@ -133,14 +133,14 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
 }
 
 /** Variables that other clients take a proxy from; this module does not, so that no token goes through a proxy that was not configured for Vault. */
-const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
 
 /** Named where a connection could not be made, and never with the value, which may hold a password. */
 function ignoredProxy({ proxy }: CallContext): string {
   const name = proxy ? undefined : PROXY_VARIABLES.find((variable) => process.env[variable]);
   return name === undefined
     ? ''
-    : ` ${name} is set, and is not used for Vault: set "request.proxy" (VAULT_PROXY_ADDR).`;
+    : ` ${name} is set, and is not used for Vault: set "request.proxy" to "environment", or to the address of a proxy (VAULT_PROXY_ADDR).`;
 }
 
 function ignoredTlsSetting(): string {
