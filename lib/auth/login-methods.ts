@@ -136,10 +136,15 @@ const INSTEAD = new Map<unknown, string>([
 ]);
 
 function unknownMethod(method: unknown): VaultInvalidOptionError {
-  // Repeated only when it looks like the name of a method, and not like a token in the wrong place.
-  const shown =
-    typeof method === 'string' && /^[a-z][a-zA-Z-]{0,19}$/.test(method) ? JSON.stringify(method) : 'not one';
+  // What was given is not repeated: it may be a credential in the wrong place.
+  const what = method === undefined ? 'missing' : 'not the name of a login method';
   return new VaultInvalidOptionError(
-    `"auth.method" is ${method === undefined ? 'missing' : shown}. ${INSTEAD.get(method) ?? `Known methods: ${Object.keys(KINDS).join(', ')}.`}`,
+    `"auth.method" is ${what}. ${INSTEAD.get(method) ?? `${similarMethod(method)}Known methods: ${Object.keys(KINDS).join(', ')}.`}`,
   );
+}
+
+function similarMethod(method: unknown): string {
+  const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const similar = Object.keys(KINDS).find((name) => plain(name) === plain(String(method)));
+  return similar === undefined ? '' : `Did you mean "${similar}"? `;
 }

@@ -4,7 +4,7 @@ import { MetadataScanner } from '@nestjs/core';
 import { within } from '../client/within.js';
 import { duration } from '../config/duration.js';
 import type { VaultConfigChange } from '../config/refresh/config-change.js';
-import { printable, shortList } from '../config/printable.js';
+import { printable, shortList } from '../errors/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';
 import { failureKind } from '../errors/redact.js';

@@ -3,7 +3,7 @@ import type { ConfigurationStore } from '../config/configuration-store.js';
 import { isStoreToken } from '../config/namespaces/feature.module.js';
 import { isLiteral } from '../config/references/reference.options.js';
 import { unresolvedReferences } from '../config/references/unresolved-references.js';
-import { shortList } from '../config/printable.js';
+import { shortList } from '../errors/printable.js';
 import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 

@@ -11,7 +11,7 @@ import { resolveConfig } from '../config/resolve-config.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
-import { shortList } from '../config/printable.js';
+import { shortList } from '../errors/printable.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError, VaultConfigurationError, VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { JsonObject } from '../client/response.js';
-import { printable, shortList } from '../config/printable.js';
+import { printable, shortList } from '../errors/printable.js';
 
 interface Contribution {
   readonly name: string | undefined;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { client as NodeVaultClient } from 'node-vault';
 import { createNodeVault } from './node-vault.binding.js';
 import { sendWithToken } from './send-with-token.js';
@@ -32,11 +33,13 @@ export class VaultClient {
    */
   static async create(options: TransportOptions, tokens: TokenSource): Promise<VaultClient> {
     const transport = await Transport.create(options);
-    const nodeVault = await createNodeVault(options.endpoint, (request) =>
-      request.token === undefined
+    const nodeVault = await createNodeVault(options.endpoint, (request) => {
+      // Callers share one signal between many calls, and Node would warn of a leak from the eleventh on.
+      if (request.signal instanceof EventTarget) setMaxListeners(0, request.signal);
+      return request.token === undefined
         ? sendWithToken(transport, tokens, request, request.timeoutMs ?? options.timeoutMs)
-        : transport.send(request),
-    );
+        : transport.send(request);
+    });
     return new VaultClient(transport, nodeVault);
   }
 

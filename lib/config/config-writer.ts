@@ -4,7 +4,7 @@ import type { JsonObject } from '../client/response.js';
 import type { ConfigEntries } from './configuration.js';
 import { containerAt } from './configuration.js';
 import { EnvironmentShadow } from './environment-shadow.js';
-import { printable } from './printable.js';
+import { printable } from '../errors/printable.js';
 
 const logger = new Logger('VaultModule');
 

@@ -15,7 +15,7 @@ import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, isPlainObject, plainAt } from './plain.js';
-import { printable, shortList } from './printable.js';
+import { printable, shortList } from '../errors/printable.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import { laterRead } from './sources/read-secrets.js';

@@ -1,3 +1,5 @@
+import { printableMessage } from './printable.js';
+
 const BRAND: unique symbol = Symbol.for('nestjs-vault.VaultError') as never;
 
 /**
@@ -68,7 +70,7 @@ export abstract class VaultError extends Error implements VaultErrorDetails {
   declare readonly reason?: string;
 
   constructor(message: string, details: VaultErrorDetails = {}) {
-    super(message);
+    super(printableMessage(message));
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true });
     // Field by field, so that a caller's object can never smuggle anything else in.
     const { operation, path, mountPath, statusCode, namespace, endpoint, reason } = details;

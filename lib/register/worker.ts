@@ -6,7 +6,7 @@ import type { VaultRuntime } from '../bootstrap/vault-runtime.js';
 import { describeFailure, loadOptions } from '../cli/load-options.js';
 import { KnownReferences } from '../config/references/known-references.js';
 import { referencesInVariables } from '../config/references/plan-references.js';
-import { printable, shortList } from '../config/printable.js';
+import { printable, shortList } from '../errors/printable.js';
 import { hasReferenceForm } from '../config/references/reference-syntax.js';
 import { resolveConfig } from '../config/resolve-config.js';
 import { addEnvFile, readEnvironment } from '../options/env-file.js';

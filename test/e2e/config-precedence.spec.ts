@@ -296,7 +296,12 @@ describe('aliases', () => {
     await server.seed({
       'secret/aliased': { maxPoolSize: 7, tls: { caFile: 'ca' }, HOST_NAME: 'real', hostName: 'alias' },
     });
-    const source = { secretPath: 'aliased', as: 'db', aliases: 'SCREAMING_CASE' as const };
+    const source = {
+      secretPath: 'aliased',
+      as: 'db',
+      keys: ['maxPoolSize', 'tls'],
+      aliases: 'SCREAMING_CASE' as const,
+    };
     const app = await start({ sources: [source, { secretPath: 'aliased', keys: ['maxPoolSize'] }] });
     const config = app.get(ConfigService);
     const all = ['DB_MAX_POOL_SIZE', 'db.maxPoolSize', 'DB_TLS_CA_FILE', 'MAX_POOL_SIZE'];
@@ -311,6 +316,33 @@ describe('aliases', () => {
     await server.seed({ 'secret/aliased': { maxPoolSize: 8 } });
     await whole.get(VaultService).refresh();
     expect(whole.get(ConfigService).get('MAX_POOL_SIZE')).toBe(8);
+  });
+});
+
+describe('two values with one alias', () => {
+  it('stop the boot when they differ, with both names and without values', async () => {
+    await server.seed({
+      'secret/aliased': { db: { replicaPassword: 'one-value' } },
+      'secret/replica': { dbReplica: { password: 'other-value' } },
+    });
+    const outcome: unknown = await start({ aliases: 'SCREAMING_CASE', sources: ['aliased', 'replica'] }).catch(
+      (error: unknown) => error,
+    );
+    expect(outcome).toMatchObject({
+      code: 'VAULT_CONFIGURATION',
+      errors: [{ code: 'VAULT_INVALID_OPTION' }],
+      message: expect.stringMatching(/"db.replicaPassword" and "dbReplica.password".*"DB_REPLICA_PASSWORD"/) as unknown,
+    });
+    expect(String(outcome)).not.toMatch(/one-value|other-value/);
+  });
+
+  it('boot when they are the same, and a refresh that makes them differ keeps what was there', async () => {
+    await server.seed({ 'secret/aliased': { maxPool: 1, max_pool: 1 } });
+    const app = await start({ aliases: 'SCREAMING_CASE', sources: ['aliased'] });
+    await server.seed({ 'secret/aliased': { maxPool: 1, max_pool: 2 } });
+    const { change, problems } = await app.get(VaultService).refresh();
+    expect([change, problems.length]).toEqual([undefined, 1]);
+    expect(['MAX_POOL', 'max_pool'].map((key) => app.get(ConfigService).get<unknown>(key))).toEqual([1, 1]);
   });
 });
 

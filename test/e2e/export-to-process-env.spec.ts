@@ -12,6 +12,11 @@ const environment = { ...process.env };
 beforeEach(async () => {
   process.env = { ...environment };
   await bench.server.seed({
+    'secret/risky': { GRPC_PROXY: 'http://evil.example' },
+    'secret/huge': {
+      LONG: 'postgres:'.repeat(20_000),
+      list: Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`item${i}`, 'x'.repeat(120_000)])),
+    },
     'secret/flat': { DATABASE_URL: 'postgres://one', PORT: 5432, OTHER: 'untouched' },
     'secret/mail': { host: 'smtp', auth: { user: 'u1' }, NODE_OPTIONS: '--require /evil.js' },
   });
@@ -162,6 +167,17 @@ describe('config.exportToProcessEnv', () => {
 
   it.each<[string, VaultConfigOptions, RegExp]>([
     ['runs code', { sources: ['mail'], exportToProcessEnv: true }, /NODE_OPTIONS changes how programs run/],
+    ['a proxy would receive', { sources: ['risky'], exportToProcessEnv: true }, /GRPC_PROXY changes how programs run/],
+    [
+      'is too long for a process',
+      { sources: ['huge'], exportToProcessEnv: ['LONG'] },
+      /LONG would be longer than 131070 bytes/,
+    ],
+    [
+      'is too much together with the others',
+      { sources: ['huge'], exportToProcessEnv: ['list'] },
+      /larger than 1048576 bytes together/,
+    ],
     ['is no key', { sources: ['flat'], exportToProcessEnv: ['DATABSE_URL'] }, /names "DATABSE_URL", which is no key/],
     ['is no name', { sources: [{ secretPath: 'flat', prefix: '-' }], exportToProcessEnv: true }, /"-PORT" is no name/],
     [

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, expect, it } from '@jest/globals';
 import { isVaultError } from '../../lib/index.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
@@ -38,4 +39,20 @@ it('a redirect is not followed where that is forbidden', async () => {
   });
   await client.close();
   expect(server.requests.map(({ url }) => url)).toEqual(['/v1/x']);
+});
+
+it('calls that share one signal neither warn of a leak nor leave listeners', async () => {
+  server = await fault.startFaultServer(fault.json(200, { data: {} }));
+  const client = await createClient(server.endpoint, 'token');
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 60 }, () => client.request({ method: 'GET', path: 'x', signal })));
+  // Warnings are emitted in a later turn.
+  await new Promise(setImmediate);
+  process.off('warning', onWarning);
+  await client.close();
+  expect(warnings).toEqual([]);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });

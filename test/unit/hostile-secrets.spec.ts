@@ -84,6 +84,45 @@ it.each<[string, string, VaultConfigOptions]>([
   await expect(loaderOf(config).assemble(reading({ v }))).rejects.toThrow('(1 problem)');
 });
 
+describe('references in secrets that multiply as objects', () => {
+  const levels = (width: number, leaf: unknown = 'leaf') =>
+    Object.fromEntries(
+      Array.from({ length: 10 }, (_, level) => [
+        `level${level}`,
+        level === 9
+          ? leaf
+          : Object.fromEntries(
+              Array.from({ length: width }, (__, i) => [`k${i}`, `vault:secret/data/x#level${level + 1}`]),
+            ),
+      ]),
+    );
+
+  it.each<[string, VaultConfigOptions]>([
+    ['as they are', {}],
+    ['with aliases', { aliases: 'SCREAMING_CASE' }],
+    ['below variables', { precedence: 'env' }],
+    ['in files', { sources: [{ secretPath: 'x', files: [{ key: 'level0' }] }] }],
+    ['in process.env', { exportToProcessEnv: true }],
+  ])('are refused by name, %s', async (_, config) => {
+    const loader = loaderOf({ sources: ['x'], references: { inSecrets: true }, ...config });
+    await expect(loader.assemble(reading(levels(10)))).rejects.toMatchObject({
+      code: 'VAULT_CONFIGURATION',
+      message: expect.stringMatching(/larger than 16000000 characters in all/) as unknown,
+    });
+  });
+
+  it('are refused when it is their text that multiplies', async () => {
+    const loader = loaderOf({ sources: ['x'], references: { inSecrets: true } });
+    await expect(loader.assemble(reading(levels(2, 'x'.repeat(100_000))))).rejects.toThrow(/larger than/);
+  });
+
+  it('are followed as far as anybody needs', async () => {
+    const loader = loaderOf({ sources: ['x'], references: { inSecrets: true } });
+    const loaded = await loader.assemble(reading(levels(2)));
+    expect(JSON.stringify(valuesOf(loaded.entries)['level0']).match(/leaf/g)).toHaveLength(512);
+  });
+});
+
 it('what a factory makes may hold itself, many times', async () => {
   const self: Record<string, unknown> = { port: 1, list: [] };
   for (const name of ['parent', 'root', 'me']) self[name] = self;

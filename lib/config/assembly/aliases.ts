@@ -1,8 +1,11 @@
+import { quoted } from '../../errors/printable.js';
+import type { VaultError } from '../../errors/index.js';
+import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId, originInside } from '../configuration.js';
 import { screamingCase } from './key-case.js';
 import type { Nested } from '../plain.js';
-import { isInsideItself, isPlainObject, MAX_NESTING } from '../plain.js';
+import { isInsideItself, isPlainObject, MAX_NESTING, samePlain } from '../plain.js';
 
 /** A value that is no container itself, and the way to it. @internal */
 export interface Leaf {
@@ -25,26 +28,48 @@ export function* leavesOf(leaf: Leaf): Generator<Leaf> {
 
 /**
  * The entries, and every value of those that ask for it under its name in capitals: `database.maxPoolSize` also as
- * `DATABASE_MAX_POOL_SIZE`. A key that is really there is never hidden by an alias; of two values with the same alias,
- * the one of higher precedence has it.
+ * `DATABASE_MAX_POOL_SIZE`. A key that is really there is never hidden by an alias.
+ *
+ * @returns also an error for each two different values with the same alias
  * @internal
  */
-export function withAliases(entries: ConfigEntries, all: boolean): ConfigEntries {
+export function withAliases(
+  entries: ConfigEntries,
+  all: boolean,
+): { readonly entries: ConfigEntries; readonly failures: readonly VaultError[] } {
   const aliases = new Map<string, ConfigEntry>();
+  const holders = new Map<string, Leaf>();
+  const failures: VaultError[] = [];
   for (const entry of entries.values()) {
     if (!all && !entry.aliases) continue;
-    for (const { path, value } of leavesOf(entry)) {
+    for (const leaf of leavesOf(entry)) {
+      const { path, value } = leaf;
       const alias = screamingCase(path);
-      if (alias !== '' && !entries.has(entryId([alias])))
-        aliases.set(alias, {
-          path: [alias],
-          value,
-          origin: originInside(entry, path.slice(entry.path.length)),
-          isAlias: true,
-        });
+      if (!path.every(isWord) || entries.has(entryId([alias]))) continue;
+      const holder = holders.get(alias);
+      if (holder && !samePlain(holder.value, value)) failures.push(ambiguousAlias(alias, holder, leaf));
+      holders.set(alias, leaf);
+      aliases.set(alias, {
+        path: [alias],
+        value,
+        origin: originInside(entry, path.slice(entry.path.length)),
+        isAlias: true,
+      });
     }
   }
-  return aliases.size === 0
-    ? entries
-    : new Map([...entries, ...[...aliases.values()].map((entry) => [entryId(entry.path), entry] as const)]);
+  if (aliases.size === 0) return { entries, failures };
+  const named = [...aliases.values()].map((entry) => [entryId(entry.path), entry] as const);
+  return { entries: new Map([...entries, ...named]), failures };
+}
+
+/** Other names have nothing to put into capitals. */
+function isWord(name: string): boolean {
+  return /[\p{L}\p{N}]/u.test(name);
+}
+
+function ambiguousAlias(alias: string, one: Leaf, other: Leaf): VaultError {
+  const [first, second] = [one, other].map(({ path }) => quoted(path.join('.'))) as [string, string];
+  return new VaultInvalidOptionError(
+    `${first} and ${second} hold different values and would both have the alias ${quoted(alias)}. Rename one with "map" in its source, or remove it.`,
+  );
 }

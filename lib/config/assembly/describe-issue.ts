@@ -1,5 +1,5 @@
 import { redact, secretsOf } from '../../errors/redact.js';
-import { printable, quoted } from '../printable.js';
+import { printable, quoted } from '../../errors/printable.js';
 import type { StandardIssue } from '../standard-schema.js';
 
 /** What validators call the rule that was broken: zod and arktype `code`, valibot `type`; then what it asked for. */

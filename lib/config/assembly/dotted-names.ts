@@ -5,7 +5,7 @@ import { entryId } from '../configuration.js';
 import { put } from './merge-entries.js';
 import { placeOfOrigin } from '../origins/describe-origin.js';
 import { isPlainObject, MAX_NESTING, plainAt } from '../plain.js';
-import { quoted } from '../printable.js';
+import { quoted } from '../../errors/printable.js';
 import { isReservedKey } from '../reserved-keys.js';
 
 /** Where `ConfigService.get` goes with a name when no key is called so. @internal */

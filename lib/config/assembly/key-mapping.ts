@@ -8,7 +8,7 @@ import { inOrderOfDots, pathOfName } from './dotted-names.js';
 import { camelCase } from './key-case.js';
 import { isKeyPath, isReservedKey } from '../reserved-keys.js';
 import { MAX_NESTING } from '../plain.js';
-import { quoted } from '../printable.js';
+import { quoted } from '../../errors/printable.js';
 import type { ResolvedSource } from '../sources/vault-source.js';
 
 /** A key of a secret and the names it goes by, containers first. @internal */

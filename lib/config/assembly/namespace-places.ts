@@ -5,7 +5,7 @@ import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { entryId } from '../configuration.js';
 import { placeOfOrigin } from '../origins/describe-origin.js';
 import { plainAt } from '../plain.js';
-import { quoted } from '../printable.js';
+import { quoted } from '../../errors/printable.js';
 import { containersOf } from './settle.js';
 
 type Assembled = { readonly layer: ConfigLayer; readonly entries: ConfigEntries };

@@ -66,12 +66,18 @@ export async function uniteLayers(
   return { entries: files.size > 0 ? uniteAll([whole, files]) : whole, hidden };
 }
 
-/** What `ConfigService` gets of such a configuration, and the whole of it, with aliases. @internal */
+/**
+ * What `ConfigService` gets of such a configuration, and the whole of it, with aliases.
+ *
+ * @throws VaultConfigurationError when two values would have the same alias
+ * @internal
+ */
 export function withOtherNames(
   { precedence, aliases }: ConfigPlan,
   entries: ConfigEntries,
 ): Pick<LoadedConfiguration, 'complete' | 'entries'> {
-  const complete = withAliases(entries, aliases);
+  const { entries: complete, failures } = withAliases(entries, aliases);
+  refuse(failures);
   return { complete, entries: precedence === 'env' ? withoutVariables(complete) : complete };
 }
 

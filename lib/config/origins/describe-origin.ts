@@ -1,5 +1,5 @@
 import { duration } from '../duration.js';
-import { printable, quoted } from '../printable.js';
+import { printable, quoted } from '../../errors/printable.js';
 import type { Origin, VaultValueOrigin } from './value-origin.js';
 
 /**

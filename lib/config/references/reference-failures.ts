@@ -1,6 +1,6 @@
 import type { VaultError, VaultErrorDetails } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import { shortList } from '../printable.js';
+import { shortList } from '../../errors/printable.js';
 import type { FailedRead, SecretAddress } from '../sources/read-secrets.js';
 import { addressId } from '../sources/read-secrets.js';
 import type { ReferenceFlaw, VaultReference } from './reference-syntax.js';

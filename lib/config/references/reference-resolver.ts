@@ -13,6 +13,12 @@ import { parseReferences } from './reference-syntax.js';
 /** A chain of references in secrets that is longer is taken for an attack, and so is a text that grows beyond this. */
 export const LONGEST_CHAIN = 16;
 const LONGEST_TEXT = 8 * 1024 * 1024;
+/**
+ * What references in secrets put in place may not be larger together, written out: objects are shared here, and every name,
+ * alias and export of them is not. In characters; a value counts as at least {@link MIN_VALUE_SIZE}.
+ */
+const MAX_PLACED_SIZE = 16_000_000;
+const MIN_VALUE_SIZE = 100;
 
 /** What a reference stands for, and the secret it was found in; none if it is a default. @internal */
 export interface ResolvedReference {
@@ -41,6 +47,8 @@ export class ReferenceResolver {
   readonly #reads: SecretReads;
   readonly #rules: ReferenceRules;
   readonly #followed = new Map<string, ResolvedReference | undefined>();
+  readonly #sizes = new WeakMap<object, number>();
+  #placedSize = 0;
   readonly failures: ReferenceFailure[] = [];
 
   constructor(reads: SecretReads, rules: ReferenceRules) {
@@ -141,9 +149,10 @@ export class ReferenceResolver {
   ): ResolvedReference | undefined {
     const id = JSON.stringify([addressId(found.address), reference.key]);
     if (this.#followed.has(id)) {
-      return (
-        this.#followed.get(id) ?? this.#fail({ name }, reference, 'cannot be resolved, for a reason given already')
-      );
+      const known = this.#followed.get(id);
+      return known
+        ? this.#place(known, reference, name)
+        : this.#fail({ name }, reference, 'cannot be resolved, for a reason given already');
     }
     const next = [...chain, { id, text: reference.text }];
     const start = chain.findIndex((link) => link.id === id);
@@ -156,7 +165,39 @@ export class ReferenceResolver {
     const resolved = this.#deep(value, { name, chain: next });
     const result = this.failures.length > failed ? undefined : { value: resolved.value, found };
     this.#followed.set(id, result);
-    return result;
+    return result && this.#place(result, reference, name);
+  }
+
+  #place(resolved: ResolvedReference, reference: VaultReference, name: string): ResolvedReference | undefined {
+    this.#placedSize += this.#sizeOf(resolved.value);
+    if (this.#placedSize <= MAX_PLACED_SIZE) return resolved;
+    const limit = `${MAX_PLACED_SIZE} characters`;
+    return this.#fail(
+      { name },
+      reference,
+      `makes what the references in secrets stand for larger than ${limit} in all. Refer to single keys instead of objects that hold references`,
+    );
+  }
+
+  /** Written out; without looking into an object twice, because the same one may be in many places. */
+  #sizeOf(value: unknown): number {
+    if (typeof value === 'string') return Math.max(MIN_VALUE_SIZE, value.length);
+    if (typeof value !== 'object' || value === null) return MIN_VALUE_SIZE;
+    const known = this.#sizes.get(value);
+    if (known !== undefined) return known;
+    const containers: object[] = [value];
+    let size = 0;
+    for (const container of containers) {
+      size += MIN_VALUE_SIZE;
+      for (const [key, inner] of Object.entries(container) as [string, unknown][]) {
+        size += key.length;
+        const innerSize = typeof inner === 'object' && inner !== null ? this.#sizes.get(inner) : this.#sizeOf(inner);
+        if (innerSize === undefined) containers.push(inner as object);
+        else size += innerSize;
+      }
+    }
+    this.#sizes.set(value, size);
+    return size;
   }
 
   #fail({ name }: Pick<Holder, 'name'>, reference: VaultReference, why: string): undefined {

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { VaultEvent } from '../../observability/vault-event.js';
 import type { ConfigEntries } from '../configuration.js';
 import { unknownKeys } from './kept-values.js';
-import { printable, shortList } from '../printable.js';
+import { printable, shortList } from '../../errors/printable.js';
 import type { VaultRefreshResult } from './configuration-refresher.js';
 
 const logger = new Logger('VaultModule');

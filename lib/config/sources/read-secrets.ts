@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../../client/response.js';
 import type { VaultClient } from '../../client/vault-client.js';
@@ -149,8 +148,6 @@ export async function readSecrets(
   addresses: Iterable<SecretAddress>,
   options: CallLimits = {},
 ): Promise<SecretReads> {
-  // Every call listens to the one signal; beyond ten listeners Node would warn of a leak.
-  if (options.signal) setMaxListeners(Infinity, options.signal);
   const distinct = new Map<string, SecretAddress>();
   for (const address of addresses) distinct.set(addressId(address), address);
   const lookUp = mountLookup(client, options);

@@ -6,7 +6,7 @@ import type { Kv2Secret } from '../../engines/kv2.types.js';
 import type { VaultError } from '../../errors/index.js';
 import { isVaultError, VaultInvalidOptionError, VaultNotFoundError } from '../../errors/index.js';
 import { encodePath } from '../../client/path.js';
-import { quoted } from '../printable.js';
+import { quoted } from '../../errors/printable.js';
 import { isReservedKey } from '../reserved-keys.js';
 import type { SecretAddress, SecretRead } from './read-secrets.js';
 

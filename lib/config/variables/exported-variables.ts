@@ -4,13 +4,18 @@ import { claimVariable, ownVariable, releaseVariable } from '../../options/proce
 import { valueAt } from '../plain.js';
 import type { ReferringVariables } from './referring-variables.js';
 import type { VariableProblem } from './variables-of.js';
-import { variableName, variablesOf, MAX_VARIABLES } from './variables-of.js';
+import { MAX_VARIABLES, variableName, variablesOf } from './variables-of.js';
 
 /**
  * Keys that are written to `process.env` too; `true` for all of them, `references` for the variables that hold references.
  * @internal
  */
 export type ExportedKeys = true | 'references' | readonly string[];
+
+/** Of a variable with its name: Linux starts no program with a longer one (`MAX_ARG_STRLEN`). */
+const MAX_VARIABLE_BYTES = 128 * 1024 - 2;
+/** Of all together: half of what Linux starts a program with by default. */
+const MAX_TOTAL_BYTES = 1024 * 1024;
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -38,7 +43,8 @@ export class ExportedVariables {
    */
   of(values: Values, referring: ReferringVariables): ReadonlyMap<string, string> {
     const { variables, problems } = this.#exported(values, referring);
-    if (problems.length > 0) throw refused(problems.map(refusal));
+    const failures = [...problems.map(refusal), ...this.#tooLarge(variables)];
+    if (failures.length > 0) throw refused(failures);
     return variables;
   }
 
@@ -48,7 +54,8 @@ export class ExportedVariables {
    * @throws VaultConfigurationError listing the keys that cannot, or are not there
    */
   check(values: Values, referring: ReferringVariables): void {
-    const failures: VaultError[] = this.#exported(values, referring).problems.map(refusal);
+    const { variables, problems } = this.#exported(values, referring);
+    const failures: VaultError[] = [...problems.map(refusal), ...this.#tooLarge(variables)];
     for (const key of Array.isArray(this.#keys) ? (this.#keys as readonly string[]) : []) {
       // A variable that wins over Vault is there already.
       if (valueAt(values, key) === undefined && ownVariable(nameOf(values, key)) === undefined)
@@ -75,6 +82,22 @@ export class ExportedVariables {
   #release(name: string): void {
     this.#names.delete(name);
     releaseVariable(this, name);
+  }
+
+  /** Programs could not be started any more. Variables that hold references were there before, and are left to their author. */
+  #tooLarge(variables: ReadonlyMap<string, string>): VaultError[] {
+    if (!this.hasKeys) return [];
+    const failures: VaultError[] = [];
+    let total = 0;
+    for (const [name, value] of variables) {
+      const bytes = name.length + Buffer.byteLength(value);
+      total += bytes;
+      if (bytes > MAX_VARIABLE_BYTES)
+        failures.push(tooLarge(`${name} would be longer than ${MAX_VARIABLE_BYTES} bytes`));
+    }
+    if (total > MAX_TOTAL_BYTES)
+      failures.push(tooLarge(`the variables would be larger than ${MAX_TOTAL_BYTES} bytes together`));
+    return failures;
   }
 
   #exported(values: Values, { texts, problems }: ReferringVariables) {
@@ -107,6 +130,12 @@ const OPTION = '"config.exportToProcessEnv"';
 function absent(key: string): VaultError {
   return new VaultInvalidOptionError(
     `${OPTION} names ${JSON.stringify(key)}, which is no key of the configuration. Correct it, or take it out.`,
+  );
+}
+
+function tooLarge(what: string): VaultError {
+  return new VaultInvalidOptionError(
+    `${OPTION}: ${what}, and this process could start no other one. Read large values from ConfigService, have them written to files, or list the keys you need there.`,
   );
 }
 

@@ -22,6 +22,11 @@ export function quoted(name: string): string {
   return JSON.stringify(cut).replace(UNPRINTABLE, escaped);
 }
 
+/** A message for logs and errors: control and formatting characters are escaped, line breaks are kept. @internal */
+export function printableMessage(message: string): string {
+  return message.replace(UNPRINTABLE, (character) => (character === '\n' ? character : escaped(character)));
+}
+
 function escaped(character: string): string {
   return [...Array(character.length).keys()]
     .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
