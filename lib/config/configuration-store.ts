@@ -14,8 +14,8 @@ import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
-import { copyPlain, isPlainObject, plainAt } from './plain.js';
-import { printable, shortList } from '../errors/printable.js';
+import { copyPlain, isPlainObject, MAX_NESTING, plainAt } from './plain.js';
+import { printable, quoted, shortList } from '../errors/printable.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import { laterRead } from './sources/read-secrets.js';
@@ -111,7 +111,13 @@ export class ConfigurationStore {
   unite(path: readonly string[], made: unknown): unknown {
     const inner: unknown = path.length === 0 ? this.#values : plainAt(this.#values, path);
     if (inner === undefined || inner === made) return made;
-    if (path.length > 0 && this.#loaded.entries.has(entryId(path))) return inner;
+    if (path.length > 0 && this.#loaded.entries.has(entryId(path))) {
+      const lost = pathsOnlyIn(made, inner, path);
+      if (lost.length === 0) return inner;
+      throw new VaultInvalidOptionError(
+        `${quoted(path.join('.'))} is made twice: in Vault it is one value, which replaces what a factory in "load" of ConfigModule has made, and these keys would be lost: ${shortList(lost.map((at) => quoted(at.join('.'))))}. Read the secret with "as: ${quoted(path.join('.'))}", so that both are merged key by key, add the keys in Vault, or rename one of the two.`,
+      );
+    }
     if (isPlainObject(made)) {
       const united = path.length === 0 ? made : (inner as JsonObject);
       const both = Object.keys(made).map((key) => [key, this.unite([...path, key], made[key])] as const);
@@ -254,4 +260,15 @@ export class ConfigurationStore {
     if (known) refuseNamesake(definition, known);
     return known !== undefined;
   }
+}
+
+/** Values that an object has and another value has no place for. */
+function pathsOnlyIn(made: unknown, other: unknown, path: readonly string[]): (readonly string[])[] {
+  if (!isPlainObject(made) || path.length > MAX_NESTING) return [];
+  return Object.entries(made).flatMap(([key, value]) => {
+    const at = [...path, key];
+    if (value === undefined) return [];
+    if (!isPlainObject(other) || !Object.hasOwn(other, key)) return [at];
+    return pathsOnlyIn(value, other[key], at);
+  });
 }

@@ -6,7 +6,8 @@ import type { Kv2Metadata, Kv2Secret, Kv2Version } from './kv2.types.js';
 
 type Call = Pick<VaultRequest, 'operation' | 'path'>;
 
-const NOT_V2 = 'Is the mount a KV v2 engine ("bao secrets list -detailed")? For version 1 use kv1().';
+const NOT_V2 =
+  'Is the mount a KV v2 engine ("bao secrets list -detailed")? For version 1 use "kv1()", or "kvVersion: 1" in a source.';
 
 /** @internal */
 export function parseSecret<T>(response: VaultResponse, call: Call): Kv2Secret<T> {

@@ -288,6 +288,30 @@ describe('a namespace from Vault beside one of ConfigModule', () => {
     expect(config.get('database')).toEqual(whole);
   });
 
+  it.each([
+    [
+      'an object',
+      { password: 'hunter2', pool: { min: 1 } },
+      ['"database.host"', '"database.port"', '"database.pool.max"'],
+    ],
+    ['a text', 'hunter2', ['"database.host"']],
+    ['a list', ['hunter2'], ['"database.host"']],
+  ])('stops the boot when it is %s in one key of a secret, naming what would be lost', async (_, database, names) => {
+    await bench.server.seed({ 'secret/one-key': { database } });
+    const load = registerAs('database', () => made());
+    const error = await failure({ load: [load] }, { sources: ['one-key'] });
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    for (const name of names) expect(error.message).toContain(name);
+    expect(error.message).not.toMatch(/hunter2|local|5432/);
+  });
+
+  it('replaces what a factory has made, when it is an object in one key that has all of its keys', async () => {
+    const database = { ...made(), password: 'hunter2' };
+    await bench.server.seed({ 'secret/one-key': { database } });
+    const config = await start({ load: [registerAs('database', () => made())] }, { sources: ['one-key'] });
+    expect(config.get('database')).toEqual(database);
+  });
+
   it('stops the boot beside an instance of a class, naming what would be lost', async () => {
     class Database {
       readonly host = 'db';
