@@ -1,6 +1,6 @@
 import { ConfigModule } from '@nestjs/config';
-import type { FactoryProvider, Type } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import type { FactoryProvider, InjectionToken, Type } from '@nestjs/common';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from './vault.constants.js';
 
 /** Token of the provider that adds what validation has made of the environment. */
@@ -125,6 +125,20 @@ function prepareIn(
       return undefined as never;
     };
   }
+}
+
+/** Providers that are values, such as the options of dynamic modules. @internal */
+export function valueProviders(
+  modules: ModulesContainer,
+): { readonly token: InjectionToken; readonly instance: unknown }[] {
+  return [...modules.values()].flatMap(({ name, providers }) =>
+    // Nest's own hold the application itself.
+    name === 'InternalCoreModule'
+      ? []
+      : [...providers.values()]
+          .filter(({ metatype, inject, token }) => metatype === null && !inject && token !== ApplicationConfig)
+          .map(({ token, instance }) => ({ token, instance: instance })),
+  );
 }
 
 /** Whether the application has no instance yet. One that loads a module later has. @internal */

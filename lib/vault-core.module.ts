@@ -16,6 +16,8 @@ import type { BootMemo } from './bootstrap/boot-memo.js';
 import { listenToChanges } from './bootstrap/change-listeners.js';
 import { guardConfiguration } from './bootstrap/guard-configuration.js';
 import { RefusedBoot } from './bootstrap/refused-boot.js';
+import type { CreatedProvider } from './bootstrap/refuse-copied-references.js';
+import { refuseCopiedReferences } from './bootstrap/refuse-copied-references.js';
 import { refuseUnresolvedReferences } from './bootstrap/refuse-unresolved-references.js';
 import { VaultApplication } from './bootstrap/vault-application.js';
 import { warnOfNamesakes } from './bootstrap/warn-of-namesakes.js';
@@ -24,7 +26,7 @@ import type { NamespaceDefinition } from './config/namespaces/config-namespace.j
 import { storeToken } from './config/namespaces/feature.module.js';
 import type { FactoryValues } from './config/sources/config-factories.js';
 import { getVaultToken } from './inject-vault.js';
-import { earliestProvider, isNew, keepModules, runLast, whenProviderFails } from './nest-internals.js';
+import { earliestProvider, isNew, keepModules, runLast, valueProviders, whenProviderFails } from './nest-internals.js';
 import { CONFIGURATION_HOST, CONFIGURATION_LOADER, VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleRegistration } from './vault.options.js';
 
@@ -142,6 +144,8 @@ export function coreModule(
           const application = of(values);
           return new VaultLifecycle(application, () => {
             refuseUnresolvedReferences(host, application.store, discovery);
+            const { configuration, others } = createdProviders(discovery);
+            refuseCopiedReferences(others, application.store, host, [application, ...configuration]);
             warnOfNamesakes(discovery, service, application.service, name);
             warnOfSharedKeys(host, application.store.values, name);
             listenToChanges(discovery, application.store, name);
@@ -176,6 +180,12 @@ function admit(
   failures.onRefusal(close);
   const namespaces = failures.namespaces.filter(({ options }) => options.vault === name);
   failures.collect(() => (application?.store ?? (outcome as RefusedBoot)).failuresOf(namespaces));
+  if (isNewApplication && application) {
+    failures.collect(() => {
+      refuseCopiedReferences(valueProviders(modules), application.store);
+      return [];
+    });
+  }
   if (isNewApplication && !failures.isEmpty) keepModules(modules, isGuardToken);
   if (isNewApplication && application) {
     runLast(modules, VaultUpModule);
@@ -187,6 +197,21 @@ function admit(
     if (!application || !failures.isEmpty) return failures.refuse();
     return (modules && guardConfiguration(modules, application.store, close)) ?? application;
   };
+}
+
+/** What there is once an application has been created, apart from what `ConfigModule` has made. */
+function createdProviders(discovery: DiscoveryService) {
+  const configuration: object[] = [];
+  const others: CreatedProvider[] = [];
+  for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
+    const { token, host } = wrapper;
+    // Of the others there is a prototype only.
+    if (!wrapper.isDependencyTreeStatic()) continue;
+    const instance: unknown = wrapper.instance;
+    if (host?.metatype !== ConfigModule) others.push({ token, instance });
+    else if (typeof instance === 'object' && instance !== null) configuration.push(instance);
+  }
+  return { configuration, others };
 }
 
 function guardToken(id: string): string {

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { DynamicModule, FactoryProvider, INestApplicationContext } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DynamicModule, FactoryProvider, INestApplicationContext, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import type { ConfigModuleOptions } from '@nestjs/config';
 import { ConfigModule, ConfigService, registerAs } from '@nestjs/config';
@@ -320,5 +320,92 @@ describe('a namespace from Vault beside one of ConfigModule', () => {
     const error = await failure({ load: [load] }, { sources: [{ ...source, as: 'database' }] });
     expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
     expect(error.message).toMatch(/"database"[^]*"host"/);
+  });
+});
+
+describe('references that providers have copied from process.env', () => {
+  const COPIED = 'vault:secret/db#password?CANARY-DEFAULT';
+  const boot = async (providers: Provider[], config: VaultConfigOptions = {}) => {
+    const { literal = [] } = typeof config.references === 'object' ? config.references : {};
+    const app = await bootApplication({
+      module: class AppModule {},
+      imports: [
+        ConfigModule.forRoot({
+          isGlobal: true,
+          ignoreEnvFile: true,
+          load: literal.includes('db.url') ? [() => ({ db: { url: `pg://${COPIED}` } })] : [],
+        }),
+        VaultModule.forRoot({
+          endpoint: bench.front.endpoint,
+          auth: { method: 'userpass', username: 'app', password: 'pw' },
+          config,
+        }),
+      ],
+      providers,
+    });
+    open.push(app);
+    return app;
+  };
+  const created: unknown[] = [];
+  class Signer {
+    readonly options = { secret: process.env['DB_PASSWORD'] };
+    constructor() {
+      created.push(this);
+    }
+  }
+  class Holder {
+    readonly signer = new Signer();
+  }
+  /** As the options of `JwtModule.register()`, which are made when the file is imported. */
+  const options = (make: (secret: string) => unknown): Provider => ({ provide: 'OPTIONS', useValue: make(COPIED) });
+
+  beforeEach(() => {
+    created.length = 0;
+    process.env['DB_PASSWORD'] = COPIED;
+  });
+
+  it.each<[string, string, Provider]>([
+    ['the text itself', '"OPTIONS"', options((secret) => secret)],
+    ['nested options', '"OPTIONS.jwt.secrets.0"', options((secret) => ({ jwt: { secrets: [secret] } }))],
+    ['a longer text', '"OPTIONS.url"', options((secret) => ({ url: `pg://app:${secret}@db` }))],
+    ['an instance of a class', '"OPTIONS.options.secret"', { provide: 'OPTIONS', useFactory: () => new Signer() }],
+    ['a class', '"Holder.signer.options.secret"', Holder],
+    ['what an asynchronous factory makes', '"OPTIONS.secret"', { provide: 'OPTIONS', useFactory: () => Promise.resolve({ secret: COPIED }) }], // prettier-ignore
+  ])('stop the boot, without the text: %s', async (_, name, provider) => {
+    const error: unknown = await boot([provider]).catch((failed: unknown) => failed);
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    expect(String(error)).toContain(name);
+    expect(renderError(error)).not.toMatch(/CANARY|hunter2/);
+    expect(bench.sent('/auth/token/revoke-self')).toHaveLength(1);
+  });
+
+  it('stop it before any provider is created, when they are values', async () => {
+    const error: unknown = await boot([options((secret) => ({ secret })), Signer]).catch((failed: unknown) => failed);
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    expect(created).toEqual([]);
+  });
+
+  it('are no matter when they are resolved first', async () => {
+    const app = await boot([Signer], { exportToProcessEnv: 'references' });
+    expect(app.get(Signer).options.secret).toBe('hunter2');
+  });
+
+  it.each<[string, Provider[], VaultConfigOptions]>([
+    ['process.env itself', [{ provide: 'ENV', useValue: process.env }], {}],
+    ['what is meant', [options((secret) => ({ secret }))], { references: { literal: ['OPTIONS.secret'] } }],
+    ['a variable that is meant', [Signer], { references: { literal: ['DB_PASSWORD'] } }],
+    ['another reference', [{ provide: 'OPTIONS', useValue: { text: 'vault:secret/other#key' } }], {}],
+    ['what has ConfigService', [{ provide: 'X', useFactory: (config: ConfigService) => ({ config }), inject: [ConfigService] }], {}], // prettier-ignore
+    [
+      'a value of ConfigModule that is meant, and a copy of it',
+      [
+        { provide: 'COPY', useFactory: (config: ConfigService) => ({ url: config.get<string>('db.url') }), inject: [ConfigService] }, // prettier-ignore
+        { provide: 'WHOLE', useFactory: (config: ConfigService) => ({ db: config.get<object>('db') }), inject: [ConfigService] }, // prettier-ignore
+      ],
+      { references: { literal: ['db.url'] } },
+    ],
+    ['references that are off', [Signer], { references: false }],
+  ])('are left alone: %s', async (_, providers, config) => {
+    await expect(boot(providers, config)).resolves.toBeDefined();
   });
 });

@@ -2,12 +2,12 @@ import type { ReferenceText, VaultReference } from './reference-syntax.js';
 import { parseReferences } from './reference-syntax.js';
 
 /** What all forms of a reference have in common, so that most texts are not looked through. */
-const CANDIDATE = /vault(?::|%3a)|#/i;
+const CANDIDATE = /vault(?::|%3a)|#|%23/i;
 /** The query of an address. As the default of a reference it would be odd. */
 const QUERY = /^[\w.[\]-]+=/;
 
 interface KnownPath {
-  /** Forms of the path that nothing else has, in lower case. */
+  /** Forms of the path that nothing else has, normalized. */
   readonly forms: readonly string[];
   /** `path#`, which is a reference only before one of its keys. */
   readonly bare: string;
@@ -25,6 +25,10 @@ export class KnownReferences {
   /** References that are a whole variable, by their text without the default. */
   readonly #whole = new Map<string, VaultReference[]>();
 
+  get isEmpty(): boolean {
+    return this.#paths.size === 0;
+  }
+
   /** @param texts of variables, some with a flaw */
   addVariables(texts: Iterable<ReferenceText>): void {
     const found = [...texts];
@@ -40,10 +44,10 @@ export class KnownReferences {
   }
 
   #add(reference: VaultReference): void {
-    const [path = '', key = ''] = reference.text.slice('vault:'.length).toLowerCase().split('#');
+    const [path = '', key = ''] = reference.text.slice('vault:'.length).split('#').map(normalized);
     const form = `vault:${path}`;
     const known = this.#paths.get(path) ?? {
-      forms: [form, encodeURIComponent(form).toLowerCase()],
+      forms: [form, normalized(encodeURIComponent(`vault:${reference.text.split(/[:#]/)[1]}`))],
       bare: `${path}#`,
       references: new Map<string, VaultReference>(),
     };
@@ -69,17 +73,17 @@ export class KnownReferences {
     return parts;
   }
 
-  /** A reference of which there are remains in a text: in any letter case, cut behind its path or before it, or encoded. */
+  /** A reference of which there are remains in a text: in any letter case, cut behind its path or before it, escaped, or encoded. */
   find(text: string): VaultReference | undefined {
-    if (this.#paths.size === 0 || !CANDIDATE.test(text)) return undefined;
-    const lower = text.toLowerCase();
+    if (this.isEmpty || !CANDIDATE.test(text)) return undefined;
+    const plain = normalized(text);
     for (const { forms, bare, references } of this.#paths.values()) {
-      const inside = lower.includes(bare) ? [...references].filter(([key]) => lower.includes(bare + key)) : [];
+      const inside = plain.includes(bare) ? [...references].filter(([key]) => plain.includes(bare + key)) : [];
       // The longest: "user" is the beginning of "username".
       const [longest] = inside.sort(([one], [other]) => other.length - one.length);
       if (longest) return longest[1];
       const [first] = references.values();
-      if (forms.some((form) => lower.includes(form))) return first;
+      if (forms.some((form) => plain.includes(form))) return first;
     }
     return undefined;
   }
@@ -93,4 +97,12 @@ export class KnownReferences {
         : fallback.length > other.fallback.length && fallback.startsWith(other.fallback),
     );
   }
+}
+
+/** In lower case, without percent-encoding and without the backslashes that JSON and shells put before "/", quotes and "#". */
+function normalized(text: string): string {
+  return text
+    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+    .toLowerCase()
+    .replaceAll('\\', '');
 }

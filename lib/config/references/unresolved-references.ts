@@ -18,6 +18,7 @@ const MOST_LOOKED_AT = 200_000;
  *
  * @param known references whose remains are looked for
  * @param accept whether a text may be what it is
+ * @param skipped objects that are not looked into
  * @returns paths
  * @internal
  */
@@ -25,10 +26,11 @@ export function unresolvedReferences(
   root: object,
   known: KnownReferences,
   accept: (path: readonly string[], text: string) => boolean,
+  skipped: readonly object[] = [],
 ): (readonly string[])[] {
   const found: (readonly string[])[] = [];
   const queue: Container[] = [{ object: root, key: '', around: undefined }];
-  const seen = new Set<object>([root]);
+  const seen = new Set<object>([root, ...skipped]);
   let left = MOST_LOOKED_AT;
   for (const container of queue) {
     for (const key of Object.keys(container.object)) {
