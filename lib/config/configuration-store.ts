@@ -264,8 +264,10 @@ export class ConfigurationStore {
 
 /** Values that an object has and another value has no place for. */
 function pathsOnlyIn(made: unknown, other: unknown, path: readonly string[]): (readonly string[])[] {
-  if (!isPlainObject(made) || path.length > MAX_NESTING) return [];
-  return Object.entries(made).flatMap(([key, value]) => {
+  // An instance of a class has keys too; those of a list or a buffer are its one value.
+  if (typeof made !== 'object' || made === null || Array.isArray(made) || ArrayBuffer.isView(made)) return [];
+  if (path.length > MAX_NESTING) return [];
+  return Object.entries(made).flatMap(([key, value]: [string, unknown]) => {
     const at = [...path, key];
     if (value === undefined) return [];
     if (!isPlainObject(other) || !Object.hasOwn(other, key)) return [at];

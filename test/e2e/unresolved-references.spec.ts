@@ -305,6 +305,34 @@ describe('a namespace from Vault beside one of ConfigModule', () => {
     expect(error.message).not.toMatch(/hunter2|local|5432/);
   });
 
+  it.each([
+    ['an object', { password: 'hunter2', pool: { min: 1 } }, ['"database.host"', '"database.pool.max"']],
+    ['a text', 'hunter2', ['"database.host"', '"database.pool"']],
+  ])('stops the boot when it is %s in one key, beside instances of classes', async (_, database, names) => {
+    class Pool {
+      readonly max = 5;
+    }
+    class Database {
+      readonly host = 'local';
+      readonly pool = new Pool();
+    }
+    await bench.server.seed({ 'secret/one-key': { database } });
+    const error = await failure({ load: [() => ({ database: new Database() })] }, { sources: ['one-key'] });
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    for (const name of names) expect(error.message).toContain(name);
+    expect(error.message).not.toMatch(/hunter2|local/);
+  });
+
+  it.each([
+    ['a list', ['one', 'two']],
+    ['a date', new Date(0)],
+    ['bytes', Buffer.from('bytes')],
+  ])('replaces %s of a factory, which is one value', async (_, value) => {
+    await bench.server.seed({ 'secret/one-key': { database: 'hunter2' } });
+    const config = await start({ load: [() => ({ database: value })] }, { sources: ['one-key'] });
+    expect(config.get('database')).toBe('hunter2');
+  });
+
   it('replaces what a factory has made, when it is an object in one key that has all of its keys', async () => {
     const database = { ...made(), password: 'hunter2' };
     await bench.server.seed({ 'secret/one-key': { database } });
