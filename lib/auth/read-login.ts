@@ -66,10 +66,10 @@ export function readLogin(
   const auth = (body as { auth?: Record<string, unknown> | null } | undefined)?.auth;
   const token = auth?.['client_token'];
   if (!auth || typeof token !== 'string' || token === '') {
-    throw new VaultAuthenticationError(
-      `Cannot ${operation}: the server answered without a client token, so nobody is logged in.`,
-      { operation, path },
-    );
+    throw new VaultAuthenticationError(`Cannot ${operation}: the server responded without a client token.`, {
+      operation,
+      path,
+    });
   }
   return {
     ...readFacts({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] }),

@@ -191,7 +191,7 @@ function warnOfWeakTransport(
     const { protocol, hostname } = new URL(address);
     const local = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
     if (protocol === 'http:' && !local)
-      log.warn(`${address} is not encrypted: tokens and secrets can be read on the way.`);
+      log.warn(`${address} is not encrypted: tokens and secrets can be read in transit.`);
     if (protocol === 'https:' && tls.rejectUnauthorized === false)
       log.warn(`The certificate of ${address} is not verified (tls.rejectUnauthorized is false).`);
   }

@@ -144,6 +144,6 @@ function refuseExpanded(names: readonly string[], literal: readonly string[]): v
   const refused = names.filter((name) => !literal.includes(name));
   if (refused.length === 0) return;
   throw new VaultInvalidOptionError(
-    `"expandVariables" of ConfigModule has taken references in .env for variables of its own, and left no more of them than their ends: ${shortList(refused)}. Leave the option out, or make these texts in "config.load". What is meant as it is belongs into "config.references.literal".`,
+    `"expandVariables" of ConfigModule has taken references in .env for variables and expanded them: ${shortList(refused)}. Leave the option out, or build these strings in "config.load". If such a string is intended, list its key in "config.references.literal".`,
   );
 }

@@ -146,7 +146,7 @@ function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
   if (unknown !== undefined) {
     throw new VaultInvalidOptionError(
       `${JSON.stringify(unknown)} has no effect on a call of this node-vault client. It takes headers, timeoutMs, signal and namespace; ` +
-        'query parameters belong into the path, TLS settings into the options of VaultModule.',
+        'query parameters belong in the path, TLS settings in the options of VaultModule.',
     );
   }
   if (!options.uri.startsWith(prefix))

@@ -12,10 +12,12 @@ export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): vo
   events$.subscribe((event) => {
     switch (event.type) {
       case 'session-recovering':
-        logger.warn(`The session is in trouble and recovers by itself. ${event.reason ?? ''}`.trimEnd());
+        logger.warn(`The session is degraded and recovering. ${event.reason ?? ''}`.trimEnd());
         break;
       case 'session-lost':
-        logger.error(`There is no valid token; logging in is tried again and again. ${event.reason ?? ''}`.trimEnd());
+        logger.error(
+          `The session is lost: there is no valid token. Retrying the login. ${event.reason ?? ''}`.trimEnd(),
+        );
         break;
       case 'session-recovered':
         logger.log('The session has recovered.');
@@ -36,7 +38,7 @@ export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): vo
       case 'request-retried': {
         const { operation, endpoint, attempt, reason, waitMs } = event;
         logger.debug(
-          `Try ${attempt} to ${operation} at ${endpoint} failed (${reason}); again in ${Math.round(waitMs)} ms`,
+          `Attempt ${attempt} to ${operation} at ${endpoint} failed (${reason}); retrying in ${Math.round(waitMs)} ms`,
         );
         break;
       }
@@ -50,7 +52,7 @@ export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): vo
         logger.warn(event.reason ?? '');
         break;
       case 'endpoint-changed':
-        logger.warn(`Calls go to ${event.endpoint} now`);
+        logger.warn(`Calls now go to ${event.endpoint}`);
         break;
       case 'config-changed':
       case 'config-problem':

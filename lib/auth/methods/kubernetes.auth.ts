@@ -77,7 +77,9 @@ export class KubernetesLogin implements LoginMethod {
 
 function whoIs(jwt: string): string {
   const { sub } = claimsOf(jwt);
-  return typeof sub === 'string' ? `The token is that of ${JSON.stringify(redact(sub))}.` : 'The token names nobody.';
+  return typeof sub === 'string'
+    ? `The token is that of ${JSON.stringify(redact(sub))}.`
+    : 'The token names no service account.';
 }
 
 function diagnoseAccount(jwt: string, role: string, said: string): Diagnosis | undefined {

@@ -106,7 +106,7 @@ export class OidcCallback {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const target = request.url ?? '/';
     const url = URL.canParse(target, 'http://localhost') ? new URL(target, 'http://localhost') : undefined;
-    if (url?.pathname !== PATH || request.method !== 'GET') return reply(response, 404, 'Nothing is here.');
+    if (url?.pathname !== PATH || request.method !== 'GET') return reply(response, 404, 'Not found.');
     const { state, take } = this.#expected ?? {};
     if (state === undefined || take === undefined || url.searchParams.get('state') !== state)
       return reply(response, 400, 'This is not the login the application waits for. Start from the address it gave.');
