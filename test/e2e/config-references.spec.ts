@@ -386,8 +386,29 @@ describe('references inside a longer text', () => {
     const inVariable = await failure({ load });
     expect([inLoad, inVariable]).toMatchObject(Array(2).fill({ code: 'VAULT_CONFIGURATION' }));
     expect(inLoad.message).toMatch(/1\. "database" of config\.load\[0\] refers to/);
-    expect(inVariable.message).toMatch(/1\. DATABASE_URL refers to vault:/);
+    expect(inVariable.message).toMatch(/1\. DATABASE_URL refers to vault:/i);
     for (const { message } of [inLoad, inVariable]) expect(message).not.toContain('postgres:');
+    expect((await boot({ references: { literal: ['DATABASE_URL'] } })).get('DATABASE_URL')).toBe(text);
+  });
+
+  it.each([
+    `postgres://app:${PASSWORD}@db/app`,
+    `postgres://app:${PASSWORD.toUpperCase()}@db/app`,
+    `postgres://app:${encodeURIComponent(PASSWORD)}@db/app`,
+    `see ${PASSWORD}`,
+    JSON.stringify({ password: PASSWORD }),
+    JSON.stringify({ password: PASSWORD }).replaceAll('/', '\\/'),
+  ])('stop the boot without a variable that is the reference alone: %s', async (text) => {
+    const inLoad = await failure({ load: [() => ({ database: { urls: [text] } })] });
+    const inModule = await failure({}, { load: [() => ({ database: { urls: [text] } })] });
+    process.env['DATABASE_URL'] = text;
+    const inVariable = await failure();
+    expect([inLoad, inVariable, inModule]).toMatchObject([
+      { code: 'VAULT_CONFIGURATION' },
+      { code: 'VAULT_CONFIGURATION' },
+      { code: 'VAULT_INVALID_OPTION' },
+    ]);
+    expect(inVariable.message).toMatch(/1\. DATABASE_URL refers to vault:/i);
     expect((await boot({ references: { literal: ['DATABASE_URL'] } })).get('DATABASE_URL')).toBe(text);
   });
 

@@ -6,6 +6,12 @@ const CANDIDATE = /vault(?::|%3a)|#|%23/i;
 /** The query of an address. As the default of a reference it would be odd. */
 const QUERY = /^[\w.[\]-]+=/;
 
+/**
+ * Mount, path and key behind `vault:`, somewhere in a text. No part can hold what begins the next one, so that the time is
+ * linear.
+ */
+const COMPLETE = /vault:(?!v\d+:)[^\s#?${}/\\:@"'`]+(?:\/[^\s#?${}/\\:@"'`]+)+#[^\s#?${}/\\:@"'`]+/i;
+
 interface KnownPath {
   /** Forms of the path that nothing else has, normalized. */
   readonly forms: readonly string[];
@@ -62,7 +68,7 @@ export class KnownReferences {
   parse(text: string): ReferenceText | undefined {
     const parts = parseReferences(text) ?? [text];
     for (const part of parts) {
-      const reference = typeof part === 'string' ? this.find(part) : undefined;
+      const reference = typeof part === 'string' ? this.findAny(part) : undefined;
       if (reference) return [{ ...reference, flaw: 'inside' }];
     }
     const [only] = parts;
@@ -88,6 +94,11 @@ export class KnownReferences {
     return undefined;
   }
 
+  /** The same, or any complete reference in a longer text: the variable that it came from need not be there. */
+  findAny(text: string): VaultReference | undefined {
+    return this.find(text) ?? (CANDIDATE.test(text) ? (completeIn(text) ?? completeIn(normalized(text))) : undefined);
+  }
+
   /** Whether it is another reference with more text behind it. */
   #isExtended({ text, fallback, flaw }: VaultReference): boolean {
     if (fallback === undefined || flaw) return false;
@@ -105,4 +116,9 @@ function normalized(text: string): string {
     .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
     .toLowerCase()
     .replaceAll('\\', '');
+}
+
+function completeIn(text: string): VaultReference | undefined {
+  const [found] = COMPLETE.exec(text) ?? [];
+  return found === undefined ? undefined : { text: found, path: '', key: '' };
 }

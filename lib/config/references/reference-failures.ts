@@ -61,7 +61,7 @@ export function describeFlaw({ text, part = '' }: VaultReference, flaw: Referenc
   const slip = (what: string) => `does not follow the notation: ${what}. ${NOTATION}`;
   switch (flaw) {
     case 'cut':
-      return `names no key of the secret. ${part === '' ? '' : `If its last part is the key, write vault:${part}. `}Without quotes, parsers of .env take "#" for a comment: put the text in quotes`;
+      return `names no key of the secret. Without quotes, parsers of .env take "#" for a comment: put the text in quotes${part === '' ? '' : `. If its last part is the key, write vault:${part}`}`;
     case 'braces':
       return 'has braces in its default, so that its end cannot be known. Only the reference itself can stand in "${…}": move the default, or the reference in it, to a variable of its own';
     case 'chained':

@@ -130,7 +130,7 @@ export class ReferenceResolver {
         this.#fail(
           holder,
           reference,
-          `does not exist: secret "${address.secretPath}" in mount "${address.mountPath}"${read.secret.version === 0 ? '' : ` (version ${read.secret.version})`} has no such key. Add it, correct the reference, or give a default behind "?"`,
+          `does not exist: secret "${address.secretPath}" in mount "${address.mountPath}"${read.secret.version === 0 ? '' : ` (version ${read.secret.version})`} has no such key. Add it (with "kv patch": "kv put" replaces all keys), correct the reference, or give a default behind "?"`,
         )
       );
     }

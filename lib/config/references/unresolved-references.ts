@@ -37,7 +37,7 @@ export function unresolvedReferences(
       if (left-- === 0) return found;
       const value: unknown = Object.getOwnPropertyDescriptor(container.object, key)?.value;
       if (typeof value === 'string') {
-        if (!hasReferenceForm(value) && !known.find(value)) continue;
+        if (!hasReferenceForm(value) && !known.findAny(value)) continue;
         const path = pathTo(container, key);
         if (!accept(path, value)) found.push(path);
       } else if (typeof value === 'object' && value !== null && !seen.has(value) && isOpen(value)) {
