@@ -267,10 +267,11 @@ function pathsOnlyIn(made: unknown, other: unknown, path: readonly string[]): (r
   // An instance of a class has keys too; those of a list or a buffer are its one value.
   if (typeof made !== 'object' || made === null || Array.isArray(made) || ArrayBuffer.isView(made)) return [];
   if (path.length > MAX_NESTING) return [];
-  return Object.entries(made).flatMap(([key, value]: [string, unknown]) => {
+  return Object.entries(Object.getOwnPropertyDescriptors(made)).flatMap(([key, property]) => {
     const at = [...path, key];
-    if (value === undefined) return [];
+    // A getter of the application may throw, and is not called.
+    if (!property.enumerable || ('value' in property && property.value === undefined)) return [];
     if (!isPlainObject(other) || !Object.hasOwn(other, key)) return [at];
-    return pathsOnlyIn(value, other[key], at);
+    return pathsOnlyIn(property.value, other[key], at);
   });
 }

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { DynamicModule, FactoryProvider, INestApplicationContext, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import type { ConfigModuleOptions } from '@nestjs/config';
@@ -321,6 +321,18 @@ describe('a namespace from Vault beside one of ConfigModule', () => {
     expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
     for (const name of names) expect(error.message).toContain(name);
     expect(error.message).not.toMatch(/hunter2|local/);
+  });
+
+  it('calls no getter of an object that it replaces', async () => {
+    const host = jest.fn(() => {
+      throw new Error('of the getter');
+    });
+    const database = Object.defineProperty({ port: 1 }, 'host', { get: host, enumerable: true, configurable: true });
+    await bench.server.seed({ 'secret/one-key': { database: { port: 2 } } });
+    const error = await failure({ load: [() => ({ database })] }, { sources: ['one-key'] });
+    expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+    expect(error.message).toContain('"database.host"');
+    expect(host).not.toHaveBeenCalled();
   });
 
   it.each([
