@@ -1,5 +1,8 @@
 import 'reflect-metadata';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -228,6 +231,33 @@ describe.each(['secret', 'kv1'])('a source with "below" in the mount %s', (mount
 });
 
 describe('a source with "below"', () => {
+  it.each([
+    ['folders', (index: number) => `folder-${index}/`],
+    ['secrets', (index: number) => `secret-${index}`],
+  ])('stops listing as soon as a server names too many %s', async (_, nameOf) => {
+    let lists = 0;
+    const names = (of: (index: number) => string) => Array.from({ length: 400 }, (_, index) => of(index));
+    const double = createServer(({ url = '' }, response) => {
+      response.setHeader('content-type', 'application/json');
+      if (!url.startsWith('/v1/secret/metadata/')) {
+        response.end(JSON.stringify({ data: { ttl: 0, renewable: false, policies: [], type: 'service' } }));
+        return;
+      }
+      lists += 1;
+      response.end(JSON.stringify({ data: { keys: names(lists === 1 ? (index) => `${index}/` : nameOf) } }));
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(double, 'listening');
+      const endpoint = `http://127.0.0.1:${(double.address() as AddressInfo).port}`;
+      const booted = start({ sources: [{ secretPath: 'shop', below: 'all' }] }, undefined, endpoint);
+      await expect(booted).rejects.toThrow('limit of one source');
+      expect(lists).toBeLessThanOrEqual(1 + 16);
+    } finally {
+      double.closeAllConnections();
+      double.close();
+    }
+  });
+
   it.each(['version', 'keys', 'map', 'prefix', 'nest', 'files'])(
     'refuses %s, which is for one secret',
     async (name) => {

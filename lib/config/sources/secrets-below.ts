@@ -107,22 +107,21 @@ async function pathsBelow(
   for (let depth = 1; folders.length > 0; depth++) {
     if (depth > MAX_DEPTH) throw refuse(`there are more than ${MAX_DEPTH} levels of folders, the limit of one source.`);
     listed += folders.length;
-    if (listed > MAX_FOLDERS) throw refuse(`there are more than ${MAX_FOLDERS} folders, the limit of one source.`);
     const next: string[] = [];
-    for (const { folder, names } of await inBatches(folders, async (path) => ({
-      folder: path,
-      names: await list(path),
-    }))) {
-      for (const name of names) {
+    // Limits are checked with every list, and not once a level is complete: each may be as large as a response can be.
+    await inBatches(folders, async (folder) => {
+      for (const name of await list(folder)) {
         const isFolder = name.endsWith('/');
         if (isFolder && below === 'direct') continue;
         const path = `${folder}/${isFolder ? name.slice(0, -1) : name}`;
         checkName(isFolder ? name.slice(0, -1) : name, path, mountPath);
         (isFolder ? next : paths).push(path);
       }
+      if (listed + next.length > MAX_FOLDERS)
+        throw refuse(`there are more than ${MAX_FOLDERS} folders, the limit of one source.`);
       if (paths.length > MAX_SECRETS)
         throw refuse(`there are more than ${MAX_SECRETS} secrets, the limit of one source.`);
-    }
+    });
     folders = next;
   }
   return paths.sort();
