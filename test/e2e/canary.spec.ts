@@ -41,6 +41,7 @@ let snapshots: string;
 /** Where tokens lie in files, which is not where the program runs. */
 let files: string;
 let boots: VaultModuleOptions[];
+let proxied: { proxy: string; boots: VaultModuleOptions[] };
 /** How many of them succeed: one for each way to log in, one through a proxy, one that exports its values, one that keeps a
  * snapshot and one that starts on one, and the sealed server that is unsealed. */
 let successes: number;
@@ -157,6 +158,11 @@ beforeAll(async () => {
       auth: { method: 'token', token },
       config: { sources: ['canary/denied', 'canary/app'] },
     },
+    ...[
+      { sources: ['canary/denied', { secretPath: 'canary/denied', as: 'denied' }], load: [] },
+      { sources: [{ secretPath: 'canary', below: 'all' as const }] },
+      { sources: [{ secretPath: 'canary/absent', optional: true }, 'canary/denied'] },
+    ].map((failing) => ({ endpoint: server.endpoint, auth: { method: 'token', token } as const, config: failing })),
     ...[true, ['again.text', 'absent']].map((exportToProcessEnv) => ({
       endpoint: server.endpoint,
       auth: { method: 'token', token } as const,
@@ -222,6 +228,16 @@ beforeAll(async () => {
     },
     { endpoint: `https://user:${canary('password-in-address')}@vault:8200` },
   ];
+  const away = {
+    endpoint: `https://127.0.0.1:${await fault.freePort()}`,
+    auth: { method: 'token', token },
+    boot: { timeoutMs: 300 },
+  } as const;
+  proxied = {
+    // It lets nobody through.
+    proxy: `http://user:${canary('password-in-https-proxy')}@127.0.0.1:${closed.port}`,
+    boots: [away, { ...away, request: { proxy: 'environment' } }],
+  };
   boots = boots.map((options) => {
     const works = [server.endpoint, cloud.endpoint, secure.endpoint].includes(String(options.endpoint));
     // A boot waits for a server that is away.
@@ -291,12 +307,18 @@ async function run(input: object): Promise<string> {
 
 describe('no marked secret', () => {
   it('appears in anything that is printed, thrown, inspected or left in the environment', async () => {
-    const output = await run({ boots, secret, unresolved: `vault:secret/x#y?${canary('default-of-a-reference')}` });
+    const output = await run({
+      boots,
+      secret,
+      proxied,
+      unresolved: `vault:secret/x#y?${canary('default-of-a-reference')}`,
+    });
     // It did what it was meant to do: logins and refusals, on every kind of server.
     expect(output.match(/^BOOTED$/gm)).toHaveLength(successes);
     // The configuration was changed and read again, and what is told of that was printed.
     expect(output).toContain('config-changed');
-    expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - successes + 1);
+    expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - successes + 1 + proxied.boots.length);
+    expect(output).toContain('HTTPS_PROXY');
     expect(output).toContain('ConfigService has a reference to Vault that nobody has resolved: "unresolved.0"');
     expect(output).toContain('again was frozen by the application');
     expect(output).toContain('names "absent", which is no key');

@@ -16,6 +16,8 @@ interface Input {
   readonly secret: Record<string, unknown>;
   /** What a factory of `ConfigModule` itself makes, in one more boot with the first options. */
   readonly unresolved?: string;
+  /** `HTTPS_PROXY` during these boots. */
+  readonly proxied?: { readonly proxy: string; readonly boots: readonly VaultModuleOptions[] };
 }
 
 const input = JSON.parse(await text(process.stdin)) as Input;
@@ -91,11 +93,18 @@ function revive({ auth, ...options }: VaultModuleOptions): VaultModuleOptions {
   return { ...options, auth: { ...auth, [named]: made } };
 }
 
-const runs = input.boots.map((boot) => ({ options: revive(boot), load: [] as (() => object)[] }));
+const runs: { options: VaultModuleOptions; load: (() => object)[]; proxy?: string | undefined }[] = input.boots.map(
+  (boot) => ({
+    options: revive(boot),
+    load: [],
+  }),
+);
 if (input.unresolved !== undefined && runs[0]) {
   runs.push({ options: runs[0].options, load: [() => ({ unresolved: [input.unresolved] })] });
 }
-for (const { options, load } of runs) {
+for (const boot of input.proxied?.boots ?? []) runs.push({ options: boot, load: [], proxy: input.proxied?.proxy });
+for (const { options, load, proxy } of runs) {
+  if (proxy !== undefined) process.env['HTTPS_PROXY'] = proxy;
   try {
     const app = await NestFactory.createApplicationContext(
       {
@@ -117,6 +126,8 @@ for (const { options, load } of runs) {
   } catch (error) {
     show('boot', error);
     console.log('FAILED', (error as { code?: string }).code);
+  } finally {
+    if (proxy !== undefined) delete process.env['HTTPS_PROXY'];
   }
 }
 console.log(snapshotProcess());

@@ -96,7 +96,11 @@ export async function explainFailure(
   return error;
 }
 
-function policyBelow({ mountPath, secretPath, kvVersion, below }: SecretAddress, mount: Mount | undefined): string {
+function policyBelow(
+  { mountPath, secretPath, kvVersion, below }: SecretAddress,
+  namespace: string | undefined,
+  mount: Mount | undefined,
+): string {
   const isV1 = (kvVersion ?? (mount?.state === 'found' ? mount.kvVersion : undefined)) === 1;
   const [listed, read] = isV1 ? ['', ''] : ['metadata/', 'data/'];
   const rule = (part: string, end: string, capabilities: string) =>
@@ -104,7 +108,7 @@ function policyBelow({ mountPath, secretPath, kvVersion, below }: SecretAddress,
   const rules = isV1
     ? [rule('', '*', '"list", "read"')]
     : [rule(listed, below === 'direct' ? '' : '*', '"list"'), rule(read, '*', '"read"')];
-  return `"below" needs: ${rules.join(' ')}`;
+  return `"below" needs${inNamespace(namespace)}: ${rules.join(' ')}`;
 }
 
 function adviceOnPath(address: SecretAddress): string {
