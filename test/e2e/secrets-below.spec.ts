@@ -286,3 +286,16 @@ describe('a source with "below"', () => {
     expect(error.message).toContain('bao kv metadata delete -mount=secret mixed/gone');
   });
 });
+
+it('a source with "below" in a Vault namespace reads there, and the policy it asks for names the namespace', async () => {
+  await server.request('POST', 'sys/namespaces/org');
+  const inOrg = (method: string, path: string, body?: object) => server.request(method, `org/${path}`, body);
+  await inOrg('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
+  await inOrg('POST', 'kv/data/shop/db', { data: { password: 'in-org' } });
+  const source = { secretPath: 'shop', mountPath: 'kv', namespace: 'org', below: 'all' as const };
+  expect((await start({ sources: [source] })).config.get('db.password')).toBe('in-org');
+  await user('outsider', 'path "secret/data/shop/db" { capabilities = ["read"] }');
+  const error = await failure({ sources: [source] }, 'outsider');
+  expect(error).toMatchObject({ errors: [{ code: 'VAULT_PERMISSION_DENIED' }] });
+  expect(error.message).toMatch(/"below" needs in namespace "org": path "kv\/metadata\/shop/);
+});

@@ -54,7 +54,7 @@ export async function explainFailure(
       onPath === ''
         ? 'The server gives the same response when the mount or the path is misspelled.'
         : `More likely: ${onPath}`;
-    const needed = below === undefined ? '' : ` ${policyBelow(address, mount)}`;
+    const needed = below === undefined ? '' : ` ${policyBelow(address, namespace, mount)}`;
     return new VaultPermissionError(`${error.message} ${advice}${needed}`, { ...error, mountPath });
   }
   if (error instanceof VaultDeletedVersionError) {
