@@ -77,8 +77,9 @@ export class ConfigurationRefresher {
   /** Begins the rounds, when there is an interval. */
   start(): void {
     if (this.#closed || !this.#options) return;
-    warnOfUnknownKeys(this.#options.keys, this.#store.loaded.complete);
-    if (this.#options.sighup) {
+    const { keys, sighup } = this.#options;
+    if (keys) warnOfUnknownKeys(keys, this.#store.loaded.complete);
+    if (sighup) {
       process.on('SIGHUP', this.#onSighup);
       warnOfShutdownHooks();
     }

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { VaultEvent } from '../../observability/vault-event.js';
 import type { ConfigEntries } from '../configuration.js';
 import { unknownKeys } from './kept-values.js';
-import { printable, shortList } from '../../errors/printable.js';
+import { printable, quoted, shortList } from '../../errors/printable.js';
 import type { VaultRefreshResult } from './configuration-refresher.js';
 
 const logger = new Logger('VaultModule');
@@ -11,11 +11,11 @@ const logger = new Logger('VaultModule');
 const MOST_WRITTEN = 5;
 
 /** @param keys of `refresh.keys` @internal */
-export function warnOfUnknownKeys(keys: readonly string[] = [], entries: ConfigEntries): void {
+export function warnOfUnknownKeys(keys: readonly string[], entries: ConfigEntries): void {
   const unknown = unknownKeys(keys, entries);
   if (unknown.length === 0) return;
   logger.warn(
-    `"config.refresh.keys" names ${shortList(unknown.map((key) => JSON.stringify(printable(key))))}, which the configuration does not have. Correct the name as ConfigService takes it; only a key that an optional secret or a module loaded later adds may be missing.`,
+    `"config.refresh.keys" names ${shortList(unknown.map(quoted))}, which the configuration does not have. Correct the name as ConfigService takes it; only a key that an optional secret or a module loaded later adds may be missing.`,
   );
 }
 
