@@ -162,7 +162,7 @@ async function outcomeOf({ variables, config = {}, options = {} }: Draw, referen
 /** What is left of a reference to this secret, in any letter case, encoded or with escaped slashes. */
 const REMAINS = /vault(:|%3a)(\\*\/|%2f)*secret|secret(\\*\/|%2f)+(data(\\*\/|%2f)+)?db(\\*#|%23)/i;
 
-const NUM_RUNS = Number(process.env['REFERENCES_RUNS'] ?? 150);
+const NUM_RUNS = Number(process.env['REFERENCES_RUNS'] ?? 60);
 const SEED = Number(process.env['REFERENCES_SEED'] ?? 20_261_128);
 
 it.each(Object.keys(PLACES) as (keyof typeof PLACES)[])(
@@ -182,7 +182,7 @@ it.each(Object.keys(PLACES) as (keyof typeof PLACES)[])(
       { numRuns: NUM_RUNS, seed: SEED },
     );
     // A boot that always stops would hold as well.
-    if (!place.includes('ConfigModule')) expect(booted).toBeGreaterThan(10);
+    if (!place.includes('ConfigModule')) expect(booted).toBeGreaterThan(3);
   },
 );
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => bench?.stop());
 
-// test/integration/bundlers.spec.ts has esbuild, which takes a second; webpack in production takes most of a minute.
+// esbuild.spec.ts beside it has esbuild; webpack in production takes most of a minute.
 it.each(['Nest 11, CommonJS', 'Nest 12, ES modules'] as const)(
   'an application with %s boots from an empty folder when webpack has bundled it for production',
   async (project) => {
