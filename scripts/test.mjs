@@ -1,7 +1,7 @@
 // Runs the tests: builds the package (some tests use it as it would be published), then Jest in ESM mode, and closes
-// with a line "N passed, N failed" from Jest's own result. Arguments go to Jest; --consumers selects the tests that
-// install the package into empty projects, which take minutes and need the package registry, and --soak those that run
-// for minutes and print what they measured.
+// with a line "N passed, N failed" from Jest's own result. Arguments go to Jest; --programs selects the tests that start
+// whole programs, --consumers those that install the package into empty projects, which take minutes and need the package
+// registry, and --soak those that run for minutes and print what they measured.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-const SUITES = { '--consumers': 'test/consumers/jest.config.mjs', '--soak': 'test/soak/jest.config.mjs' };
+const SUITES = {
+  '--programs': 'test/programs/jest.config.mjs',
+  '--consumers': 'test/consumers/jest.config.mjs',
+  '--soak': 'test/soak/jest.config.mjs',
+};
 const args = process.argv.slice(2).filter((arg) => !Object.hasOwn(SUITES, arg));
 const suite = process.argv.slice(2).find((arg) => Object.hasOwn(SUITES, arg));
 const config = suite ? SUITES[suite] : 'jest.config.mjs';
