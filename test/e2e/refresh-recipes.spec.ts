@@ -173,7 +173,7 @@ describe('nodemailer', () => {
   });
 });
 
-/** A mail server that takes mail from whoever knows the password, and forgets it. */
+/** A mail server that accepts mail after a login with the password, and discards it. */
 async function startMailServer() {
   const state = { password: '', accepted: 0 };
   const answer = (socket: Socket): void => {

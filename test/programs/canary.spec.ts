@@ -234,7 +234,7 @@ beforeAll(async () => {
     boot: { timeoutMs: 300 },
   } as const;
   proxied = {
-    // It lets nobody through.
+    // It refuses every connection.
     proxy: `http://user:${canary('password-in-https-proxy')}@127.0.0.1:${closed.port}`,
     boots: [away, { ...away, request: { proxy: 'environment' } }],
   };

@@ -16,7 +16,7 @@ it('a long name is cut', () => {
   expect(printable('x'.repeat(1_000_000)).length).toBeLessThan(300);
 });
 
-it.each(HOSTILE)('no error message has %j in it, whoever puts it together', (character) => {
+it.each(HOSTILE)('no error message contains %j, wherever it is put together', (character) => {
   const { message } = new VaultInvalidOptionError(`Key "a${character}b" of\n  a secret is refused.`);
   expect(message).toMatch(/^[ -~]+\n[ -~]+$/);
 });

@@ -44,8 +44,8 @@ export function withAliases(
     if (!all && !entry.aliases) continue;
     for (const leaf of leavesOf(entry)) {
       const { path, value } = leaf;
-      const alias = screamingCase(path);
-      if (!path.every(isWord) || entries.has(entryId([alias]))) continue;
+      const alias = aliasOf(path, entries);
+      if (alias === undefined) continue;
       const holder = holders.get(alias);
       if (holder && !samePlain(holder.value, value)) failures.push(ambiguousAlias(alias, holder, leaf));
       holders.set(alias, leaf);
@@ -62,9 +62,13 @@ export function withAliases(
   return { entries: new Map([...entries, ...named]), failures };
 }
 
-/** Other names have nothing to put into capitals. */
-function isWord(name: string): boolean {
-  return /[\p{L}\p{N}]/u.test(name);
+/**
+ * The alias of a value: none when a key of that name exists, or when a part of its path has nothing to put into capitals.
+ * @internal
+ */
+export function aliasOf(path: readonly string[], entries: ConfigEntries): string | undefined {
+  const alias = screamingCase(path);
+  return path.every((name) => /[\p{L}\p{N}]/u.test(name)) && !entries.has(entryId([alias])) ? alias : undefined;
 }
 
 function ambiguousAlias(alias: string, one: Leaf, other: Leaf): VaultError {

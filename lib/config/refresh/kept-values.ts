@@ -1,5 +1,4 @@
-import { leavesOf } from '../assembly/aliases.js';
-import { screamingCase } from '../assembly/key-case.js';
+import { aliasOf, leavesOf } from '../assembly/aliases.js';
 import { partsOf, settle } from '../assembly/settle.js';
 import type { ConfigEntries, ConfigEntry, HeldReads, LoadedConfiguration } from '../configuration.js';
 import { entryId } from '../configuration.js';
@@ -127,9 +126,8 @@ function linksOf({ entries, files }: Values, aliases: boolean): (readonly [strin
     for (const { variable, inside } of variables) links.push([[name, ...inside].join('.'), variable]);
     if (!aliases && !entry.aliases) continue;
     for (const { path } of leavesOf(entry)) {
-      const alias = screamingCase(path);
-      // A key that is really there is another value.
-      if (alias !== '' && !entries.has(entryId([alias]))) links.push([path.join('.'), alias]);
+      const alias = aliasOf(path, entries);
+      if (alias !== undefined) links.push([path.join('.'), alias]);
     }
   }
   return links;
