@@ -1,5 +1,5 @@
-import type { BootLog } from './bootstrap/boot-log.js';
-import { boot } from './bootstrap/boot.js';
+import type { BootLog } from './boot/boot-summary.js';
+import { boot } from './boot/boot.js';
 import type { VaultModuleOptions } from './vault.options.js';
 
 /** Standard output belongs to the program; what it should know goes to standard error. */

@@ -4,7 +4,7 @@ import { takeUntil } from 'rxjs';
 import type { VaultSession } from './auth/session/session.js';
 import type { VaultClient } from './client/vault-client.js';
 import type { VaultDegradation } from './config/snapshot/degradation.js';
-import type { VaultRuntime } from './bootstrap/vault-runtime.js';
+import type { VaultRuntime } from './boot/vault-runtime.js';
 import type { VaultConfigChange } from './config/refresh/config-change.js';
 import type { ConfigurationRefresher, VaultRefreshResult } from './config/refresh/configuration-refresher.js';
 import type { ConfigurationStore } from './config/configuration-store.js';

@@ -1,4 +1,4 @@
-import type { BootLog } from '../bootstrap/boot-log.js';
+import type { BootLog } from '../boot/boot-summary.js';
 
 type Level = 'info' | 'warn' | 'error';
 

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Login } from '../auth/login-method.js';
-import { publishRegisteredSession } from '../bootstrap/registered-session.js';
+import { publishRegisteredSession } from '../boot/registered-session.js';
 import { hasReferenceForm } from '../config/references/reference-syntax.js';
 import { findConfigFile } from '../options/config-file.js';
 import { claimVariable } from '../options/process-environment.js';

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { VaultSession } from '../auth/session/session.js';
-import { boot } from '../bootstrap/boot.js';
-import { sessionIdentity } from '../bootstrap/session-identity.js';
-import type { VaultRuntime } from '../bootstrap/vault-runtime.js';
+import { boot } from '../boot/boot.js';
+import { sessionIdentity } from '../boot/registered-session.js';
+import type { VaultRuntime } from '../boot/vault-runtime.js';
 import { describeFailure, loadOptions } from '../cli/load-options.js';
 import { KnownReferences } from '../config/references/known-references.js';
 import { referencesInVariables } from '../config/references/plan-references.js';

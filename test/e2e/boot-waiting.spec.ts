@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import type { INestApplicationContext } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
-import { boot } from '../../lib/bootstrap/boot.js';
-import { WaitProgress } from '../../lib/bootstrap/wait-for-vault.js';
+import { boot } from '../../lib/boot/boot.js';
+import { WaitProgress } from '../../lib/boot/boot-attempts.js';
 import { VaultConnectionError } from '../../lib/errors/index.js';
 import type { VaultModuleOptions } from '../../lib/index.js';
 import { loadVaultConfig, VaultModule } from '../../lib/index.js';

@@ -9,7 +9,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
-import { isUnreachable } from '../../lib/bootstrap/unreachable.js';
+import { isUnreachable } from '../../lib/boot/boot-diagnostics.js';
 import type { VaultModuleOptions } from '../../lib/index.js';
 import {
   loadVaultConfig,

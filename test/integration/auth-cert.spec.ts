@@ -6,7 +6,7 @@ import { generate } from 'selfsigned';
 import type { CertAuth } from '../../lib/auth/methods/cert.auth.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { VaultSession } from '../../lib/auth/session/session.js';
-import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
+import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { TlsOptions } from '../../lib/client/connections/tls.options.js';
 import { VaultClient } from '../../lib/client/vault-client.js';
 import type { ClientCertificates, VaultServer } from '../../lib/testing/index.js';

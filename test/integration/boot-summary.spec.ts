@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { z } from 'zod';
-import { boot } from '../../lib/bootstrap/boot.js';
+import { boot } from '../../lib/boot/boot.js';
 import type { VaultConfigOptions } from '../../lib/index.js';
 import { vaultConfig } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';

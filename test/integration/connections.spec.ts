@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { resolveTls } from '../../lib/bootstrap/resolve-tls.js';
+import { resolveTls } from '../../lib/boot/resolve-tls.js';
 import { VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { boot } from '../../lib/bootstrap/boot.js';
-import type { VaultRuntime } from '../../lib/bootstrap/vault-runtime.js';
+import { boot } from '../../lib/boot/boot.js';
+import type { VaultRuntime } from '../../lib/boot/vault-runtime.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';

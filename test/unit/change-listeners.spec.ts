@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import { Subject } from 'rxjs';
-import { listenToChanges } from '../../lib/bootstrap/change-listeners.js';
+import { listenToChanges } from '../../lib/nest/change-listeners.js';
 import type { ConfigurationStore } from '../../lib/config/configuration-store.js';
 import type { VaultConfigChange } from '../../lib/index.js';
 import { OnVaultChange } from '../../lib/index.js';

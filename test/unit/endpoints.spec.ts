@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
+import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { VaultError } from '../../lib/index.js';
 import type { TransportOptions } from '../../lib/client/transport.options.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';

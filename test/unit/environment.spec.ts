@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { conflictingVariables, VARIABLES } from '../../lib/options/environment.js';
-import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
+import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import { tokenHelper } from '../../lib/index.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import type { VaultModuleOptions } from '../../lib/index.js';

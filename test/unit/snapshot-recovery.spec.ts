@@ -1,5 +1,5 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
-import { SnapshotRecovery } from '../../lib/bootstrap/snapshot-recovery.js';
+import { SnapshotRecovery } from '../../lib/boot/snapshot-recovery.js';
 import type { VaultError } from '../../lib/index.js';
 import {
   VaultConfigurationError,

@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
+import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { JsonObject } from '../../lib/client/response.js';
 import type { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { resolveTls } from '../../lib/bootstrap/resolve-tls.js';
+import { resolveTls } from '../../lib/boot/resolve-tls.js';
 import { TlsFiles } from '../../lib/client/connections/tls-files.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import { renderError } from '../support/canary.js';

@@ -5,7 +5,7 @@ import { fixedToken } from '../../lib/client/token-source.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
 import { VaultSys } from '../../lib/sys/vault-sys.js';
-import { resolveOptions } from '../../lib/bootstrap/resolve-options.js';
+import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { FaultHandler, FaultServer } from '../support/fault-server.js';
 import { forwardTo, freePort, html, json, redirect, silent, startFaultServer } from '../support/fault-server.js';
 import { renderError } from '../support/render-error.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Dispatcher } from 'undici';
-import { boot } from '../../lib/bootstrap/boot.js';
+import { boot } from '../../lib/boot/boot.js';
 import { Connections } from '../../lib/client/connections/connections.js';
 import { Exchange } from '../../lib/client/exchange.js';
 import type { TransportOptions } from '../../lib/client/transport.options.js';

@@ -88,7 +88,7 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
   const options = { ...given, config: { ...given.config, exportToProcessEnv: false } };
   // Loaded on use, so that help needs neither Nest nor node-vault.
   const [{ boot }, { environmentOf, idleOmissions, inheritedEnvironment }, { defaultAuth }] = await Promise.all([
-    import('../../bootstrap/boot.js'),
+    import('../../boot/boot.js'),
     import('./environment.js'),
     import('../../auth/default-auth.js'),
   ]);

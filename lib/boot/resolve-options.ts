@@ -18,7 +18,7 @@ import type { Shape } from '../options/check-options.js';
 import { checkOptions, namespaceText, is, positive } from '../options/check-options.js';
 import { expandedReferences, readEnvironment } from '../options/env-file.js';
 import { fromEnvironment, VARIABLES } from '../options/environment.js';
-import { continuing, registeredSessionFor } from './session-identity.js';
+import { continuing, registeredSessionFor } from './registered-session.js';
 import { checkEndpoint, checkEndpoints, resolveEndpoints } from './resolve-endpoint.js';
 import { REQUEST_SHAPE, resolveRequest } from './resolve-request.js';
 import { resolveTls, TLS_SHAPE } from './resolve-tls.js';

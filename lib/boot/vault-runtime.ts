@@ -11,7 +11,7 @@ import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import type { VaultError } from '../errors/index.js';
 import type { EventHub } from '../observability/event-hub.js';
 import type { VaultSys } from '../sys/vault-sys.js';
-import type { BootLog } from './boot-log.js';
+import type { BootLog } from './boot-summary.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
 

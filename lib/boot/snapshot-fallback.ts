@@ -5,8 +5,8 @@ import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import { isVaultError } from '../errors/index.js';
 import type { VaultError } from '../errors/index.js';
 import { summary } from '../config/sources/load-failures.js';
-import type { BootLoad } from './boot-load.js';
-import { isUnreachable } from './unreachable.js';
+import type { BootLoad } from './boot-attempts.js';
+import { isUnreachable } from './boot-diagnostics.js';
 import { withLine } from './with-line.js';
 
 /** What the application starts with; `takenAt` when that is a snapshot. @internal */

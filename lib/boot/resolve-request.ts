@@ -1,11 +1,12 @@
+import { checkProxy, ENVIRONMENT_PROXY } from '../client/connections/proxy-address.js';
 import type { VaultConsistency } from '../client/consistency.js';
+import type { VaultRateLimit } from '../client/rate-limiter.js';
 import type { TransportOptions, VaultRequestOptions } from '../client/transport.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { checkProxy, ENVIRONMENT_PROXY } from '../client/connections/proxy-address.js';
 import type { Shape } from '../options/check-options.js';
 import { headerText, is, positive, wholeNumber } from '../options/check-options.js';
-import { checkRateLimit, readRateLimit } from './check-rate-limit.js';
 import { fromEnvironment, nameOf, VARIABLES } from '../options/environment.js';
+import { goRateLimit } from '../options/go-values.js';
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]{1,200}$/i;
 /** Headers of Vault, of the transport, and of the connection rather than the call. */
@@ -80,4 +81,25 @@ function resolveProxy(given: string | undefined): string | undefined {
     if (value !== undefined) return checkProxy(value, nameOf(variable));
   }
   return undefined;
+}
+
+const EXPECTED = '{ perSecond, burst? } or text such as "50" or "50:100" (requests per second, and at once)';
+const HIGHEST = 1e9;
+
+/** What a rate limit should have been; `undefined` when it is one. @internal */
+export function checkRateLimit(value: unknown): string | undefined {
+  return readRateLimit(value) === undefined ? EXPECTED : undefined;
+}
+
+/** A rate limit given as an object, or as text as `VAULT_RATE_LIMIT` has it; `undefined` when it is neither. @internal */
+export function readRateLimit(value: unknown): VaultRateLimit | undefined {
+  if (typeof value === 'string') return goRateLimit(value);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { perSecond, burst, ...unknown } = value as { perSecond?: unknown; burst?: unknown };
+  if (Object.keys(unknown).length > 0) return undefined;
+  if (typeof perSecond !== 'number' || !(perSecond > 0 && perSecond <= HIGHEST)) return undefined;
+  if (burst === undefined) return { perSecond };
+  return typeof burst === 'number' && Number.isInteger(burst) && burst >= 1 && burst <= HIGHEST
+    ? { perSecond, burst }
+    : undefined;
 }

@@ -1,7 +1,7 @@
 import { ConfigModule } from '@nestjs/config';
 import type { FactoryProvider, InjectionToken, Type } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from './vault.constants.js';
+import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from '../vault.constants.js';
 
 /** Token of the provider that adds what validation has made of the environment. */
 const VALIDATED_LOADER = 'VALIDATED_ENV_LOADER';

@@ -24,14 +24,14 @@ import type { VaultModuleOptions } from '../vault.options.js';
 import { checkEndpoint } from './resolve-endpoint.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { OPTIONS_SHAPE, resolveOptions } from './resolve-options.js';
-import type { BootLog } from './boot-log.js';
-import { BootLoad } from './boot-load.js';
+import type { BootLog } from './boot-summary.js';
+import { BootLoad } from './boot-attempts.js';
 import { bootDisabled, isEnabled } from './boot-disabled.js';
 import { logAbsentSources, logSummary } from './boot-summary.js';
-import type { Obstacles } from './obstacles.js';
+import type { Obstacles } from './boot-diagnostics.js';
 import { loadOrFallBack } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
-import { WaitProgress } from './wait-for-vault.js';
+import { WaitProgress } from './boot-attempts.js';
 
 const OF_AN_ATTEMPT: readonly VaultEvent['type'][] = ['request-retried', 'login-failed'];
 

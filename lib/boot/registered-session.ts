@@ -1,11 +1,33 @@
 import { createHash } from 'node:crypto';
 import { defaultAuth } from '../auth/default-auth.js';
-import type { LoginMethod } from '../auth/login-method.js';
+import type { Login, LoginMethod } from '../auth/login-method.js';
 import { fromEnvironment, VARIABLES } from '../options/environment.js';
 import type { VaultModuleOptions } from '../vault.options.js';
-import type { RegisteredSession } from './registered-session.js';
-import { registeredSession } from './registered-session.js';
 import { resolveEndpoints } from './resolve-endpoint.js';
+
+/**
+ * What `nestjs-vault/register` leaves to the application. Holds no secret that an inspector would show.
+ * @internal
+ */
+export interface RegisteredSession {
+  /** Of the session; `undefined` when options are functions and cannot be compared. */
+  readonly identity: string | undefined;
+  /** Hands the login over, once. */
+  takeLogin(): Login | undefined;
+}
+
+/** The ES module and CommonJS copies of the package share it. */
+const KEY = Symbol.for('nestjs-vault:registered-session');
+
+/** @internal */
+export function publishRegisteredSession(session: RegisteredSession): void {
+  Object.defineProperty(globalThis, KEY, { value: session, configurable: true });
+}
+
+/** @internal */
+export function registeredSession(): RegisteredSession | undefined {
+  return (globalThis as { [KEY]?: RegisteredSession })[KEY];
+}
 
 /** The session of `nestjs-vault/register` when these options describe the same one. @internal */
 export function registeredSessionFor(options: VaultModuleOptions): RegisteredSession | undefined {

@@ -1,8 +1,7 @@
+import { within } from '../client/within.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
-import type { VaultError } from '../errors/index.js';
-import { isVaultError, VaultAbortedError, VaultConfigurationError } from '../errors/index.js';
-import type { LastWords } from './deadline.js';
-import { isUnreachable } from './unreachable.js';
+import type { VaultError, VaultErrorCode } from '../errors/index.js';
+import { isVaultError, VaultAbortedError, VaultConfigurationError, VaultTimeoutError } from '../errors/index.js';
 
 const MOST_CALLS = 5;
 const MOST_LINES = 10;
@@ -87,4 +86,72 @@ function asText(lines: readonly string[]): string {
   const shown = lines.slice(0, MOST_LINES).map((line, index) => `\n  ${index + 1}. ${line}`);
   const more = lines.length > shown.length ? `\n  and ${lines.length - shown.length} more` : '';
   return `This stood in its way:${shown.join('')}${more}`;
+}
+
+/** How long work that was given up may take to tell what it was about. */
+const LAST_WORDS_MS = 100;
+const OVER = Symbol('over');
+
+/** What came of work that was given up: a result, an error, or neither. @internal */
+export type LastWords<T> = { readonly result: T } | { readonly error: unknown } | undefined;
+
+/**
+ * One deadline over the whole boot: calls under way are aborted, and a function that hangs is left behind.
+ *
+ * @param explain tells what stood in its way; called when the work was given up, whoever did so
+ * @param signal of the caller, who may give up earlier
+ * @throws VaultTimeoutError, VaultAbortedError
+ * @internal
+ */
+export async function withDeadline<T>(
+  timeoutMs: number,
+  endpoint: string,
+  work: (signal: AbortSignal) => Promise<T>,
+  explain: (last: LastWords<T>) => string,
+  signal?: AbortSignal,
+): Promise<T> {
+  const controller = new AbortController();
+  let end!: () => void;
+  const ended = new Promise<typeof OVER>((resolve) => (end = () => resolve(OVER)));
+  const timer = setTimeout(end, timeoutMs);
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted) {
+    end();
+    controller.abort();
+  }
+  const working = work(controller.signal);
+  try {
+    const first = await Promise.race([ended, working]);
+    if (first !== OVER) return first;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', end);
+  }
+  controller.abort();
+  const last = working.then(
+    (result) => ({ result }),
+    (error: unknown) => ({ error }),
+  );
+  const obstacles = explain(await within(LAST_WORDS_MS, last));
+  const details = { endpoint, operation: 'boot' };
+  if (signal?.aborted) throw new VaultAbortedError(`${endpoint} is waited for no longer. ${obstacles}`, details);
+  throw new VaultTimeoutError(
+    `The application could not be booted on ${endpoint} within ${timeoutMs} ms ("boot.timeoutMs"). ${obstacles}`,
+    details,
+  );
+}
+
+/** Of a Vault that answers nothing of use, or nothing at all. TLS is not among them: that is a wrong server or a wrong setting. */
+const UNREACHABLE: readonly VaultErrorCode[] = [
+  'VAULT_CONNECTION',
+  'VAULT_RATE_LIMITED',
+  'VAULT_SEALED',
+  'VAULT_SERVER',
+  'VAULT_TIMEOUT',
+];
+
+/** Whether every reason of a failure is that Vault is away: one denied secret among ten that timed out is another matter. @internal */
+export function isUnreachable(error: unknown): error is VaultError {
+  if (error instanceof VaultConfigurationError) return error.errors.length > 0 && error.errors.every(isUnreachable);
+  return isVaultError(error) && UNREACHABLE.includes(error.code);
 }

@@ -7,9 +7,9 @@ import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
 import { namespaceOf } from '../config/sources/config-factories.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError } from '../errors/index.js';
-import { configurationProviders, replaceInstance } from '../nest-internals.js';
+import { configurationProviders, replaceInstance } from './nest-internals.js';
 import { VAULT_CONFIGURATION } from '../vault.constants.js';
-import { unresolved } from './refuse-unresolved-references.js';
+import { unresolved } from './reference-checks.js';
 
 type Path = readonly string[];
 

@@ -1,11 +1,18 @@
+import { inNamespace } from '../client/suggested-command.js';
+import type { ConfigLayer } from '../config/config-layer.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { describeOrigin } from '../config/origins/describe-origin.js';
 import { valueOrigin } from '../config/origins/value-origin.js';
 import type { SecretAddress, SecretReads } from '../config/sources/read-secrets.js';
 import { addressId, addressOfId, isAbsent, secretId } from '../config/sources/read-secrets.js';
-import { inNamespace } from '../client/suggested-command.js';
-import type { ConfigLayer } from '../config/config-layer.js';
-import type { BootLog } from './boot-log.js';
+
+/** Where the boot says what it does. Nest's `Logger` is one. @internal */
+export interface BootLog {
+  log(message: string): void;
+  debug(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
 
 /**
  * Logs one line with the numbers: values from secrets (references included), from `config.load`, and from the environment.

@@ -11,8 +11,8 @@ import { EventHub } from '../observability/event-hub.js';
 import { readEnvironment } from '../options/env-file.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
-import { BootLoad } from './boot-load.js';
-import type { BootLog } from './boot-log.js';
+import { BootLoad } from './boot-attempts.js';
+import type { BootLog } from './boot-summary.js';
 import { VaultRuntime } from './vault-runtime.js';
 
 const VARIABLE = 'NESTJS_VAULT_ENABLED';
