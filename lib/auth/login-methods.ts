@@ -2,8 +2,7 @@ import { anything, checkOptions } from '../options/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { AppRoleAuth } from './methods/approle.auth.js';
 import { approle } from './methods/approle.auth.js';
-import type { AwsEc2Auth } from './methods/aws-ec2.auth.js';
-import type { AwsIamAuth } from './methods/aws-iam.auth.js';
+import type { AwsEc2Auth, AwsIamAuth } from './methods/aws.auth.js';
 import { aws } from './methods/aws.auth.js';
 import type { AzureAuth } from './methods/azure.auth.js';
 import { azure } from './methods/azure.auth.js';
@@ -19,24 +18,18 @@ import type { JwtAuth } from './methods/jwt.auth.js';
 import { jwt } from './methods/jwt.auth.js';
 import type { KubernetesAuth } from './methods/kubernetes.auth.js';
 import { kubernetes } from './methods/kubernetes.auth.js';
-import type { LdapAuth } from './methods/ldap.auth.js';
-import { ldap } from './methods/ldap.auth.js';
+import type { LdapAuth, OktaAuth, RadiusAuth, UserpassAuth } from './methods/password.auth.js';
+import { ldap, okta, radius, userpass } from './methods/password.auth.js';
 import { variablesNamedIn } from './credential.js';
 import type { LoginContext, LoginKind, LoginMethod } from './login-method.js';
 import type { NoneAuth } from './methods/none.auth.js';
 import { none } from './methods/none.auth.js';
 import type { OidcAuth } from './methods/oidc.auth.js';
 import { oidc } from './methods/oidc.auth.js';
-import type { OktaAuth } from './methods/okta.auth.js';
-import { okta } from './methods/okta.auth.js';
-import type { RadiusAuth } from './methods/radius.auth.js';
-import { radius } from './methods/radius.auth.js';
 import type { TokenFileAuth } from './methods/token-file.auth.js';
 import { tokenFile } from './methods/token-file.auth.js';
 import type { TokenAuth } from './methods/token.auth.js';
 import { token } from './methods/token.auth.js';
-import type { UserpassAuth } from './methods/userpass.auth.js';
-import { userpass } from './methods/userpass.auth.js';
 
 /**
  * How to log in, told apart by `method`.

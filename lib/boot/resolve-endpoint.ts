@@ -1,6 +1,5 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { withheldAdvice } from '../options/resolved-by.js';
-import { fromEnvironment, isQuoted, nameOf, QUOTES_ADVICE, VARIABLES } from '../options/environment.js';
+import { QUOTES_ADVICE, VARIABLES, fromEnvironment, isQuoted, nameOf, withheldAdvice } from '../options/environment.js';
 
 /** More servers than any cluster has; each is asked when one is looked for. */
 const MOST = 20;

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isVaultError } from '../errors/index.js';
 import type { CliCommand } from './cli-command.js';
-import { CliError } from './cli-command.js';
-import { CliOutput } from './cli-output.js';
+import { CliError, CliOutput } from './cli-command.js';
 import { describeFailure } from './load-options.js';
 import { runCommand } from './run/run.command.js';
 

@@ -7,7 +7,7 @@ import { publishRegisteredSession } from '../boot/registered-session.js';
 import { hasReferenceForm } from '../config/references/reference-syntax.js';
 import { findConfigFile } from '../options/config-file.js';
 import { claimVariable } from '../options/process-environment.js';
-import { RESOLVED_BY } from '../options/resolved-by.js';
+import { RESOLVED_BY } from '../options/environment.js';
 import type { RegisteredValues, RegisterOutcome, RegisterTask } from './outcome.js';
 
 /** How long a token may wait for an application that takes it over. */

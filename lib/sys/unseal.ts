@@ -6,8 +6,8 @@ import {
   VaultRequestError,
   VaultSealedError,
 } from '../errors/index.js';
-import type { VaultSealStatus } from './seal-status.js';
-import { parseSealStatus } from './seal-status.js';
+import type { VaultSealStatus } from './server-state.js';
+import { parseSealStatus } from './server-state.js';
 
 /**
  * How far unsealing has come.

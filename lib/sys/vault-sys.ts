@@ -3,10 +3,8 @@ import type { VaultCallOptions } from '../engines/engine.options.js';
 import { callOptions } from '../engines/engine.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { readOptions } from '../options/check-options.js';
-import type { VaultHealth } from './health.js';
-import { HEALTH_CODES, parseHealth } from './health.js';
-import type { VaultSealStatus } from './seal-status.js';
-import { parseSealStatus } from './seal-status.js';
+import type { VaultHealth, VaultSealStatus } from './server-state.js';
+import { HEALTH_CODES, parseHealth, parseSealStatus } from './server-state.js';
 import type { VaultUnsealOptions, VaultUnsealResult } from './unseal.js';
 import { unsealServer } from './unseal.js';
 

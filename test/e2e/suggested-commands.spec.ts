@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadVaultConfig } from '../../lib/index.js';
 import type { VaultModuleOptions } from '../../lib/index.js';
-import { findServerBinary } from '../../lib/testing/binary/find-server-binary.js';
+import { findServerBinary } from '../../lib/server/find-binary.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 

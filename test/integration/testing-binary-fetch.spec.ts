@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { findServerBinary } from '../../lib/testing/binary/find-server-binary.js';
+import { findServerBinary } from '../../lib/server/find-binary.js';
 
 // Downloads some 75 MB, through the Python client that is installed.
 const MINUTES = 60_000;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { findServerBinary } from '../../lib/testing/binary/find-server-binary.js';
+import { findServerBinary } from '../../lib/server/find-binary.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 
 const IMAGE = 'openbao/openbao:2.6.2';

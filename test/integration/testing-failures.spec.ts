@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findServerBinary } from '../../lib/testing/binary/find-server-binary.js';
+import { findServerBinary } from '../../lib/server/find-binary.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findServerBinary } from '../../lib/testing/binary/find-server-binary.js';
+import { findServerBinary } from '../../lib/server/find-binary.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
 import type { OidcProvider } from '../support/oidc-provider.js';
 import { startOidcProvider } from '../support/oidc-provider.js';

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePorts } from '../../lib/testing/free-ports.util.js';
+import { freePorts } from '../../lib/server/run-program.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import type { ServerCertificates, VaultServer } from '../../lib/testing/index.js';
 import { TcpProxy } from './tcp-proxy.js';

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findServerBinary } from '../../lib/testing/binary/find-server-binary.js';
+import { findServerBinary } from '../../lib/server/find-binary.js';
 import { freePort } from './fault-server.js';
 import { startWatched } from './ldap/watched-process.js';
 

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { below, checkAddress } from '../../lib/auth/methods/cloud/address.js';
-import type { MetadataRequest } from '../../lib/auth/methods/cloud/metadata.js';
-import { askMetadata, readField, readObject } from '../../lib/auth/methods/cloud/metadata.js';
-import { missingPackage } from '../../lib/auth/methods/cloud/optional-package.js';
+import { askMetadata, below, checkAddress, readField, readObject } from '../../lib/auth/methods/metadata.js';
+import type { MetadataRequest } from '../../lib/auth/methods/metadata.js';
+import { missingPackage } from '../../lib/options/optional-package.js';
 import { renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer } from '../support/fault-server.js';
 import { answer, freePort, json, redirect, silent, startFaultServer } from '../support/fault-server.js';

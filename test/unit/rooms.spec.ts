@@ -9,7 +9,7 @@ const ROOMS = ['options', 'client', 'auth', 'engines', 'sys', 'config', 'boot', 
 /** What every room may use; they know none of the others. */
 const FREE = ['errors', 'observability'];
 /** Entry points of their own, which stand on all of it. */
-const ENTRIES = ['cli', 'register', 'testing'];
+const ENTRIES = ['cli', 'register', 'server', 'testing'];
 
 interface Import {
   readonly file: string;

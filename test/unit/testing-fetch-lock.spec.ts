@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { withFetchLock } from '../../lib/testing/binary/fetch-lock.js';
+import { withFetchLock } from '../../lib/server/fetch-wheel.js';
 
 let directory: string;
 let lock: string;

@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { cachedBinary, cacheDirectory } from '../../lib/testing/binary/cache-directory.util.js';
-import { findServerBinary } from '../../lib/testing/binary/find-server-binary.js';
+import { cacheDirectory, cachedBinary, findServerBinary } from '../../lib/server/find-binary.js';
 
 let root: string;
 let env: NodeJS.ProcessEnv;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ServerOutput } from '../../lib/testing/server-output.js';
+import { ServerOutput } from '../../lib/server/server-command.js';
 
 describe('ServerOutput', () => {
   it('keeps the last part of what was printed', () => {

@@ -9,7 +9,7 @@ import type { MountedLoginOptions } from '../login.options.js';
 import { MOUNTED, mountOf } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 import { checkToken } from '../token.js';
-import { unwrapSecretId } from './unwrap-secret-id.js';
+import { unwrapSecretId } from './unwrap.js';
 
 /**
  * A secret id that arrives response-wrapped. It is unwrapped once and kept for later logins.

@@ -1,13 +1,18 @@
-import { headerText } from '../../options/check-options.js';
-import type { AwsEc2Auth } from './aws-ec2.auth.js';
-import { AwsEc2Login } from './aws-ec2.auth.js';
-import type { AwsIamAuth } from './aws-iam.auth.js';
-import { AwsIamLogin } from './aws-iam.auth.js';
-import { checkAwsCredentials } from './cloud/aws-credentials.js';
-import { name, oneOf, refuseOthers } from './cloud/option-checks.js';
-import { checkCredential } from '../credential.js';
-import type { LoginKind } from '../login-method.js';
-import { MOUNTED } from '../login.options.js';
+import { randomUUID } from 'node:crypto';
+import type { VaultClient } from '../../client/vault-client.js';
+import { VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
+import { headerText, name, oneOf, refuseOthers } from '../../options/check-options.js';
+import type { Credential } from '../credential.js';
+import { checkCredential, resolveCredential } from '../credential.js';
+import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { MountedLoginOptions } from '../login.options.js';
+import { MOUNTED, mountOf } from '../login.options.js';
+import { submitLogin } from '../submit-login.js';
+import { askMetadata, below, checkAddress } from './metadata.js';
+import type { AwsCredentialSource } from './aws-credentials.js';
+import { checkAwsCredentials, resolveAwsCredentials } from './aws-credentials.js';
+import type { MetadataRequest } from './metadata.js';
+import { signCallerIdentity } from './aws-signature.js';
 
 const OPTIONS_OF = {
   iam: ['serverId', 'region', 'stsEndpoint', 'credentials'],
@@ -39,3 +44,217 @@ export const aws: LoginKind<AwsIamAuth | AwsEc2Auth> = {
     return auth.type === 'ec2' ? new AwsEc2Login(auth) : new AwsIamLogin(auth);
   },
 };
+
+/**
+ * An IAM principal: the role of a pod, task, function or instance, or a user. It is proved with a signed
+ * `sts:GetCallerIdentity` request, which is signed anew at every login. Needs the package `@smithy/signature-v4`, and
+ * without `credentials` also `@aws-sdk/credential-provider-node`.
+ * @see https://developer.hashicorp.com/vault/api-docs/auth/aws#login
+ * @publicApi
+ */
+export interface AwsIamAuth extends MountedLoginOptions {
+  readonly method: 'aws';
+  /** Default: `iam`. */
+  readonly type?: 'iam';
+  /** Default: the server takes the role with the name of the principal. */
+  readonly role?: string;
+  /** Value of the signed header `X-Vault-AWS-IAM-Server-ID`; the server's `iam_header_value`. Default: no such header. */
+  readonly serverId?: string;
+  /** Region of STS. Default: `us-east-1` with the global address. */
+  readonly region?: string;
+  /** Address of STS. Default: `https://sts.amazonaws.com`; with `region` the one of that region. */
+  readonly stsEndpoint?: string;
+  /** Default: the AWS SDK's standard chain (environment, files, web identity, ECS, EC2). */
+  readonly credentials?: AwsCredentialSource;
+}
+
+/** @internal */
+export class AwsIamLogin implements LoginMethod {
+  readonly method = 'aws';
+  readonly #options: AwsIamAuth;
+  readonly #mountPath: string;
+  readonly #region: string;
+  readonly #endpoint: URL;
+
+  constructor(options: AwsIamAuth) {
+    this.#options = options;
+    this.#mountPath = mountOf('aws', options);
+    this.#region = options.region ?? 'us-east-1';
+    this.#endpoint = checkAddress(options.stsEndpoint ?? defaultEndpoint(options.region), '"auth.stsEndpoint"');
+    if (this.#endpoint.search !== '' || this.#endpoint.hash !== '')
+      throw new VaultInvalidOptionError('"auth.stsEndpoint" has a query or a fragment. Give scheme, host and port.');
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const { role, serverId } = this.#options;
+    const credentials = await resolveAwsCredentials(this.#options.credentials, signal);
+    const signed = await signCallerIdentity({
+      credentials,
+      region: this.#region,
+      endpoint: this.#endpoint,
+      serverId,
+    });
+    return submitLogin(client, {
+      method: 'aws',
+      mountPath: this.#mountPath,
+      path: 'login',
+      body: {
+        ...(role !== undefined && { role }),
+        iam_http_request_method: signed.method,
+        iam_request_url: base64(signed.url),
+        iam_request_body: base64(signed.body),
+        iam_request_headers: base64(JSON.stringify(signed.headers)),
+      },
+      // AWS explains a wrong signature by quoting the request, and the server passes that on.
+      secrets: [
+        credentials.secretAccessKey,
+        credentials.sessionToken ?? '',
+        ...Object.values(signed.headers).flatMap((value) => /Signature=(\w+)/.exec(value)?.[1] ?? []),
+      ],
+      options: this.#options,
+      advice:
+        'Check "auth.role" and its bound_iam_principal_arn, "auth.serverId" against iam_server_id_header_value of the server, ' +
+        '"auth.region" against its sts_region, and the clock of this machine.',
+      signal,
+    });
+  }
+}
+
+function defaultEndpoint(region: string | undefined): string {
+  if (region === undefined) return 'https://sts.amazonaws.com';
+  return `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+/**
+ * An EC2 instance, proved with its signed identity document.
+ * @see https://developer.hashicorp.com/vault/api-docs/auth/aws#login
+ * @publicApi
+ */
+export interface AwsEc2Auth extends MountedLoginOptions {
+  readonly method: 'aws';
+  readonly type: 'ec2';
+  /** Default: the server takes the role with the name of the machine image. */
+  readonly role?: string;
+  /** What to prove the identity with. Default: `pkcs7`. */
+  readonly signature?: 'pkcs7' | 'rsa2048' | 'identity';
+  /**
+   * Tells the server that it is still the same client: an instance that has logged in once is let in again only with the same
+   * one. Default: one is made at start and kept in memory, so that a restarted application is refused, unless the role has
+   * `disallow_reauthentication` off and this option names one that outlives the restart.
+   */
+  readonly nonce?: Credential;
+  /** Address of the instance metadata service. Default: as for the AWS SDKs, else `http://169.254.169.254`. */
+  readonly metadataEndpoint?: string;
+}
+
+/** @internal */
+export class AwsEc2Login implements LoginMethod {
+  readonly method = 'aws';
+  readonly #options: AwsEc2Auth;
+  readonly #mountPath: string;
+  readonly #ownNonce = randomUUID();
+
+  constructor(options: AwsEc2Auth) {
+    this.#options = options;
+    this.#mountPath = mountOf('aws', options);
+    if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
+  }
+
+  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+    const { role, signature = 'pkcs7', nonce, metadataEndpoint } = this.#options;
+    const [proof, sentNonce] = await Promise.all([
+      fetchEc2Proof(signature, metadataEndpoint, signal),
+      nonce === undefined ? this.#ownNonce : resolveCredential(nonce, 'auth.nonce'),
+    ]);
+    return submitLogin(client, {
+      method: 'aws',
+      mountPath: this.#mountPath,
+      path: 'login',
+      body: { ...(role !== undefined && { role }), ...proof, nonce: sentNonce },
+      options: this.#options,
+      advice:
+        'Check "auth.role" and what it is bound to. An instance that has logged in before needs the same "auth.nonce"; ' +
+        'if that is lost, remove the instance from auth/<mount>/identity-accesslist.',
+      signal,
+    });
+  }
+}
+
+/** Fields of an EC2 login that prove which instance asks. @internal */
+export type Ec2Proof = { readonly pkcs7: string } | { readonly identity: string; readonly signature: string };
+
+const FOLDER = '/latest/dynamic/instance-identity';
+
+/**
+ * Fetches the signed identity document of this machine, with a session token of the metadata service (IMDSv2).
+ *
+ * @param address option `metadataEndpoint`; default: as the AWS SDKs read it from the environment
+ * @throws VaultAuthenticationError when this is no EC2 instance, or its metadata service is off
+ * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html
+ * @internal
+ */
+export async function fetchEc2Proof(
+  signature: 'pkcs7' | 'rsa2048' | 'identity',
+  address: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Ec2Proof> {
+  const service = addressOf(address);
+  const common = {
+    service: 'the EC2 instance metadata service',
+    absent:
+      'This is not running on an EC2 instance, or metadata is blocked. In a container the hop limit of the service has to be 2: ' +
+      'aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2. Elsewhere use type "iam".',
+    refused:
+      'Check that this is an EC2 instance whose metadata service is enabled, and the address in "auth.metadataEndpoint".',
+    signal,
+  };
+  const session: MetadataRequest = {
+    ...common,
+    operation: 'open a metadata session',
+    method: 'PUT',
+    url: below(service, '/latest/api/token'),
+    headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '60', 'content-length': '0' },
+  };
+  const token = (await askMetadata(session)).text.trim();
+  const read = async (name: string): Promise<string> => {
+    const { text } = await askMetadata({
+      ...common,
+      operation: `read the ${name === 'document' ? 'identity document' : `${name} signature`} of this instance`,
+      url: below(service, `${FOLDER}/${name}`),
+      headers: { 'x-aws-ec2-metadata-token': token },
+      secrets: [token],
+    });
+    return text;
+  };
+  // Vault takes both kinds of PKCS#7 in one field, without line breaks.
+  if (signature !== 'identity') return { pkcs7: oneLine(await read(signature)) };
+  const [document, proof] = await Promise.all([read('document'), read('signature')]);
+  // Byte for byte: the signature is over exactly this text.
+  return { identity: Buffer.from(document).toString('base64'), signature: oneLine(proof) };
+}
+
+function addressOf(given: string | undefined): URL {
+  if (given !== undefined) return checkAddress(given, '"auth.metadataEndpoint"');
+  const { AWS_EC2_METADATA_DISABLED, AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE } =
+    process.env;
+  if (AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true') {
+    throw new VaultAuthenticationError(
+      'Cannot log in with "aws" of type "ec2": AWS_EC2_METADATA_DISABLED forbids to ask the instance metadata service. Unset it, or use type "iam".',
+    );
+  }
+  if (AWS_EC2_METADATA_SERVICE_ENDPOINT)
+    return checkAddress(AWS_EC2_METADATA_SERVICE_ENDPOINT, 'AWS_EC2_METADATA_SERVICE_ENDPOINT');
+  return new URL(
+    AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE?.toLowerCase() === 'ipv6'
+      ? 'http://[fd00:ec2::254]'
+      : 'http://169.254.169.254',
+  );
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, '');
+}

@@ -1,17 +1,16 @@
 import type { VaultClient } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import { checkAddress } from './cloud/address.js';
-import type { AzurePlace } from './cloud/azure-instance.js';
-import { fetchAzureInstance } from './cloud/azure-instance.js';
-import type { AzureTokenSource } from './cloud/azure-token.js';
-import { detectAzureTokenSource, fetchAzureToken } from './cloud/azure-token.js';
-import { name, oneOf } from './cloud/option-checks.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
 import type { Login, LoginKind, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
 import { MOUNTED, mountOf, needs } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
+import { askMetadata, below, checkAddress, readObject } from './metadata.js';
+import type { AzureTokenSource } from './azure-token.js';
+import { azureMetadataAddress, detectAzureTokenSource, fetchAzureToken } from './azure-token.js';
+import type { MetadataRequest } from './metadata.js';
+import { name, oneOf } from '../../options/check-options.js';
 
 /**
  * A managed identity of Azure, proved with an access token that is fetched anew at every login.
@@ -135,3 +134,45 @@ export const azure: LoginKind<AzureAuth> = {
   platformVariables: ({ jwt }) => (jwt === undefined ? ['IDENTITY_HEADER'] : []),
   create: (auth) => new AzureLogin(needs(auth, 'role')),
 };
+
+/** Where somebody who logs in runs, in the words of Vault's login. @internal */
+export interface AzurePlace {
+  readonly subscription_id?: string | undefined;
+  readonly resource_group_name?: string | undefined;
+  readonly vm_name?: string | undefined;
+  readonly vmss_name?: string | undefined;
+  readonly resource_id?: string | undefined;
+}
+
+/**
+ * Reads where this machine is.
+ *
+ * @throws VaultAuthenticationError when this is no Azure machine
+ * @see https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
+ * @internal
+ */
+export async function fetchAzureInstance(
+  address: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<AzurePlace> {
+  const request: MetadataRequest = {
+    operation: 'read the metadata of this machine',
+    service: 'the Azure instance metadata service',
+    url: below(azureMetadataAddress(address), '/metadata/instance', { 'api-version': '2021-02-01', format: 'json' }),
+    headers: { metadata: 'true' },
+    absent: 'This is not running on an Azure machine, or metadata is blocked.',
+    refused: 'Give "auth.subscriptionId", "auth.resourceGroupName" and "auth.vmName" (or "auth.vmssName") yourself.',
+    signal,
+  };
+  const compute = Object(readObject(await askMetadata(request), request)['compute']) as Record<string, unknown>;
+  const text = (field: string): string | undefined => {
+    const value = compute[field];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  return {
+    subscription_id: text('subscriptionId'),
+    resource_group_name: text('resourceGroupName'),
+    vm_name: text('name'),
+    vmss_name: text('vmScaleSetName'),
+  };
+}

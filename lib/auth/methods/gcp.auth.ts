@@ -1,9 +1,8 @@
 import type { VaultClient } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import { checkAddress } from './cloud/address.js';
-import { GcpMetadata } from './cloud/gcp-identity.js';
-import { makeSignedJwt } from './cloud/gcp-signed-jwt.js';
-import { name, oneOf, refuseOthers } from './cloud/option-checks.js';
+import { checkAddress } from './metadata.js';
+import { GcpMetadata, makeSignedJwt } from './gcp-identity.js';
+import { name, oneOf, refuseOthers } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential } from '../credential.js';
 import type { Login, LoginKind, LoginMethod } from '../login-method.js';

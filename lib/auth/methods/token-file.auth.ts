@@ -7,7 +7,7 @@ import type { LoginOptions } from '../login.options.js';
 import { LOGIN, needs } from '../login.options.js';
 import { lookUpToken } from '../look-up-token.js';
 import { checkToken } from '../token.js';
-import { unwrapToken, wrappingTokenOf } from './unwrap-token.js';
+import { unwrapToken, wrappingTokenOf } from './unwrap.js';
 
 /**
  * The file into which a Vault Agent writes its token (its sink), plain or response-wrapped (`wrap_ttl`). The file is

@@ -1,12 +1,14 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import type { VaultClient } from '../../client/vault-client.js';
 import { VaultAuthenticationError } from '../../errors/index.js';
+import { withheldAdvice } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
 import type { Login, LoginKind, LoginMethod } from '../login-method.js';
 import type { LoginOptions } from '../login.options.js';
 import { LOGIN } from '../login.options.js';
 import { lookUpToken } from '../look-up-token.js';
-import { withheldAdvice } from '../../options/resolved-by.js';
 import { checkToken } from '../token.js';
 
 /**
@@ -56,3 +58,14 @@ export const token: LoginKind<TokenAuth> = {
   shape: { ...LOGIN, token: checkCredential },
   create: (auth) => new TokenLogin(auth),
 };
+
+/**
+ * The token that `bao login` or `vault login` has left in a file: the one `BAO_TOKEN_PATH` names, else `.vault-token` in
+ * the home directory. For developers' machines: `auth: { method: 'token', token: tokenHelper() }`. It is read only where
+ * this function is used, and read again at every login. A helper program set up in `~/.vault` is not run.
+ * @see https://openbao.org/docs/commands/token-helper/
+ * @publicApi
+ */
+export function tokenHelper(): Credential {
+  return { file: process.env['BAO_TOKEN_PATH'] || join(homedir(), '.vault-token') };
+}

@@ -2,9 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import { attachLifeline } from './lifeline.js';
-import { groupRuns, signalGroup } from './process-group.js';
-import { asksToEnd, exitCodeOf } from './signals.js';
+import { asksToEnd, attachLifeline, exitCodeOf, groupRuns, signalGroup } from './process-group.js';
 
 /** By shells' convention. */
 const NOT_FOUND = 127;

@@ -2,13 +2,12 @@ import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
 import { VaultAbortedError } from '../../errors/index.js';
 import { addEnvFile } from '../../options/env-file.js';
-import { RESOLVED_BY } from '../../options/resolved-by.js';
+import { RESOLVED_BY } from '../../options/environment.js';
 import type { VaultModuleOptions } from '../../vault.options.js';
-import type { CliCommand } from '../cli-command.js';
+import type { CliCommand, CliOutput } from '../cli-command.js';
 import { CliError } from '../cli-command.js';
-import type { CliOutput } from '../cli-output.js';
 import { describeFailure, isAboutOptions, loadOptions } from '../load-options.js';
-import { asksToEnd, exitCodeOf, Signals } from './signals.js';
+import { asksToEnd, exitCodeOf, Signals } from './process-group.js';
 import { SupervisedCommand } from './supervised-command.js';
 import { watchEnvironment } from './watch-environment.js';
 

@@ -1,6 +1,6 @@
-import type { CliOutput } from '../cli-output.js';
+import type { CliOutput } from '../cli-command.js';
 import { CommandProcess } from './command-process.js';
-import { asksToEnd } from './signals.js';
+import { asksToEnd } from './process-group.js';
 
 /**
  * The command, over however many restarts: it gets the signals, and ends with an exit code.

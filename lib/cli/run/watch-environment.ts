@@ -1,6 +1,6 @@
 import { isVaultError } from '../../errors/index.js';
 import { CliError } from '../cli-command.js';
-import type { CliOutput } from '../cli-output.js';
+import type { CliOutput } from '../cli-command.js';
 
 const LONGEST_BACKOFF_MS = 300_000;
 /** What is longer fires at once. */

