@@ -11,7 +11,19 @@ import { rolldown } from 'rolldown';
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const FORMATS = { esm: 'module', cjs: 'commonjs' };
 /** From left to right, so that a room does not take those it stands on with it. */
-const ROOMS = ['errors', 'observability', 'options', 'client', 'auth', 'engines', 'sys', 'config', 'boot', 'nest'];
+const ROOMS = [
+  'errors',
+  'lifetime',
+  'observability',
+  'options',
+  'client',
+  'auth',
+  'engines',
+  'sys',
+  'config',
+  'boot',
+  'nest',
+];
 const fresh = `dist.${process.pid}.new`;
 const modules = `dist.${process.pid}.modules`;
 const old = `dist.${process.pid}.old`;

@@ -1,5 +1,5 @@
 import { VaultAbortedError, VaultNotFoundError, VaultPermissionError, VaultTimeoutError } from '../errors/index.js';
-import type { LentToken, TokenSource } from './token-source.js';
+import type { TokenHandle, TokenSource } from './token-source.js';
 import type { Transport } from './transport.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
@@ -19,35 +19,35 @@ export async function sendWithToken(
   if (!canWait(request, timeoutMs)) return transport.send({ ...request, token: null });
   const end = performance.now() + timeoutMs;
   const timeLeftMs = () => Math.max(1, end - performance.now());
-  const patience = () => ({ timeLeftMs: timeLeftMs(), operation });
-  const inTime = <T extends LentToken | undefined>(work: Promise<T>) =>
+  const budget = () => ({ timeLeftMs: timeLeftMs(), operation });
+  const inTime = <T extends TokenHandle | undefined>(work: Promise<T>) =>
     within(work, request, timeLeftMs(), operation, transport.endpoint);
 
-  const borrowed = tokens.borrow(patience());
-  const waited = borrowed instanceof Promise;
-  const first = waited ? await inTime(borrowed) : borrowed;
+  const acquired = tokens.acquire(budget());
+  const waited = acquired instanceof Promise;
+  const first = waited ? await inTime(acquired) : acquired;
   try {
     return await send(transport, waited ? { ...request, timeoutMs: timeLeftMs() } : request, first);
   } catch (error) {
     if (!(error instanceof VaultPermissionError) || error.policyDenied) throw error;
-    const second = await inTime(tokens.insteadOf(first, error, patience()));
+    const second = await inTime(tokens.replaceRejected(first, error, budget()));
     if (!second) throw error;
     return send(transport, { ...request, timeoutMs: timeLeftMs() }, second);
   }
 }
 
-async function send(transport: Transport, request: VaultRequest, lent: LentToken): Promise<VaultResponse> {
-  let worked = false;
+async function send(transport: Transport, request: VaultRequest, handle: TokenHandle): Promise<VaultResponse> {
+  let accepted = false;
   try {
-    const answer = await transport.send(lent.token === undefined ? request : { ...request, token: lent.token });
-    worked = true;
+    const answer = await transport.send(handle.token === undefined ? request : { ...request, token: handle.token });
+    accepted = true;
     return answer;
   } catch (error) {
     // Whatever else the server found wrong, it has looked at the token first.
-    worked = error instanceof VaultNotFoundError || (error instanceof VaultPermissionError && error.policyDenied);
+    accepted = error instanceof VaultNotFoundError || (error instanceof VaultPermissionError && error.policyDenied);
     throw error;
   } finally {
-    lent.done(worked);
+    handle.release(accepted);
   }
 }
 
@@ -58,7 +58,7 @@ function canWait({ signal }: VaultRequest, timeoutMs: unknown): boolean {
 }
 
 /** A caller's wait for what others wait for too: it ends with the caller's deadline or signal, the work goes on. */
-async function within<T extends LentToken | undefined>(
+async function within<T extends TokenHandle | undefined>(
   work: Promise<T>,
   { signal }: VaultRequest,
   timeLeftMs: number,
@@ -87,8 +87,8 @@ async function within<T extends LentToken | undefined>(
   try {
     return await Promise.race([work, over]);
   } catch (error) {
-    // What is lent to somebody who has left goes straight back.
-    work.then((lent) => lent?.done(false)).catch(() => undefined);
+    // Nothing uses what is acquired after the caller has left.
+    work.then((handle) => handle?.release(false)).catch(() => undefined);
     throw error;
   } finally {
     clearTimeout(timer);

@@ -1,38 +1,42 @@
 import type { VaultPermissionError } from '../errors/index.js';
 
-/** What a call that waits for a token brings along. @internal */
-export interface Patience {
-  /** Milliseconds left of the call's own deadline. */
+/** What a call can spend on getting a token. @internal */
+export interface CallBudget {
+  /** Milliseconds left of the call's deadline. */
   readonly timeLeftMs: number;
-  /** The call in words. */
+  /** Description of the call. */
   readonly operation: string;
 }
 
-/** A token lent to one call. @internal */
-export interface LentToken {
+/** A token in use by one call. @internal */
+export interface TokenHandle {
   /** `undefined` when calls go without one. */
   readonly token: string | undefined;
-  /** The call has ended: the token may be let go. `worked` when the server took it. */
-  done(worked: boolean): void;
+  /** Ends the use: only then may the token be revoked. `accepted` when the server has accepted it. */
+  release(accepted: boolean): void;
 }
 
 /**
- * Whose token calls carry that bring none of their own.
+ * Supplies the token of calls that bring none of their own.
  * @internal
  */
 export interface TokenSource {
-  /** At once where there is a valid token; else after the login. The caller gives up by itself when its time is over. */
-  borrow(patience: Patience): LentToken | Promise<LentToken>;
+  /** Synchronous while there is a valid token; otherwise resolves after the login. The caller enforces its deadline. */
+  acquire(budget: CallBudget): TokenHandle | Promise<TokenHandle>;
   /**
-   * Asked once for a call that was denied with a token, in words that leave open whether token or policy are at fault.
+   * Called once for a call that was denied with a token, when the error leaves open whether token or policy are at fault.
    *
    * @returns another token to repeat the call with; `undefined` when the denial stands
    */
-  insteadOf(refused: LentToken, denial: VaultPermissionError, patience: Patience): Promise<LentToken | undefined>;
+  replaceRejected(
+    handle: TokenHandle,
+    error: VaultPermissionError,
+    budget: CallBudget,
+  ): Promise<TokenHandle | undefined>;
 }
 
 /** Always the same token, for clients without a session. @internal */
-export function fixedToken(token: string | undefined): TokenSource & { borrow(): LentToken } {
-  const lent = { token, done: () => undefined };
-  return { borrow: () => lent, insteadOf: () => Promise.resolve(undefined) };
+export function fixedToken(token: string | undefined): TokenSource & { acquire(): TokenHandle } {
+  const handle = { token, release: () => undefined };
+  return { acquire: () => handle, replaceRejected: () => Promise.resolve(undefined) };
 }

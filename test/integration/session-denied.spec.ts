@@ -93,10 +93,10 @@ describe('a replaced token', () => {
   it('lives on until calls under way have ended, and is revoked then', async () => {
     const session = await bench.open(userpass, { graceMs: 0 });
     const { accessor } = session;
-    const lent = await VaultSession.tokensOf(session).borrow({ timeLeftMs: 1000, operation: 'read' });
+    const handle = await VaultSession.tokensOf(session).acquire({ timeLeftMs: 1000, operation: 'read' });
     await session.relogin();
     expect(await bench.alive(accessor)).toBe(true);
-    lent.done(true);
+    handle.release(true);
     await bench.front.until(() => bench.sent('revoke-self').length === 1);
   });
 

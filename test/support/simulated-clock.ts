@@ -1,4 +1,4 @@
-import type { Clock } from '../../lib/auth/session/clock.js';
+import type { Clock } from '../../lib/lifetime/clock.js';
 
 interface Timer {
   readonly at: number;

@@ -95,8 +95,8 @@ describe('a clock that jumps', () => {
   it('forward: a call does not wait for that, nor get the dead token', async () => {
     const bench = await new Bench(3600).open();
     bench.clock.jump(10 * HOUR);
-    const lent = await VaultSession.tokensOf(bench.session).borrow({ timeLeftMs: 5000, operation: 'read' });
-    expect(lent.token).toBe('token-2');
+    const handle = await VaultSession.tokensOf(bench.session).acquire({ timeLeftMs: 5000, operation: 'read' });
+    expect(handle.token).toBe('token-2');
   });
 
   it('back: the token has not become younger', async () => {
@@ -136,8 +136,8 @@ describe('a server that is gone', () => {
     const tokens = VaultSession.tokensOf(bench.session);
     const failures: unknown[] = [];
     for (let call = 0; call < 100; call += 1) {
-      const borrowed = tokens.borrow({ timeLeftMs: 3000, operation: 'read' }) as Promise<unknown>;
-      borrowed.catch((error: unknown) => failures.push(error));
+      const acquired = tokens.acquire({ timeLeftMs: 3000, operation: 'read' }) as Promise<unknown>;
+      acquired.catch((error: unknown) => failures.push(error));
       await bench.clock.advance(100);
     }
     await bench.clock.advance(20_000);
@@ -215,10 +215,10 @@ describe('before the application is up', () => {
     expect(bench.clock.timers).toBe(0);
     await bench.clock.advance(601_000);
     expect(bench.renewals).toEqual([]);
-    const lent = await VaultSession.tokensOf(bench.session).borrow({ timeLeftMs: 5000, operation: 'read' });
-    expect(lent.token).toBe('token-2');
+    const handle = await VaultSession.tokensOf(bench.session).acquire({ timeLeftMs: 5000, operation: 'read' });
+    expect(handle.token).toBe('token-2');
     expect(bench.clock.timers).toBe(0);
-    lent.done(true);
+    handle.release(true);
     await bench.clock.advance(HOUR);
     expect(bench.clock.timers).toBe(0);
   });

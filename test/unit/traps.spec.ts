@@ -125,7 +125,7 @@ describe('who is asking', () => {
       await import('../../lib/client/vault-client.js')
     ).VaultClient.create(
       { endpoint: server.endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 1 },
-      { borrow: () => fixedToken(token).borrow(), insteadOf: () => Promise.resolve(undefined) },
+      { acquire: () => fixedToken(token).acquire(), replaceRejected: () => Promise.resolve(undefined) },
     );
     const options = { headers: { 'X-Custom': '1' } };
     await ours.nodeVault.read('a', options);

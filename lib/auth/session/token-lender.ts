@@ -1,4 +1,4 @@
-import type { LentToken, Patience, TokenSource } from '../../client/token-source.js';
+import type { CallBudget, TokenHandle, TokenSource } from '../../client/token-source.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import type { VaultPermissionError } from '../../errors/index.js';
 import { isVaultError, VaultClosedError } from '../../errors/index.js';
@@ -29,18 +29,18 @@ export class TokenLender implements TokenSource {
     this.#verdicts = new TokenVerdicts(parts.client, parts.clock);
   }
 
-  borrow(patience: Patience): LentToken | Promise<LentToken> {
+  acquire(budget: CallBudget): TokenHandle | Promise<TokenHandle> {
     const { closed, token } = this.#parts;
-    if (closed()) throw closedTo(patience.operation);
+    if (closed()) throw closedTo(budget.operation);
     const held = token();
-    return held?.usable ? this.#lend(held) : this.#afterLogin(patience);
+    return held?.usable ? this.#lend(held) : this.#afterLogin(budget);
   }
 
-  async insteadOf(
-    refused: LentToken,
+  async replaceRejected(
+    refused: TokenHandle,
     _denial: VaultPermissionError,
-    patience: Patience,
-  ): Promise<LentToken | undefined> {
+    budget: CallBudget,
+  ): Promise<TokenHandle | undefined> {
     const { closed, flight, token, upkeep } = this.#parts;
     const { held } = refused as Loan;
     const current = token();
@@ -55,7 +55,7 @@ export class TokenLender implements TokenSource {
     if (other?.usable) return this.#lend(other);
     // A server that issues tokens and refuses them is left alone for a while.
     if (flight.closedForMs > 0 && !flight.current) return undefined;
-    return this.#afterLogin(patience);
+    return this.#afterLogin(budget);
   }
 
   /** Keeps the current token from being revoked after its replacement. @returns ends that */
@@ -63,14 +63,14 @@ export class TokenLender implements TokenSource {
     return this.#parts.token()?.hold() ?? (() => undefined);
   }
 
-  #lend(held: HeldToken): LentToken {
+  #lend(held: HeldToken): TokenHandle {
     const loan = new Loan(held, this.#parts.flight);
     if (held.nearlyUsedUp) this.#parts.upkeep.replaceSoon();
     return loan;
   }
 
   /** Logins that fail for reasons that may pass are waited out, as long as the caller has time. */
-  async #afterLogin({ timeLeftMs, operation }: Patience): Promise<LentToken> {
+  async #afterLogin({ timeLeftMs, operation }: CallBudget): Promise<TokenHandle> {
     const { clock, closed, flight, token } = this.#parts;
     const start = momentOf(clock);
     const leftMs = (): number => timeLeftMs - since(start, clock);
@@ -90,7 +90,7 @@ export class TokenLender implements TokenSource {
 }
 
 /** A token in the hands of one call. */
-class Loan implements LentToken {
+class Loan implements TokenHandle {
   readonly held: HeldToken;
   readonly #flight: LoginFlight;
   readonly #end: () => void;
@@ -105,9 +105,9 @@ class Loan implements LentToken {
     return this.held.login.token;
   }
 
-  done(worked: boolean): void {
+  release(accepted: boolean): void {
     this.#end();
-    if (!worked || this.held.proven) return;
+    if (!accepted || this.held.proven) return;
     this.held.proven = true;
     this.#flight.worked();
   }
