@@ -12,7 +12,7 @@ import { isQuoted, QUOTES_ADVICE } from '../options/environment.js';
 export type Credential =
   string | { readonly env: string } | { readonly file: string } | (() => string | Promise<string>);
 
-const LONGEST_FILE = 64 * 1024;
+const MAX_FILE_BYTES = 64 * 1024;
 
 const FIXES: Record<string, string> = {
   ENOENT: ' There is no such file: check the path, and that the volume is mounted.',
@@ -152,9 +152,9 @@ async function fetchCredential(credential: Credential, option: string): Promise<
       { reason },
     );
   }
-  if (content.length > LONGEST_FILE) {
+  if (content.length > MAX_FILE_BYTES) {
     throw new VaultAuthenticationError(
-      `"${option}": ${describeCredential(credential)} is larger than ${LONGEST_FILE} bytes; it is not a credential.`,
+      `"${option}": ${describeCredential(credential)} is larger than ${MAX_FILE_BYTES} bytes; it is not a credential.`,
     );
   }
   return content.toString('utf8');

@@ -26,7 +26,7 @@ export interface Login {
 export interface LoginMethod {
   readonly method: string;
   /** How long a login may take, in milliseconds. Default: 60 000. */
-  readonly longestMs?: number | undefined;
+  readonly loginTimeoutMs?: number | undefined;
   /** @param signal ends it; also when the application closes while nothing is asked of the server */
   login(client: VaultClient, signal?: AbortSignal): Promise<Login>;
   /**
@@ -43,7 +43,7 @@ export interface LoginContext {
 }
 
 /** A login method as the registry knows it: what its options may be, and how it is made of them. @internal */
-export interface LoginKind<A extends { readonly method: string }, D extends keyof A = never> {
+export interface LoginMethodDefinition<A extends { readonly method: string }, D extends keyof A = never> {
   /** Options besides `method`. */
   readonly shape: Shape;
   /** Credentials for options that are not given. */

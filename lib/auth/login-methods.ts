@@ -21,7 +21,7 @@ import { kubernetes } from './methods/kubernetes.auth.js';
 import type { LdapAuth, OktaAuth, RadiusAuth, UserpassAuth } from './methods/password.auth.js';
 import { ldap, okta, radius, userpass } from './methods/password.auth.js';
 import { variablesNamedIn } from './credential.js';
-import type { LoginContext, LoginKind, LoginMethod } from './login-method.js';
+import type { LoginContext, LoginMethodDefinition, LoginMethod } from './login-method.js';
 import type { NoneAuth } from './methods/none.auth.js';
 import { none } from './methods/none.auth.js';
 import type { OidcAuth } from './methods/oidc.auth.js';
@@ -57,28 +57,29 @@ export type VaultAuth =
   | UserpassAuth;
 
 /** Every method there is. To add one: its file, a line in the type above and a line here. */
-const KINDS: { readonly [M in VaultAuth['method']]: LoginKind<Extract<VaultAuth, { method: M }>> } = {
-  approle,
-  aws,
-  azure,
-  cert,
-  custom,
-  gcp,
-  github,
-  jwt,
-  kubernetes,
-  ldap,
-  none,
-  oidc,
-  okta,
-  radius,
-  token,
-  tokenFile,
-  userpass,
-};
+const LOGIN_METHODS: { readonly [M in VaultAuth['method']]: LoginMethodDefinition<Extract<VaultAuth, { method: M }>> } =
+  {
+    approle,
+    aws,
+    azure,
+    cert,
+    custom,
+    gcp,
+    github,
+    jwt,
+    kubernetes,
+    ldap,
+    none,
+    oidc,
+    okta,
+    radius,
+    token,
+    'token-file': tokenFile,
+    userpass,
+  };
 
 /** How long a login may take for which somebody may have to reach for a telephone. */
-const BY_PHONE_MS = 300_000;
+const INTERACTIVE_LOGIN_TIMEOUT_MS = 300_000;
 
 /**
  * The login method for the `auth` option, checked.
@@ -93,8 +94,10 @@ export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls
   if (!kind) throw unknownMethod(method);
   checkOptions(auth, { method: anything, ...kind.shape }, 'auth');
   const made = kind.create(withDefaults(kind, auth), context);
-  const byPhone = method === 'okta' || ('mfa' in auth && auth.mfa !== undefined);
-  return byPhone ? Object.assign(made, { longestMs: Math.max(made.longestMs ?? 0, BY_PHONE_MS) }) : made;
+  const interactive = method === 'okta' || ('mfa' in auth && auth.mfa !== undefined);
+  return interactive
+    ? Object.assign(made, { longestMs: Math.max(made.loginTimeoutMs ?? 0, INTERACTIVE_LOGIN_TIMEOUT_MS) })
+    : made;
 }
 
 /**
@@ -109,13 +112,13 @@ export function credentialVariables(auth: VaultAuth): string[] {
   return [...variablesNamedIn(withDefaults(kind, auth)), ...(kind.platformVariables?.(auth) ?? [])];
 }
 
-function kindOf(method: unknown): LoginKind<VaultAuth> | undefined {
-  return Object.hasOwn(KINDS, String(method))
-    ? (KINDS[method as VaultAuth['method']] as LoginKind<VaultAuth>)
+function kindOf(method: unknown): LoginMethodDefinition<VaultAuth> | undefined {
+  return Object.hasOwn(LOGIN_METHODS, String(method))
+    ? (LOGIN_METHODS[method as VaultAuth['method']] as LoginMethodDefinition<VaultAuth>)
     : undefined;
 }
 
-function withDefaults(kind: LoginKind<VaultAuth>, auth: VaultAuth): VaultAuth {
+function withDefaults(kind: LoginMethodDefinition<VaultAuth>, auth: VaultAuth): VaultAuth {
   const given = Object.entries(auth).filter(([, value]) => value !== undefined);
   return { ...kind.defaults, ...Object.fromEntries(given) } as VaultAuth;
 }
@@ -132,12 +135,12 @@ function unknownMethod(method: unknown): VaultInvalidOptionError {
   // What was given is not repeated: it may be a credential in the wrong place.
   const what = method === undefined ? 'missing' : 'not the name of a login method';
   return new VaultInvalidOptionError(
-    `"auth.method" is ${what}. ${INSTEAD.get(method) ?? `${similarMethod(method)}Known methods: ${Object.keys(KINDS).join(', ')}.`}`,
+    `"auth.method" is ${what}. ${INSTEAD.get(method) ?? `${similarMethod(method)}Known methods: ${Object.keys(LOGIN_METHODS).join(', ')}.`}`,
   );
 }
 
 function similarMethod(method: unknown): string {
   const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const similar = Object.keys(KINDS).find((name) => plain(name) === plain(String(method)));
+  const similar = Object.keys(LOGIN_METHODS).find((name) => plain(name) === plain(String(method)));
   return similar === undefined ? '' : `Did you mean "${similar}"? `;
 }

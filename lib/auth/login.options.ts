@@ -32,7 +32,7 @@ export const LOGIN: Shape = { namespace: namespaceText };
 export const MOUNTED: Shape = { ...LOGIN, mountPath: is('string'), mfa: checkMfa };
 
 /** The mount of an auth method, encoded. @throws VaultInvalidPathError naming `auth.mountPath` @internal */
-export function mountOf(method: string, { mountPath }: MountedLoginOptions): string {
+export function authMountPath(method: string, { mountPath }: MountedLoginOptions): string {
   return encodeMount(mountPath ?? method, 'auth.mountPath');
 }
 
@@ -42,7 +42,7 @@ export function mountOf(method: string, { mountPath }: MountedLoginOptions): str
  * @throws VaultInvalidOptionError naming the first that is missing
  * @internal
  */
-export function needs<A extends { readonly method: string }>(auth: A, ...names: (keyof A & string)[]): A {
+export function requireOptions<A extends { readonly method: string }>(auth: A, ...names: (keyof A & string)[]): A {
   const missing = names.find((name) => auth[name] === undefined);
   if (missing === undefined) return auth;
   throw new VaultInvalidOptionError(`"auth.${missing}" is missing; the method "${auth.method}" needs it.`);

@@ -6,10 +6,10 @@ import {
   VaultPermissionError,
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
-import { missingNamespaceAdvice, isWordless, NOT_VAULTS_404, readFacts } from './read-login.js';
+import { missingNamespaceAdvice, hasNoExplanation, NON_VAULT_404_ADVICE, parseTokenInfo } from './read-login.js';
 
 /** A token that comes from somewhere else. @internal */
-export interface GivenToken {
+export interface SuppliedToken {
   readonly token: string;
   /** Where it came from, for messages. */
   readonly source: string;
@@ -26,7 +26,7 @@ export interface GivenToken {
  * @see https://openbao.org/api-docs/auth/token/#lookup-a-token-self
  * @internal
  */
-export async function lookUpToken(client: VaultClient, given: GivenToken): Promise<Login> {
+export async function lookUpToken(client: VaultClient, given: SuppliedToken): Promise<Login> {
   const { token, source, namespace, owned, signal } = given;
   const operation = `look up the token from ${source}`;
   const path = 'auth/token/lookup-self';
@@ -43,7 +43,7 @@ export async function lookUpToken(client: VaultClient, given: GivenToken): Promi
     if (typeof data !== 'object' || data === null)
       throw new VaultBadResponseError(`Cannot ${operation}: the answer has no data.`, { operation, path });
     const { ttl, type, ...facts } = data as { readonly ttl?: unknown; readonly type?: unknown };
-    return { ...readFacts({ ...facts, ttl, type }), token, namespace, owned };
+    return { ...parseTokenInfo({ ...facts, ttl, type }), token, namespace, owned };
   } catch (error) {
     if (error instanceof VaultNotFoundError) throw namespaceMissing(error, operation);
     if (!(error instanceof VaultPermissionError)) throw error;
@@ -59,9 +59,11 @@ export async function lookUpToken(client: VaultClient, given: GivenToken): Promi
 
 /** Every Vault has this path; what is absent can only be the namespace, or Vault. */
 function namespaceMissing(error: VaultNotFoundError, operation: string): VaultAuthenticationError {
-  if (error.namespace === undefined && isWordless(error)) {
+  if (error.namespace === undefined && hasNoExplanation(error)) {
     const where = error.endpoint === undefined ? 'the server' : `the server at ${error.endpoint}`;
-    return new VaultAuthenticationError(`Cannot ${operation}: ${where} answered 404. ${NOT_VAULTS_404}`, { ...error });
+    return new VaultAuthenticationError(`Cannot ${operation}: ${where} answered 404. ${NON_VAULT_404_ADVICE}`, {
+      ...error,
+    });
   }
   return new VaultAuthenticationError(
     `Cannot ${operation}: the server answered 404. ${missingNamespaceAdvice(error.namespace)}`,

@@ -27,7 +27,7 @@ interface Factor {
   readonly usesPasscode: boolean;
 }
 
-const MOST_SHOWN = 5;
+const MAX_FACTORS_SHOWN = 5;
 
 /** @internal */
 export function checkMfa(value: unknown): string | undefined {
@@ -46,7 +46,7 @@ export function checkMfa(value: unknown): string | undefined {
  * @see https://openbao.org/docs/auth/login-mfa/
  * @internal
  */
-export async function supplySecondFactor(client: VaultClient, requirement: object, login: MfaLogin): Promise<unknown> {
+export async function completeMfa(client: VaultClient, requirement: object, login: MfaLogin): Promise<unknown> {
   const { passcodes = {}, operation, namespace, signal } = login;
   const { mfa_request_id: id, mfa_constraints: constraints } = requirement as Record<string, unknown>;
   const enforcements = typeof constraints === 'object' && constraints !== null ? Object.entries(constraints) : [];
@@ -97,9 +97,9 @@ function keyFor({ id, name, type }: Factor, passcodes: MfaPasscodes): string | u
 }
 
 function missing(enforcements: readonly [string, unknown][], operation: string): VaultAuthenticationError {
-  const wanted = enforcements.slice(0, MOST_SHOWN).map(([name, constraint]) => {
+  const wanted = enforcements.slice(0, MAX_FACTORS_SHOWN).map(([name, constraint]) => {
     const factors = factorsOf(constraint)
-      .slice(0, MOST_SHOWN)
+      .slice(0, MAX_FACTORS_SHOWN)
       .map((factor) => `${redact(factor.type)} ${JSON.stringify(redact(factor.name))} (id ${redact(factor.id)})`);
     return `${factors.join(' or ') || 'no known method'} for the enforcement ${JSON.stringify(redact(name))}`;
   });

@@ -6,13 +6,13 @@ import type { Login } from './login-method.js';
 import { checkToken } from './token.js';
 
 /** A hundred years: beyond it, a date is no date any more. */
-const LONGEST_SECONDS = 3_155_760_000;
+const MAX_LEASE_SECONDS = 3_155_760_000;
 
 /** It is logged, so it must not be able to write a line of its own. */
 const ACCESSOR = /^[\x21-\x7e]{1,256}$/;
 
 /** Of a 404 without a word: Vault's own says what is missing. @internal */
-export const NOT_VAULTS_404 =
+export const NON_VAULT_404_ADVICE =
   'Vault does not answer so. Check that "endpoint" (VAULT_ADDR) is Vault itself and not another service.';
 
 /** Advice for a login or a lookup in a Vault namespace that the server does not have. @internal */
@@ -22,7 +22,7 @@ export function missingNamespaceAdvice(namespace: string | undefined): string {
 }
 
 /** What the server tells of a token, under the names it has in a login answer and in a lookup. @internal */
-export interface TokenFacts {
+export interface TokenResponse {
   readonly accessor?: unknown;
   readonly policies?: unknown;
   readonly renewable?: unknown;
@@ -34,18 +34,18 @@ export interface TokenFacts {
 }
 
 /** What is known of a token, with harmless values for what the server left out or got wrong. @internal */
-export function readFacts({
+export function parseTokenInfo({
   accessor,
   policies,
   renewable,
   ttl,
   type,
   num_uses: numUses,
-}: TokenFacts): Omit<Login, 'token' | 'namespace' | 'owned'> {
+}: TokenResponse): Omit<Login, 'token' | 'namespace' | 'owned'> {
   return {
     accessor: typeof accessor === 'string' && ACCESSOR.test(accessor) ? accessor : undefined,
     policies: textList(policies),
-    leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(Math.max(ttl, 1), LONGEST_SECONDS) : 0,
+    leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(Math.max(ttl, 1), MAX_LEASE_SECONDS) : 0,
     renewable: renewable === true,
     ...(typeof numUses === 'number' && { numUses }),
     tokenType: typeof type === 'string' ? type : 'service',
@@ -72,7 +72,7 @@ export function readLogin(
     });
   }
   return {
-    ...readFacts({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] }),
+    ...parseTokenInfo({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] }),
     token: checkToken(token, 'the login answer'),
     namespace,
     owned: true,
@@ -80,6 +80,6 @@ export function readLogin(
 }
 
 /** Whether a 404 has nothing to say about the reason. @internal */
-export function isWordless(error: VaultNotFoundError): boolean {
+export function hasNoExplanation(error: VaultNotFoundError): boolean {
   return error.nothingStored || error.reason === NOT_VAULT_RESPONSE;
 }

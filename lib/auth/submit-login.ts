@@ -10,9 +10,9 @@ import {
 } from '../errors/index.js';
 import type { Login } from './login-method.js';
 import type { MountedLoginOptions } from './login.options.js';
-import { missingNamespaceAdvice, isWordless, NOT_VAULTS_404, readLogin } from './read-login.js';
+import { missingNamespaceAdvice, hasNoExplanation, NON_VAULT_404_ADVICE, readLogin } from './read-login.js';
 import type { MfaLogin } from './mfa.js';
-import { supplySecondFactor } from './mfa.js';
+import { completeMfa } from './mfa.js';
 
 /** A login request of some method. @internal */
 export interface LoginRequest {
@@ -27,14 +27,14 @@ export interface LoginRequest {
   /** What to check when the server refuses. */
   readonly advice: string;
   /** Knows better than `advice` in some cases, from what the server said; also asked when the server failed (5xx). */
-  readonly diagnose?: ((said: string, namespace: string | undefined) => Diagnosis | undefined) | undefined;
+  readonly classify?: ((said: string, namespace: string | undefined) => LoginFailure | undefined) | undefined;
   /** What must not come back in the server's words, besides the texts of the body. */
   readonly secrets?: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
 
 /** Why a login was refused. @internal */
-export interface Diagnosis {
+export interface LoginFailure {
   /** `reason` of the error, such as `jwt-expired`. */
   readonly reason: string;
   /** What happened and what to do, in sentences. */
@@ -68,7 +68,7 @@ export async function submitLogin(client: VaultClient, login: LoginRequest): Pro
   } catch (error) {
     throw explainRefusal(error, login, operation);
   }
-  return finishLogin(client, body, { operation, path, namespace, passcodes: mfa, signal });
+  return completeLogin(client, body, { operation, path, namespace, passcodes: mfa, signal });
 }
 
 /**
@@ -77,16 +77,14 @@ export async function submitLogin(client: VaultClient, login: LoginRequest): Pro
  * @throws VaultAuthenticationError when there is none
  * @internal
  */
-export async function finishLogin(
+export async function completeLogin(
   client: VaultClient,
   body: unknown,
   login: MfaLogin & { readonly path?: string },
 ): Promise<Login> {
   const requirement = (body as { auth?: { mfa_requirement?: unknown } | null } | undefined)?.auth?.mfa_requirement;
   const answer =
-    typeof requirement === 'object' && requirement !== null
-      ? await supplySecondFactor(client, requirement, login)
-      : body;
+    typeof requirement === 'object' && requirement !== null ? await completeMfa(client, requirement, login) : body;
   return readLogin(answer, login);
 }
 
@@ -98,7 +96,7 @@ export async function finishLogin(
  */
 export function explainRefusal(
   error: unknown,
-  login: Pick<LoginRequest, 'method' | 'mountPath' | 'advice' | 'diagnose'> & Partial<Pick<LoginRequest, 'options'>>,
+  login: Pick<LoginRequest, 'method' | 'mountPath' | 'advice' | 'classify'> & Partial<Pick<LoginRequest, 'options'>>,
   operation: string,
 ): unknown {
   const said =
@@ -111,14 +109,14 @@ export function explainRefusal(
   // What the server said, without the advice for ordinary paths behind it.
   const words = error.message.replace(/(status \d+\)?\.).*$/s, '$1');
   const { statusCode } = error;
-  const known = namespaceMissing(error) ?? login.diagnose?.(words, error.namespace);
+  const known = namespaceMissing(error) ?? login.classify?.(words, error.namespace);
   if (known) {
     const { advice, reason } = known;
     return new VaultAuthenticationError(`${words} ${advice}`, { ...error, operation, statusCode, reason });
   }
   if (error instanceof VaultServerError) return error;
-  if (error instanceof VaultNotFoundError && isWordless(error) && error.namespace === undefined) {
-    return new VaultAuthenticationError(`${words} ${NOT_VAULTS_404}`, { ...error, operation, statusCode });
+  if (error instanceof VaultNotFoundError && hasNoExplanation(error) && error.namespace === undefined) {
+    return new VaultAuthenticationError(`${words} ${NON_VAULT_404_ADVICE}`, { ...error, operation, statusCode });
   }
   // The server gives the same response for a missing auth mount and for a locked user, so all possibilities are named.
   const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login, error.namespace)}` : '';
@@ -139,7 +137,7 @@ const LOCKING_METHODS: readonly string[] = ['approle', 'ldap', 'userpass'];
 const LOCK_ADVICE =
   'After several failed logins Vault locks the user, for 15 minutes by default, and then refuses the right credentials too ("bao read sys/locked-users" lists locked users).';
 
-function namespaceMissing({ reason, namespace }: VaultError): Diagnosis | undefined {
+function namespaceMissing({ reason, namespace }: VaultError): LoginFailure | undefined {
   if (reason !== 'namespace') return undefined;
   return { reason, advice: missingNamespaceAdvice(namespace) };
 }

@@ -68,7 +68,7 @@ export function continuing(method: LoginMethod, session: RegisteredSession | und
   if (!session) return method;
   return {
     method: method.method,
-    longestMs: method.longestMs,
+    loginTimeoutMs: method.loginTimeoutMs,
     login: async (client, signal) => session.takeLogin() ?? method.login(client, signal),
     ...(method.watch && { watch: (changed: () => void) => method.watch?.(changed) ?? (() => undefined) }),
   };

@@ -210,7 +210,7 @@ export const name = (value: unknown): string | undefined =>
  * @throws VaultInvalidOptionError naming the option and the type it is for
  * @internal
  */
-export function refuseOthers(
+export function assertNoForeignOptions(
   auth: { readonly method: string },
   type: string,
   optionsOf: Readonly<Record<string, readonly string[]>>,

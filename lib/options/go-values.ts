@@ -3,7 +3,7 @@
  * no such value.
  */
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
@@ -33,7 +33,7 @@ export function goDurationMs(text: string): number | undefined {
     total = 0;
     for (const [, amount, unit] of text.matchAll(PART)) total += Number(amount) * (UNIT_MS[unit ?? ''] ?? NaN);
   } else return undefined;
-  return total > 0 && total <= LONGEST_TIMER_MS ? Math.ceil(total) : undefined;
+  return total > 0 && total <= MAX_TIMER_MS ? Math.ceil(total) : undefined;
 }
 
 /** A whole number from zero, as strconv.ParseUint with 32 bits. @internal */

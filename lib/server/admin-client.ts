@@ -2,7 +2,7 @@ import { Agent, request } from 'undici';
 import { redact, secretsOf } from '../errors/redact.js';
 import { VaultTestServerError } from './server-error.js';
 
-const ANSWER_TIMEOUT_MS = 30_000;
+const RESPONSE_TIMEOUT_MS = 30_000;
 
 /**
  * Answer of a test server. `T` is what the caller knows the body to be; it is not checked.
@@ -54,8 +54,8 @@ export class AdminClient {
   ) {
     const { ca, cert, key, rejectUnauthorized = true } = tls ?? {};
     this.agent = new Agent({
-      headersTimeout: ANSWER_TIMEOUT_MS,
-      bodyTimeout: ANSWER_TIMEOUT_MS,
+      headersTimeout: RESPONSE_TIMEOUT_MS,
+      bodyTimeout: RESPONSE_TIMEOUT_MS,
       connect: { rejectUnauthorized, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
     });
   }

@@ -105,7 +105,7 @@ async function fetchWith(
 }
 
 const POLL_MS = 200;
-const BEAT_MS = 2_000;
+const HEARTBEAT_MS = 2_000;
 const STALE_MS = 30_000;
 
 /**
@@ -122,7 +122,7 @@ export async function withFetchLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   while (!(await acquire(directory))) await delay(POLL_MS, undefined, signal && { signal });
-  const beat = setInterval(() => void touch(directory), BEAT_MS);
+  const beat = setInterval(() => void touch(directory), HEARTBEAT_MS);
   try {
     return await work();
   } finally {

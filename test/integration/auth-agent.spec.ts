@@ -75,7 +75,7 @@ describe('none', () => {
   });
 });
 
-describe('tokenFile', () => {
+describe('token-file', () => {
   const lookedUp = () => bench.sent('auth/token/lookup-self').map(({ headers }) => headers['x-vault-token']);
   const sink = async (token: string): Promise<string> => {
     const file = join(folder, 'sink');
@@ -85,7 +85,7 @@ describe('tokenFile', () => {
 
   it('follows the sink of a real agent from token to token, without revoking any', async () => {
     // The agent may have been too busy to replace a token before its end.
-    const open = () => bench.open({ method: 'tokenFile', file: hasty.plainSink }).catch(() => undefined);
+    const open = () => bench.open({ method: 'token-file', file: hasty.plainSink }).catch(() => undefined);
     let opened = await open();
     while (opened === undefined) opened = await open();
     const session = opened;
@@ -100,11 +100,11 @@ describe('tokenFile', () => {
   it('opens the wrapped sink of a real agent, once for each token in it', async () => {
     const file = join(folder, 'wrapped');
     await copyFile(steady.wrappedSink, file);
-    const session = await bench.open({ method: 'tokenFile', file });
+    const session = await bench.open({ method: 'token-file', file });
     await session.relogin();
     expect(bench.sent('sys/wrapping/unwrap')).toHaveLength(1);
     expect(lookedUp()).toHaveLength(2);
-    const again = bench.open({ method: 'tokenFile', file });
+    const again = bench.open({ method: 'token-file', file });
     await expect(again).rejects.toMatchObject(
       refusal(/wrapping token has been used already.*revoke the token of the agent/, {
         reason: 'wrapping-token-invalid',
@@ -115,7 +115,7 @@ describe('tokenFile', () => {
   it('keeps its token while the file is absent, half written or wrong, and takes the next good one', async () => {
     const [first, second] = [await bench.token({ policies: ['app'] }), await bench.token({ policies: ['default'] })];
     const file = await sink(first);
-    const session: VaultSession = await bench.open({ method: 'tokenFile', file });
+    const session: VaultSession = await bench.open({ method: 'token-file', file });
     const { accessor } = session;
     await unlink(file);
     await writeFile(file, 'two words');
@@ -144,7 +144,7 @@ describe('tokenFile', () => {
     ['is cut-off JSON', () => sink('{"token":'), /characters|white space|does not know/],
     ['holds an unknown token', () => sink('s.AAAAAAAAAAAAAAAAAAAAAAAA'), /does not know this token/],
   ])('is refused when the file %s', async (_name, file, message) => {
-    await expect(bench.open({ method: 'tokenFile', file: await file() })).rejects.toMatchObject(refusal(message));
+    await expect(bench.open({ method: 'token-file', file: await file() })).rejects.toMatchObject(refusal(message));
   }); // prettier-ignore
 });
 

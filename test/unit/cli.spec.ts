@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { runCli } from '../../lib/cli/cli.js';
-import { environmentOf, idleOmissions, inheritedEnvironment } from '../../lib/cli/run/environment.js';
+import { environmentOf, unusedOmissions, inheritedEnvironment } from '../../lib/cli/run/environment.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -134,9 +134,9 @@ describe('names and values of the environment', () => {
   it('knows which of the names to leave out leave nothing out', () => {
     const values = { PLAIN: 'x', database: { password: 'x' }, 'no-name': 'x' };
     const omit = ['PLAIN', 'database.password', 'DATABASE_PASSWORD', 'no-name', 'DATABASE_PASSWROD'];
-    expect(idleOmissions(values, { omit })).toEqual(['database.password', 'DATABASE_PASSWROD']);
-    expect(idleOmissions(values, { omit: ['PLAIN', 'APP_PLAIN'], prefix: 'APP_' })).toEqual(['PLAIN']);
-    expect(idleOmissions(values, {})).toEqual([]);
+    expect(unusedOmissions(values, { omit })).toEqual(['database.password', 'DATABASE_PASSWROD']);
+    expect(unusedOmissions(values, { omit: ['PLAIN', 'APP_PLAIN'], prefix: 'APP_' })).toEqual(['PLAIN']);
+    expect(unusedOmissions(values, {})).toEqual([]);
   });
 
   it.each([
@@ -199,7 +199,7 @@ describe('names and values of the environment', () => {
     [{ method: 'radius', username: { env: 'A' }, password: { env: 'B' } }, ['A', 'B']],
     [{ method: 'token', token: { env: 'A' } }, ['A']],
     [{ method: 'token' }, ['VAULT_TOKEN']],
-    [{ method: 'tokenFile', file: 'f' }, []],
+    [{ method: 'token-file', file: 'f' }, []],
     [{ method: 'userpass', username: { env: 'A' }, password: { env: 'B' } }, ['A', 'B']],
   ])('withholds the variables that a login takes credentials from: %j', (auth, names) => {
     const all = [

@@ -76,7 +76,7 @@ describe('a wrong option is named', () => {
       /"auth\.method" is not the name of a login method\. Known methods: .*approle/,
     ],
     [{ ...BASE, auth: { method: 'AppRole' } }, 'Did you mean "approle"?'],
-    [{ ...BASE, auth: { method: 'token-file' } }, 'Did you mean "tokenFile"?'],
+    [{ ...BASE, auth: { method: 'tokenFile' } }, 'Did you mean "token-file"?'],
     [{ ...BASE, auth: { method: 'kerberos' } }, /"auth\.method" is not the name of a login method\. Use "custom"/],
     [{ ...BASE, auth: {} }, '"auth.method"'],
     [{ ...BASE, auth: { method: 'toString' } }, '"auth.method"'],
@@ -142,7 +142,7 @@ describe('a wrong option is named', () => {
       jwt: {},
       kubernetes: {},
       custom: {},
-      tokenFile: {},
+      'token-file': {},
       userpass: { username: 'u' },
     }).map(([method, auth]): [unknown, RegExp] => [
       { ...BASE, auth: { method, ...auth } },
@@ -161,7 +161,7 @@ describe('a wrong option is named', () => {
     [{ ...BASE, auth: { method: 'github', token: 7 } }, '"auth.token" must be'],
     [{ ...BASE, auth: { method: 'okta', username: 'u', password: 'p', totp: 7 } }, '"auth.totp" must be'],
     [{ ...BASE, auth: { method: 'okta', username: 'u', password: 'p', provider: 'DUO' } }, '"auth.provider" must be "GOOGLE" or "OKTA"'], // prettier-ignore
-    [{ ...BASE, auth: { method: 'tokenFile', file: { file: 'x' } } }, '"auth.file" must be a string'],
+    [{ ...BASE, auth: { method: 'token-file', file: { file: 'x' } } }, '"auth.file" must be a string'],
     [{ ...BASE, auth: { method: 'custom', login: 'x' } }, '"auth.login" must be a function'],
     [{ ...BASE, auth: { method: 'oidc', openUrl: 'x' } }, '"auth.openUrl" must be a function'],
     [{ ...BASE, auth: { method: 'oidc', role: 7 } }, '"auth.role" must be a string'],

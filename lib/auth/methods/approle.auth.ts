@@ -4,9 +4,9 @@ import type { VaultClient } from '../../client/vault-client.js';
 import { VaultBadResponseError, VaultInvalidOptionError } from '../../errors/index.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf } from '../login.options.js';
+import { MOUNTED, authMountPath } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 import { checkToken } from '../token.js';
 import { unwrapSecretId } from './unwrap.js';
@@ -57,7 +57,7 @@ export class AppRoleLogin implements LoginMethod {
 
   constructor(options: AppRoleAuth) {
     this.#options = options;
-    this.#mountPath = mountOf('approle', options);
+    this.#mountPath = authMountPath('approle', options);
     if (options.roleId === undefined && !isPulled(options.secretId)) {
       throw new VaultInvalidOptionError(
         '"auth.roleId" is missing. Give the role id that "bao read auth/approle/role/<name>/role-id" prints.',
@@ -160,7 +160,7 @@ function checkSecretId(value: unknown): string | undefined {
 }
 
 /** @internal */
-export const approle: LoginKind<AppRoleAuth> = {
+export const approle: LoginMethodDefinition<AppRoleAuth> = {
   shape: { ...MOUNTED, roleId: checkCredential, secretId: checkSecretId },
   create: (auth) => new AppRoleLogin(auth),
 };

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { VaultClient } from '../../client/vault-client.js';
 import { VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
-import { headerText, name, oneOf, refuseOthers } from '../../options/check-options.js';
+import { headerText, name, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf } from '../login.options.js';
+import { MOUNTED, authMountPath } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 import { askMetadata, below, checkAddress } from './metadata.js';
 import type { AwsCredentialSource } from './aws-credentials.js';
@@ -20,7 +20,7 @@ const OPTIONS_OF = {
 } as const;
 
 /** @internal */
-export const aws: LoginKind<AwsIamAuth | AwsEc2Auth> = {
+export const aws: LoginMethodDefinition<AwsIamAuth | AwsEc2Auth> = {
   shape: {
     ...MOUNTED,
     type: oneOf('iam', 'ec2'),
@@ -40,7 +40,7 @@ export const aws: LoginKind<AwsIamAuth | AwsEc2Auth> = {
       ? []
       : ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_CONTAINER_AUTHORIZATION_TOKEN'],
   create: (auth) => {
-    refuseOthers(auth, auth.type ?? 'iam', OPTIONS_OF);
+    assertNoForeignOptions(auth, auth.type ?? 'iam', OPTIONS_OF);
     return auth.type === 'ec2' ? new AwsEc2Login(auth) : new AwsIamLogin(auth);
   },
 };
@@ -78,7 +78,7 @@ export class AwsIamLogin implements LoginMethod {
 
   constructor(options: AwsIamAuth) {
     this.#options = options;
-    this.#mountPath = mountOf('aws', options);
+    this.#mountPath = authMountPath('aws', options);
     this.#region = options.region ?? 'us-east-1';
     this.#endpoint = checkAddress(options.stsEndpoint ?? defaultEndpoint(options.region), '"auth.stsEndpoint"');
     if (this.#endpoint.search !== '' || this.#endpoint.hash !== '')
@@ -160,7 +160,7 @@ export class AwsEc2Login implements LoginMethod {
 
   constructor(options: AwsEc2Auth) {
     this.#options = options;
-    this.#mountPath = mountOf('aws', options);
+    this.#mountPath = authMountPath('aws', options);
     if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
   }
 

@@ -2,9 +2,9 @@ import type { VaultClient } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf, needs } from '../login.options.js';
+import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 import { askMetadata, below, checkAddress, readObject } from './metadata.js';
 import type { AzureTokenSource } from './azure-token.js';
@@ -54,7 +54,7 @@ export class AzureLogin implements LoginMethod {
 
   constructor(options: AzureAuth) {
     this.#options = options;
-    this.#mountPath = mountOf('azure', options);
+    this.#mountPath = authMountPath('azure', options);
     if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
     if (options.clientId !== undefined && options.objectId !== undefined)
       throw new VaultInvalidOptionError('"auth.clientId" and "auth.objectId" both name an identity. Keep one of them.');
@@ -114,7 +114,7 @@ export class AzureLogin implements LoginMethod {
 }
 
 /** @internal */
-export const azure: LoginKind<AzureAuth> = {
+export const azure: LoginMethodDefinition<AzureAuth> = {
   shape: {
     ...MOUNTED,
     role: name,
@@ -132,7 +132,7 @@ export const azure: LoginKind<AzureAuth> = {
     metadataEndpoint: name,
   },
   platformVariables: ({ jwt }) => (jwt === undefined ? ['IDENTITY_HEADER'] : []),
-  create: (auth) => new AzureLogin(needs(auth, 'role')),
+  create: (auth) => new AzureLogin(requireOptions(auth, 'role')),
 };
 
 /** Where somebody who logs in runs, in the words of Vault's login. @internal */

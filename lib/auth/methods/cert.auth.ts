@@ -5,10 +5,10 @@ import type { TlsOptions } from '../../client/connections/tls.options.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf } from '../login.options.js';
-import type { Diagnosis } from '../submit-login.js';
+import { MOUNTED, authMountPath } from '../login.options.js';
+import type { LoginFailure } from '../submit-login.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
@@ -31,7 +31,7 @@ export class CertLogin implements LoginMethod {
 
   constructor(options: CertAuth, tls: TlsOptions) {
     this.#options = options;
-    this.#mountPath = mountOf('cert', options);
+    this.#mountPath = authMountPath('cert', options);
     this.#tls = tls;
     if (tls.cert === undefined)
       throw new VaultInvalidOptionError(
@@ -49,12 +49,16 @@ export class CertLogin implements LoginMethod {
       body: name === undefined ? {} : { name },
       options: this.#options,
       advice: `Check "tls.cert" and "auth.name": "bao list auth/${this.#mountPath}/certs" shows the roles.`,
-      diagnose: (said) => this.#diagnose(client, certificate, said),
+      classify: (said) => this.#diagnose(client, certificate, said),
       signal,
     });
   }
 
-  #diagnose({ endpoint }: VaultClient, certificate: X509Certificate | undefined, said: string): Diagnosis | undefined {
+  #diagnose(
+    { endpoint }: VaultClient,
+    certificate: X509Certificate | undefined,
+    said: string,
+  ): LoginFailure | undefined {
     if (/expired or is not yet valid|has expired/.test(said)) return expired(certificate);
     if (/no client certificate found|tls connection required/i.test(said))
       return {
@@ -93,7 +97,7 @@ export class CertLogin implements LoginMethod {
   }
 }
 
-function expired(certificate: X509Certificate | undefined): Diagnosis {
+function expired(certificate: X509Certificate | undefined): LoginFailure {
   const dates = certificate ? ` It is valid from ${certificate.validFrom} to ${certificate.validTo}.` : '';
   return {
     reason: 'certificate-expired',
@@ -102,7 +106,7 @@ function expired(certificate: X509Certificate | undefined): Diagnosis {
 }
 
 /** @internal */
-export const cert: LoginKind<CertAuth> = {
+export const cert: LoginMethodDefinition<CertAuth> = {
   shape: { ...MOUNTED, name: is('string') },
   create: (auth, { tls }) => new CertLogin(auth, tls),
 };

@@ -3,13 +3,13 @@ import { encodePath } from '../../client/path.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import { isVaultError, VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { LoginOptions } from '../login.options.js';
-import { LOGIN, needs } from '../login.options.js';
+import { LOGIN, requireOptions } from '../login.options.js';
 import { lookUpToken } from '../look-up-token.js';
 import type { MfaPasscodes } from '../mfa.js';
 import { checkMfa } from '../mfa.js';
-import { finishLogin } from '../submit-login.js';
+import { completeLogin } from '../submit-login.js';
 import { checkToken } from '../token.js';
 
 /**
@@ -67,7 +67,7 @@ export class CustomLogin implements LoginMethod {
     const { namespace, mfa } = this.#options;
     const result = await this.#call(client, signal);
     if (isObject(result) && isObject(result['auth']))
-      return finishLogin(client, result, { operation: OPERATION, namespace, passcodes: mfa, signal });
+      return completeLogin(client, result, { operation: OPERATION, namespace, passcodes: mfa, signal });
     const given = isObject(result) ? result : { token: result };
     const { token, revoke = false } = given;
     if (typeof token !== 'string' || typeof revoke !== 'boolean') throw unusable();
@@ -120,7 +120,7 @@ function unusable(): VaultAuthenticationError {
 }
 
 /** @internal */
-export const custom: LoginKind<CustomAuth> = {
+export const custom: LoginMethodDefinition<CustomAuth> = {
   shape: { ...LOGIN, login: is('function'), mfa: checkMfa },
-  create: (auth) => new CustomLogin(needs(auth, 'login')),
+  create: (auth) => new CustomLogin(requireOptions(auth, 'login')),
 };

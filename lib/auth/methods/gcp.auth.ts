@@ -2,12 +2,12 @@ import type { VaultClient } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { checkAddress } from './metadata.js';
 import { GcpMetadata, makeSignedJwt } from './gcp-identity.js';
-import { name, oneOf, refuseOthers } from '../../options/check-options.js';
+import { name, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf, needs } from '../login.options.js';
+import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
@@ -58,7 +58,7 @@ export class GcpLogin implements LoginMethod {
 
   constructor(options: GcpGceAuth | GcpIamAuth) {
     this.#options = options;
-    this.#mountPath = mountOf('gcp', options);
+    this.#mountPath = authMountPath('gcp', options);
     if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
     if (options.type !== 'iam') return;
     if (options.iamEndpoint !== undefined) checkAddress(options.iamEndpoint, '"auth.iamEndpoint"');
@@ -103,7 +103,7 @@ export class GcpLogin implements LoginMethod {
 }
 
 /** @internal */
-export const gcp: LoginKind<GcpGceAuth | GcpIamAuth> = {
+export const gcp: LoginMethodDefinition<GcpGceAuth | GcpIamAuth> = {
   shape: {
     ...MOUNTED,
     type: oneOf('gce', 'iam'),
@@ -115,7 +115,7 @@ export const gcp: LoginKind<GcpGceAuth | GcpIamAuth> = {
     metadataEndpoint: name,
   },
   create: (auth) => {
-    refuseOthers(auth, auth.type ?? 'gce', { gce: [], iam: ['credentials', 'accessToken', 'iamEndpoint'] });
-    return new GcpLogin(needs(auth, 'role'));
+    assertNoForeignOptions(auth, auth.type ?? 'gce', { gce: [], iam: ['credentials', 'accessToken', 'iamEndpoint'] });
+    return new GcpLogin(requireOptions(auth, 'role'));
   },
 };

@@ -1,9 +1,9 @@
 import type { VaultClient } from '../../client/vault-client.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf } from '../login.options.js';
+import { MOUNTED, authMountPath } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
@@ -25,7 +25,7 @@ export class GithubLogin implements LoginMethod {
 
   constructor(options: GithubAuth & { readonly token: Credential }) {
     this.#options = options;
-    this.#mountPath = mountOf('github', options);
+    this.#mountPath = authMountPath('github', options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
@@ -44,7 +44,7 @@ export class GithubLogin implements LoginMethod {
 }
 
 /** @internal */
-export const github: LoginKind<GithubAuth, 'token'> = {
+export const github: LoginMethodDefinition<GithubAuth, 'token'> = {
   defaults: { token: { env: 'VAULT_AUTH_GITHUB_TOKEN' } },
   shape: { ...MOUNTED, token: checkCredential },
   create: (auth) => new GithubLogin(auth),

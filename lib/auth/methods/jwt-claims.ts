@@ -1,10 +1,10 @@
 import { suggestedCommand } from '../../client/suggested-command.js';
 import { VaultAuthenticationError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
-import type { Diagnosis } from '../submit-login.js';
+import type { LoginFailure } from '../submit-login.js';
 
 const THREE_PARTS = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
-const LONGEST_CLAIM = 200;
+const MAX_CLAIM_LENGTH = 200;
 
 /**
  * Refuses what cannot be a JWT before it is sent.
@@ -29,7 +29,7 @@ export function checkJwt(jwt: string, option: string, source: string): string {
  * @param fix how a fresh one is come by
  * @internal
  */
-export function diagnoseJwt(jwt: string, source: string, fix: string, said: string): Diagnosis | undefined {
+export function diagnoseJwt(jwt: string, source: string, fix: string, said: string): LoginFailure | undefined {
   const { exp, nbf, iss, aud } = claimsOf(jwt);
   const now = Date.now() / 1000;
   // The claims first: some servers say no more than "permission denied".
@@ -74,7 +74,7 @@ export function diagnoseRole(
   role: string | undefined,
   said: string,
   namespace: string | undefined,
-): Diagnosis | undefined {
+): LoginFailure | undefined {
   if (/missing role/.test(said))
     return { reason: 'role', advice: 'Set "auth.role", or "default_role" in the configuration of the auth mount.' };
   if (!/role .{0,200}(could not be found|not found)|invalid role name/.test(said)) return undefined;
@@ -97,7 +97,7 @@ export function claimsOf(jwt: string): Readonly<Record<string, unknown>> {
 }
 
 function shown(claim: unknown): string {
-  return claim === undefined ? 'missing' : redact(JSON.stringify(claim).slice(0, LONGEST_CLAIM));
+  return claim === undefined ? 'missing' : redact(JSON.stringify(claim).slice(0, MAX_CLAIM_LENGTH));
 }
 
 function ago(seconds: number): string {

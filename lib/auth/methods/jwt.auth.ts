@@ -3,9 +3,9 @@ import type { VaultClient } from '../../client/vault-client.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
 import { checkJwt, diagnoseJwt, diagnoseRole } from './jwt-claims.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf, needs } from '../login.options.js';
+import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
@@ -29,7 +29,7 @@ export class JwtLogin implements LoginMethod {
 
   constructor(options: JwtAuth) {
     this.#options = options;
-    this.#mountPath = mountOf('jwt', options);
+    this.#mountPath = authMountPath('jwt', options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
@@ -44,7 +44,7 @@ export class JwtLogin implements LoginMethod {
       body: { jwt, ...(role !== undefined && { role }) },
       options: this.#options,
       advice: 'Check "auth.jwt" and "auth.role": claims, audience and subject have to be those the role is bound to.',
-      diagnose: (said, namespace) =>
+      classify: (said, namespace) =>
         diagnoseRole(this.#mountPath, role, said, namespace) ?? diagnoseJwt(jwt, source, fix, said),
       signal,
     });
@@ -52,7 +52,7 @@ export class JwtLogin implements LoginMethod {
 }
 
 /** @internal */
-export const jwt: LoginKind<JwtAuth> = {
+export const jwt: LoginMethodDefinition<JwtAuth> = {
   shape: { ...MOUNTED, jwt: checkCredential, role: is('string') },
-  create: (auth) => new JwtLogin(needs(auth, 'jwt')),
+  create: (auth) => new JwtLogin(requireOptions(auth, 'jwt')),
 };

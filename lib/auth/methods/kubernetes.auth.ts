@@ -5,10 +5,10 @@ import { redact } from '../../errors/redact.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
 import { checkJwt, claimsOf, diagnoseJwt, diagnoseRole } from './jwt-claims.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf, needs } from '../login.options.js';
-import type { Diagnosis } from '../submit-login.js';
+import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
+import type { LoginFailure } from '../submit-login.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
@@ -38,7 +38,7 @@ export class KubernetesLogin implements LoginMethod {
 
   constructor(options: KubernetesAuth) {
     this.#options = options;
-    this.#mountPath = mountOf('kubernetes', options);
+    this.#mountPath = authMountPath('kubernetes', options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
@@ -54,7 +54,7 @@ export class KubernetesLogin implements LoginMethod {
       advice:
         `${whoIs(jwt)} The cluster may not have confirmed the token (token_reviewer_jwt, kubernetes_host and kubernetes_ca_cert of ` +
         `auth/${this.#mountPath}/config), or the role ${JSON.stringify(redact(role))} wants another audience. The server's log says which.`,
-      diagnose: (said, namespace) =>
+      classify: (said, namespace) =>
         diagnoseRole(this.#mountPath, role, said, namespace) ??
         diagnoseJwt(jwt, source, STALE, said) ??
         diagnoseAccount(jwt, role, said),
@@ -82,7 +82,7 @@ function whoIs(jwt: string): string {
     : 'The token names no service account.';
 }
 
-function diagnoseAccount(jwt: string, role: string, said: string): Diagnosis | undefined {
+function diagnoseAccount(jwt: string, role: string, said: string): LoginFailure | undefined {
   if (!/not authorized/.test(said)) return undefined;
   return {
     reason: 'service-account',
@@ -93,7 +93,7 @@ function diagnoseAccount(jwt: string, role: string, said: string): Diagnosis | u
 }
 
 /** @internal */
-export const kubernetes: LoginKind<KubernetesAuth> = {
+export const kubernetes: LoginMethodDefinition<KubernetesAuth> = {
   shape: { ...MOUNTED, role: is('string'), jwt: checkCredential },
-  create: (auth) => new KubernetesLogin(needs(auth, 'role')),
+  create: (auth) => new KubernetesLogin(requireOptions(auth, 'role')),
 };

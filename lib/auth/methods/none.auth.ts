@@ -1,4 +1,4 @@
-import type { LoginKind } from '../login-method.js';
+import type { LoginMethodDefinition } from '../login-method.js';
 
 /**
  * No login and no token: a Vault Agent or Proxy that listens next to the application adds its own (`auto_auth` with
@@ -11,7 +11,7 @@ export interface NoneAuth {
 }
 
 /** @internal */
-export const none: LoginKind<NoneAuth> = {
+export const none: LoginMethodDefinition<NoneAuth> = {
   shape: {},
   create: () => ({
     method: 'none',

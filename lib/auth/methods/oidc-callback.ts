@@ -5,7 +5,7 @@ import { VaultAbortedError, VaultAuthenticationError, VaultTimeoutError } from '
 import { redact } from '../../errors/redact.js';
 
 const PATH = '/oidc/callback';
-const LONGEST_CODE = 8192;
+const MAX_CODE_LENGTH = 8192;
 
 /**
  * Where the browser comes back to: a listener on the loopback interface that takes one answer, the one with the expected
@@ -74,7 +74,7 @@ export class OidcCallback {
       };
     }).finally(() => stop());
     const code = outcome.get('code');
-    if (code !== null && code !== '' && code.length <= LONGEST_CODE) return code;
+    if (code !== null && code !== '' && code.length <= MAX_CODE_LENGTH) return code;
     const error = outcome.get('error') ?? '';
     const said = /^[a-z_]{1,40}$/.test(error) ? redact(error) : 'no code';
     throw new VaultAuthenticationError(

@@ -5,15 +5,15 @@ import type { VaultClient } from '../../client/vault-client.js';
 import { VaultAuthenticationError, VaultBadResponseError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
 import { diagnoseRole } from './jwt-claims.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf } from '../login.options.js';
+import { MOUNTED, authMountPath } from '../login.options.js';
 import { OidcCallback } from './oidc-callback.js';
-import { explainRefusal, finishLogin } from '../submit-login.js';
+import { explainRefusal, completeLogin } from '../submit-login.js';
 
 const TIMEOUT_MS = 120_000;
 /** For what is asked of the server before and after the person. */
-const REQUESTS_MS = 60_000;
+const REQUEST_TIMEOUT_MS = 60_000;
 
 /**
  * A person logs in with a browser: for developers' machines. Every login opens the browser again, also the one after the
@@ -41,12 +41,12 @@ export class OidcLogin implements LoginMethod {
   readonly method = 'oidc';
   readonly #options: OidcAuth;
   readonly #mountPath: string;
-  readonly longestMs: number;
+  readonly loginTimeoutMs: number;
 
   constructor(options: OidcAuth) {
     this.#options = options;
-    this.longestMs = (options.timeoutMs ?? TIMEOUT_MS) + REQUESTS_MS;
-    this.#mountPath = mountOf('oidc', options);
+    this.loginTimeoutMs = (options.timeoutMs ?? TIMEOUT_MS) + REQUEST_TIMEOUT_MS;
+    this.#mountPath = authMountPath('oidc', options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
@@ -116,7 +116,7 @@ export class OidcLogin implements LoginMethod {
       'The identity provider accepted the person, and the server did not: check the claims, groups and audience the role is bound to, and the client secret of the auth mount.';
     const body = await this.#call(client, { method: 'GET', path, query }, { operation, advice, signal });
     const { namespace, mfa } = this.#options;
-    return finishLogin(client, body, { operation, path, namespace, passcodes: mfa, signal });
+    return completeLogin(client, body, { operation, path, namespace, passcodes: mfa, signal });
   }
 
   async #call(
@@ -138,13 +138,17 @@ export class OidcLogin implements LoginMethod {
     } catch (error) {
       const diagnose = (said: string, namespace: string | undefined) =>
         diagnoseRole(this.#mountPath, role, said, namespace);
-      throw explainRefusal(error, { method: 'oidc', mountPath: this.#mountPath, advice, diagnose }, operation);
+      throw explainRefusal(
+        error,
+        { method: 'oidc', mountPath: this.#mountPath, advice, classify: diagnose },
+        operation,
+      );
     }
   }
 }
 
 /** @internal */
-export const oidc: LoginKind<OidcAuth> = {
+export const oidc: LoginMethodDefinition<OidcAuth> = {
   shape: {
     ...MOUNTED,
     role: is('string'),

@@ -3,9 +3,9 @@ import type { VaultClient } from '../../client/vault-client.js';
 import { isQuoted } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
 import { LINE_BREAKS_AT_END, checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, mountOf, needs } from '../login.options.js';
+import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 
 /** Checks for the options of every method with user name and password. @internal */
@@ -33,7 +33,7 @@ export class PasswordLogin implements LoginMethod {
     this.method = method;
     this.#further = further;
     this.#options = options;
-    this.#mountPath = mountOf(method, options);
+    this.#mountPath = authMountPath(method, options);
   }
 
   async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
@@ -69,9 +69,9 @@ export interface UserpassAuth extends MountedLoginOptions {
 }
 
 /** @internal */
-export const userpass: LoginKind<UserpassAuth> = {
+export const userpass: LoginMethodDefinition<UserpassAuth> = {
   shape: PASSWORD_SHAPE,
-  create: (auth) => new PasswordLogin('userpass', needs(auth, 'username', 'password')),
+  create: (auth) => new PasswordLogin('userpass', requireOptions(auth, 'username', 'password')),
 };
 
 /**
@@ -88,7 +88,7 @@ export interface LdapAuth extends MountedLoginOptions {
 }
 
 /** @internal */
-export const ldap: LoginKind<LdapAuth, 'username' | 'password'> = {
+export const ldap: LoginMethodDefinition<LdapAuth, 'username' | 'password'> = {
   shape: PASSWORD_SHAPE,
   defaults: { username: { env: 'LDAP_USERNAME' }, password: { env: 'LDAP_PASSWORD' } },
   create: (auth) => new PasswordLogin('ldap', auth),
@@ -106,9 +106,9 @@ export interface RadiusAuth extends MountedLoginOptions {
 }
 
 /** @internal */
-export const radius: LoginKind<RadiusAuth> = {
+export const radius: LoginMethodDefinition<RadiusAuth> = {
   shape: PASSWORD_SHAPE,
-  create: (auth) => new PasswordLogin('radius', needs(auth, 'username', 'password')),
+  create: (auth) => new PasswordLogin('radius', requireOptions(auth, 'username', 'password')),
 };
 
 /**
@@ -128,14 +128,14 @@ export interface OktaAuth extends MountedLoginOptions {
 }
 
 /** @internal */
-export const okta: LoginKind<OktaAuth> = {
+export const okta: LoginMethodDefinition<OktaAuth> = {
   shape: {
     ...PASSWORD_SHAPE,
     totp: checkCredential,
     provider: (value) => (value === 'GOOGLE' || value === 'OKTA' ? undefined : '"GOOGLE" or "OKTA"'),
   },
   create: (auth) => {
-    const { totp, provider, ...rest } = needs(auth, 'username', 'password');
+    const { totp, provider, ...rest } = requireOptions(auth, 'username', 'password');
     return new PasswordLogin('okta', rest, {
       ...(totp !== undefined && { totp }),
       ...(provider !== undefined && { provider }),

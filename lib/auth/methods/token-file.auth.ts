@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import { is } from '../../options/check-options.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import { describeCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { LoginOptions } from '../login.options.js';
-import { LOGIN, needs } from '../login.options.js';
+import { LOGIN, requireOptions } from '../login.options.js';
 import { lookUpToken } from '../look-up-token.js';
 import { checkToken } from '../token.js';
 import { unwrapToken, wrappingTokenOf } from './unwrap.js';
@@ -17,18 +17,18 @@ import { unwrapToken, wrappingTokenOf } from './unwrap.js';
  * @publicApi
  */
 export interface TokenFileAuth extends LoginOptions {
-  readonly method: 'tokenFile';
+  readonly method: 'token-file';
   /** Path of the file. */
   readonly file: string;
 }
 
-const LOOK_EVERY_MS = 1_000;
+const POLL_INTERVAL_MS = 1_000;
 /** A token that could not be used is tried again, in case that was the network's fault. */
-const TRY_AGAIN_AFTER_MS = 10_000;
+const RETRY_DELAY_MS = 10_000;
 
 /** @internal */
 export class TokenFileLogin implements LoginMethod {
-  readonly method = 'tokenFile';
+  readonly method = 'token-file';
   readonly #options: TokenFileAuth;
   /** States of the file, as `#state` gives them: which one the session lives on, and which one was tried last. */
   #adopted: string | undefined;
@@ -65,14 +65,14 @@ export class TokenFileLogin implements LoginMethod {
 
   watch(changed: () => void): () => void {
     // Polled: notifications of the operating system get lost on network and container file systems.
-    const timer = setInterval(() => void this.#look(changed), LOOK_EVERY_MS).unref();
+    const timer = setInterval(() => void this.#look(changed), POLL_INTERVAL_MS).unref();
     return () => clearInterval(timer);
   }
 
   async #look(changed: () => void): Promise<void> {
     const state = await this.#state();
     if (state === undefined || state === this.#adopted) return;
-    if (state === this.#tried && performance.now() < this.#triedAt + TRY_AGAIN_AFTER_MS) return;
+    if (state === this.#tried && performance.now() < this.#triedAt + RETRY_DELAY_MS) return;
     changed();
   }
 
@@ -92,7 +92,7 @@ export class TokenFileLogin implements LoginMethod {
 }
 
 /** @internal */
-export const tokenFile: LoginKind<TokenFileAuth> = {
+export const tokenFile: LoginMethodDefinition<TokenFileAuth> = {
   shape: { ...LOGIN, file: is('string') },
-  create: (auth) => new TokenFileLogin(needs(auth, 'file')),
+  create: (auth) => new TokenFileLogin(requireOptions(auth, 'file')),
 };

@@ -5,7 +5,7 @@ import { VaultAuthenticationError } from '../../errors/index.js';
 import { withheldAdvice } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginKind, LoginMethod } from '../login-method.js';
+import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { LoginOptions } from '../login.options.js';
 import { LOGIN } from '../login.options.js';
 import { lookUpToken } from '../look-up-token.js';
@@ -54,7 +54,7 @@ export function noLogin(): VaultAuthenticationError {
 }
 
 /** @internal */
-export const token: LoginKind<TokenAuth> = {
+export const token: LoginMethodDefinition<TokenAuth> = {
   shape: { ...LOGIN, token: checkCredential },
   create: (auth) => new TokenLogin(auth),
 };

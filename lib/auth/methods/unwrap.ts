@@ -43,7 +43,7 @@ export async function unwrapSecretId(
     if (typeof secretId === 'string' && secretId !== '') return secretId;
     throw new VaultAuthenticationError(`Cannot ${operation}: what was wrapped holds no "secret_id".`, { operation });
   } catch (error) {
-    throw spentWrappingToken(error, operation, 'treat the secret id as stolen, destroy it and issue a new one');
+    throw wrappingTokenUsed(error, operation, 'treat the secret id as stolen, destroy it and issue a new one');
   }
 }
 
@@ -66,7 +66,7 @@ function checkOrigin(body: unknown, mountPath: string, operation: string): void 
  * @param remedy what to do if somebody else has opened it
  * @internal
  */
-export function spentWrappingToken(error: unknown, operation: string, remedy: string): unknown {
+export function wrappingTokenUsed(error: unknown, operation: string, remedy: string): unknown {
   if (!isVaultError(error) || error.code === 'VAULT_AUTHENTICATION') return error;
   if (error.statusCode !== 400 && error.statusCode !== 403 && error.statusCode !== 404) return error;
   return new VaultAuthenticationError(
@@ -121,6 +121,6 @@ export async function unwrapToken(
     if (typeof token === 'string' && token !== '') return token;
     throw new VaultAuthenticationError(`Cannot ${operation}: what was wrapped holds no "token".`, { operation });
   } catch (error) {
-    throw spentWrappingToken(error, operation, 'revoke the token of the agent, and have it log in again');
+    throw wrappingTokenUsed(error, operation, 'revoke the token of the agent, and have it log in again');
   }
 }

@@ -2,7 +2,7 @@ import type { VaultClient } from '../../client/vault-client.js';
 import { isJsonObject } from '../../client/response.js';
 import { isVaultError, VaultBadResponseError, VaultPermissionError } from '../../errors/index.js';
 import type { Login } from '../login-method.js';
-import { readFacts } from '../read-login.js';
+import { parseTokenInfo } from '../read-login.js';
 
 const PATH = 'auth/token/renew-self';
 
@@ -40,7 +40,7 @@ export async function renewToken(
       path: PATH,
     });
   }
-  return readFacts({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] });
+  return parseTokenInfo({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] });
 }
 
 /**

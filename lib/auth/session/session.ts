@@ -74,7 +74,7 @@ export class VaultSession {
     const flight = new LoginFlight(
       (signal) => this.#logIn(signal),
       (error) => this.#loginFailed(error),
-      { clock, longestMs: method.longestMs },
+      { clock, longestMs: method.loginTimeoutMs },
     );
     this.#status = status;
     this.#flight = flight;

@@ -2,13 +2,13 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import { asksToEnd, attachLifeline, exitCodeOf, groupRuns, signalGroup } from './process-group.js';
+import { asksToEnd, startWatchdog, exitCodeOf, groupRuns, signalGroup } from './process-group.js';
 
 /** By shells' convention. */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 /** How long the kernel may take to end what was killed. */
-const KILLED_WITHIN_MS = 1000;
+const KILL_TIMEOUT_MS = 1000;
 
 /** @internal */
 export interface ProcessEnd {
@@ -41,7 +41,7 @@ export class CommandProcess {
     this.#child = child;
     // The number of a group is that of its first process.
     this.#group = hasGroup ? child.pid : undefined;
-    const letGo = attachLifeline(this.#group === undefined ? child.pid : -this.#group, graceMs);
+    const letGo = startWatchdog(this.#group === undefined ? child.pid : -this.#group, graceMs);
     this.ended = new Promise((resolve) => {
       // A signal that could not be sent is an error too, and no end.
       child.on('error', (error) => {
@@ -77,7 +77,7 @@ export class CommandProcess {
   async clear(graceMs: number): Promise<void> {
     await this.#gone(Date.now() + graceMs);
     this.#send('SIGKILL');
-    await this.#gone(Date.now() + KILLED_WITHIN_MS);
+    await this.#gone(Date.now() + KILL_TIMEOUT_MS);
   }
 
   #send(signal: NodeJS.Signals): void {

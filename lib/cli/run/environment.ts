@@ -28,7 +28,7 @@ export function environmentOf(
 }
 
 /** Names to leave out that no value has, such as keys of the configuration: what was meant by them is passed on. @internal */
-export function idleOmissions(
+export function unusedOmissions(
   values: Readonly<Record<string, unknown>>,
   { omit = [], ...rules }: VariableRules,
 ): string[] {

@@ -56,7 +56,7 @@ kill -KILL "$1"
  * @returns the function to call when the command has ended
  * @internal
  */
-export function attachLifeline(target: number | undefined, graceMs: number): () => void {
+export function startWatchdog(target: number | undefined, graceMs: number): () => void {
   if (target === undefined || process.platform === 'win32') return () => undefined;
   const seconds = String(Math.ceil(graceMs / 1000));
   const guard = spawn('/bin/sh', ['-c', SCRIPT, 'nestjs-vault', String(target), seconds], {
@@ -73,7 +73,7 @@ export function attachLifeline(target: number | undefined, graceMs: number): () 
 }
 
 /** Those that shells and platforms send to programs. SIGUSR1 among them: by default, Node opens its debugger on it. */
-const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
+const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
 /** The exit code by which shells say that a signal ended a program. @internal */
 export function exitCodeOf(signal: NodeJS.Signals): number {
@@ -89,7 +89,7 @@ export function asksToEnd(signal: NodeJS.Signals): boolean {
  * Takes the signals meant for the command. Until there is one, they give up what is being done.
  * @internal
  */
-export class Signals {
+export class SignalForwarder {
   readonly #early = new AbortController();
   readonly #listeners = new Map<NodeJS.Signals, () => void>();
   #target: ((signal: NodeJS.Signals) => void) | undefined;
@@ -97,7 +97,7 @@ export class Signals {
   received: NodeJS.Signals | undefined;
 
   constructor() {
-    for (const signal of PASSED_ON) {
+    for (const signal of FORWARDED_SIGNALS) {
       // Windows knows some of them only by name.
       if (constants.signals[signal] === undefined) continue;
       const listener = () => this.#take(signal);
@@ -107,12 +107,12 @@ export class Signals {
   }
 
   /** Aborted by a signal that comes before there is a command. */
-  get early(): AbortSignal {
+  get beforeStart(): AbortSignal {
     return this.#early.signal;
   }
 
   /** From now on they go there. */
-  sendTo(target: (signal: NodeJS.Signals) => void): void {
+  forwardTo(target: (signal: NodeJS.Signals) => void): void {
     this.#target = target;
   }
 

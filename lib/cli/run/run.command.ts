@@ -7,7 +7,7 @@ import type { VaultModuleOptions } from '../../vault.options.js';
 import type { CliCommand, CliOutput } from '../cli-command.js';
 import { CliError } from '../cli-command.js';
 import { describeFailure, isAboutOptions, loadOptions } from '../load-options.js';
-import { asksToEnd, exitCodeOf, Signals } from './process-group.js';
+import { asksToEnd, exitCodeOf, SignalForwarder } from './process-group.js';
 import { SupervisedCommand } from './supervised-command.js';
 import { watchEnvironment } from './watch-environment.js';
 
@@ -53,7 +53,7 @@ export const runCommand: CliCommand = {
   help: HELP,
   async run(args, output) {
     const { flags, command } = parse(args);
-    const signals = new Signals();
+    const signals = new SignalForwarder();
     try {
       return await run(flags, command, signals, output);
     } catch (error) {
@@ -70,7 +70,7 @@ const NOTHING_TO_READ =
 
 type Flags = ReturnType<typeof parse>['flags'];
 
-async function run(flags: Flags, command: string[], signals: Signals, output: CliOutput): Promise<number> {
+async function run(flags: Flags, command: string[], signals: SignalForwarder, output: CliOutput): Promise<number> {
   const graceMs = milliseconds(flags, 'grace-ms', 30_000);
   const intervalMs = milliseconds(flags, 'interval-ms', 60_000);
   if (!/^([A-Za-z_]\w*)?$/.test(flags.prefix ?? '')) {
@@ -80,18 +80,15 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
   }
   const environment = { ...process.env };
   await addEnvFile();
-  const loaded = await orAborted(loadOptions(flags.config), signals.early);
+  const loaded = await orAborted(loadOptions(flags.config), signals.beforeStart);
   if (loaded && flags.config === undefined) output.info(`Using the options in ${loaded.file}.`);
   const given = withSources(loaded?.options, flags.sources);
   // The command gets its variables from here alone: what --omit leaves out must not come by way of our own environment.
   const options = { ...given, config: { ...given.config, exportToProcessEnv: false } };
   // Loaded on use, so that help needs neither Nest nor node-vault.
-  const [{ boot }, { environmentOf, idleOmissions, inheritedEnvironment }, { defaultAuth }] = await Promise.all([
-    import('../../boot/boot.js'),
-    import('./environment.js'),
-    import('../../auth/default-auth.js'),
-  ]);
-  const runtime = await boot(options, { log: output, signal: signals.early, once: !flags.watch }).catch(
+  const [{ boot }, { environmentOf, unusedOmissions: idleOmissions, inheritedEnvironment }, { defaultAuth }] =
+    await Promise.all([import('../../boot/boot.js'), import('./environment.js'), import('../../auth/default-auth.js')]);
+  const runtime = await boot(options, { log: output, signal: signals.beforeStart, once: !flags.watch }).catch(
     (error: unknown) => {
       throw isAboutOptions(error) ? new CliError(describeFailure(error, loaded), error.code) : error;
     },
@@ -133,7 +130,7 @@ async function run(flags: Flags, command: string[], signals: Signals, output: Cl
         })
       : () => undefined;
     if (flags.watch) runtime.start();
-    signals.sendTo((signal) => {
+    signals.forwardTo((signal) => {
       if (asksToEnd(signal)) stop();
       supervised.signal(signal);
     });

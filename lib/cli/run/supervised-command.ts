@@ -28,7 +28,7 @@ export class SupervisedCommand {
    * @returns the exit code
    */
   async run(first: NodeJS.ProcessEnv): Promise<number> {
-    let former: NodeJS.ProcessEnv | undefined;
+    let previousEnv: NodeJS.ProcessEnv | undefined;
     for (let env = first; ;) {
       this.#process = new CommandProcess(this.#command, env, this.#graceMs);
       const { exitCode, problem } = await this.#process.ended;
@@ -37,12 +37,12 @@ export class SupervisedCommand {
       if (this.#ending) await this.#process.clear(this.#graceMs);
       let next = this.#next;
       this.#next = undefined;
-      if (problem === undefined) former = env;
-      else if (next || !former) this.#output.error(problem);
+      if (problem === undefined) previousEnv = env;
+      else if (next || !previousEnv) this.#output.error(problem);
       else {
         this.#output.warn(`${problem} The command goes on with the former values.`);
-        next = former;
-        former = undefined;
+        next = previousEnv;
+        previousEnv = undefined;
       }
       if (!next || this.#ending) return exitCode;
       env = next;
