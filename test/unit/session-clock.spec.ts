@@ -1,62 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Login, LoginMethod } from '../../lib/auth/login-method.js';
-import { VaultSession } from '../../lib/auth/session/session.js';
-import type { VaultClient } from '../../lib/client/vault-client.js';
-import type { VaultRequest } from '../../lib/client/vault-request.js';
 import { VaultAuthenticationError, VaultConnectionError } from '../../lib/errors/index.js';
-import type { VaultEvent } from '../../lib/observability/vault-event.js';
+import { SessionBench } from '../support/session-bench.js';
 import { SimulatedClock } from '../support/simulated-clock.js';
 
 const HOUR = 3_600_000;
-
-/** A session on simulated time, before a server of two functions. */
-class Bench {
-  readonly clock: SimulatedClock;
-  readonly events: VaultEvent[] = [];
-  readonly renewals: number[] = [];
-  readonly logins: number[] = [];
-  /** What renewing and logging in do. */
-  renew: () => unknown = () => ({ auth: { lease_duration: this.ttl, renewable: true } });
-  logIn: () => void = () => undefined;
-  readonly session: VaultSession;
-
-  constructor(
-    readonly ttl: number,
-    more: Partial<Login> = {},
-    { clock = new SimulatedClock(), random = () => 0.5 }: { clock?: SimulatedClock; random?: () => number } = {},
-  ) {
-    this.clock = clock;
-    const method: LoginMethod = {
-      method: 'simulated',
-      login: async () => {
-        this.logins.push(clock.monotonic());
-        await Promise.resolve(this.logIn());
-        const token = `token-${this.logins.length}`;
-        const plain = { accessor: token, policies: [], namespace: undefined, tokenType: 'service', owned: true };
-        return { token, leaseDuration: ttl, renewable: true, ...plain, ...more };
-      },
-    };
-    const emit = (event: VaultEvent): void => void this.events.push(event);
-    const shutdown = { revoke: true, timeoutMs: 1000 };
-    const request = async ({ path }: VaultRequest): Promise<unknown> => {
-      if (!path.endsWith('renew-self')) return { status: 204, headers: {}, body: undefined };
-      this.renewals.push(this.clock.monotonic());
-      return { status: 200, headers: {}, body: await Promise.resolve(this.renew()) };
-    };
-    const client = { endpoint: '', request, watched: () => client } as unknown as VaultClient;
-    this.session = new VaultSession(method, { client: () => client, shutdown, emit, clock, random });
-  }
-
-  async open(start = true): Promise<this> {
-    await this.session.open();
-    if (start) this.session.start();
-    return this;
-  }
-
-  told(): string[] {
-    return this.events.map(({ type }) => type);
-  }
-}
 
 const unreachable = (): never => {
   throw new VaultConnectionError('Cannot reach it.');
@@ -64,7 +11,7 @@ const unreachable = (): never => {
 
 describe('a long life', () => {
   it('of 768 hours is slept through in pieces, and renewed at two thirds', async () => {
-    const bench = await new Bench(768 * 3600).open();
+    const bench = await new SessionBench(768 * 3600).open();
     await bench.clock.advance(0.39 * 768 * HOUR);
     expect(bench.renewals).toEqual([]);
     await bench.clock.advance(0.02 * 768 * HOUR);
@@ -76,7 +23,7 @@ describe('a long life', () => {
   }, 20_000);
 
   it('without an end costs no timer', async () => {
-    const bench = await new Bench(0).open();
+    const bench = await new SessionBench(0).open();
     expect(bench.clock.timers).toBe(0);
     expect(bench.session.expiresAt).toBeUndefined();
   });
@@ -84,7 +31,7 @@ describe('a long life', () => {
 
 describe('a clock that jumps', () => {
   it('forward, as over a suspended machine: the dead token is noticed within a minute of waking', async () => {
-    const bench = await new Bench(3600).open();
+    const bench = await new SessionBench(3600).open();
     bench.clock.jump(10 * HOUR);
     expect(bench.session.state).toBe('recovering');
     await bench.clock.advance(60_000);
@@ -93,14 +40,14 @@ describe('a clock that jumps', () => {
   });
 
   it('forward: a call does not wait for that, nor get the dead token', async () => {
-    const bench = await new Bench(3600).open();
+    const bench = await new SessionBench(3600).open();
     bench.clock.jump(10 * HOUR);
-    const handle = await VaultSession.tokensOf(bench.session).acquire({ timeLeftMs: 5000, operation: 'read' });
+    const handle = await bench.acquire();
     expect(handle.token).toBe('token-2');
   });
 
   it('back: the token has not become younger', async () => {
-    const bench = await new Bench(3600).open();
+    const bench = await new SessionBench(3600).open();
     bench.clock.jump(-10 * HOUR);
     await bench.clock.advance(0.41 * HOUR);
     expect(bench.renewals).toHaveLength(1);
@@ -109,7 +56,7 @@ describe('a clock that jumps', () => {
 
 describe('a server that is gone', () => {
   it('is tried again within the life of the token, then for a login, less and less often; and found when it is back', async () => {
-    const bench = await new Bench(600).open();
+    const bench = await new SessionBench(600).open();
     const { renew } = bench;
     bench.renew = unreachable;
     bench.logIn = unreachable;
@@ -130,13 +77,12 @@ describe('a server that is gone', () => {
   });
 
   it('a caller that finds no token is told why, and callers do not hammer', async () => {
-    const bench = await new Bench(600).open();
+    const bench = await new SessionBench(600).open();
     bench.clock.jump(HOUR);
     bench.logIn = unreachable;
-    const tokens = VaultSession.tokensOf(bench.session);
     const failures: unknown[] = [];
     for (let call = 0; call < 100; call += 1) {
-      const acquired = tokens.acquire({ timeLeftMs: 3000, operation: 'read' }) as Promise<unknown>;
+      const acquired = bench.acquire(3_000) as Promise<unknown>;
       acquired.catch((error: unknown) => failures.push(error));
       await bench.clock.advance(100);
     }
@@ -148,10 +94,10 @@ describe('a server that is gone', () => {
   });
 
   it('a login that hangs for ever is given up, and tried again', async () => {
-    const bench = await new Bench(600).open();
+    const bench = await new SessionBench(600).open();
     const { renew } = bench;
     bench.renew = unreachable;
-    bench.logIn = () => new Promise(() => undefined) as never;
+    bench.logIn = () => new Promise(() => undefined);
     await bench.clock.advance(600_000 + 300_000);
     bench.logIn = () => undefined;
     bench.renew = renew;
@@ -162,10 +108,10 @@ describe('a server that is gone', () => {
 
 describe('a login that hangs while renewals fail', () => {
   it('does not keep a token from being renewed once the server takes that again', async () => {
-    const bench = await new Bench(600).open();
+    const bench = await new SessionBench(600).open();
     const { renew } = bench;
     bench.renew = unreachable;
-    bench.logIn = () => new Promise(() => undefined) as never;
+    bench.logIn = () => new Promise(() => undefined);
     while (bench.logins.length < 2) await bench.clock.advance(1_000);
     bench.renew = renew;
     await bench.clock.advance(30_000);
@@ -175,8 +121,8 @@ describe('a login that hangs while renewals fail', () => {
   });
 
   it('is given up after a minute', async () => {
-    const bench = await new Bench(600).open();
-    bench.logIn = () => new Promise(() => undefined) as never;
+    const bench = await new SessionBench(600).open();
+    bench.logIn = () => new Promise(() => undefined);
     const outcome = bench.session.relogin().catch((error: unknown) => error);
     await bench.clock.advance(60_000);
     expect(await outcome).toMatchObject({ code: 'VAULT_TIMEOUT', message: expect.stringMatching(/60 s\./) as unknown });
@@ -184,8 +130,8 @@ describe('a login that hangs while renewals fail', () => {
 });
 
 it('a login that hangs when the session is closed leaves no timer, and is over for who waits for it', async () => {
-  const bench = await new Bench(600).open();
-  bench.logIn = () => new Promise(() => undefined) as never;
+  const bench = await new SessionBench(600).open();
+  bench.logIn = () => new Promise(() => undefined);
   const outcome = bench.session.relogin().catch((error: unknown) => error);
   const told = bench.told();
   await bench.session.close();
@@ -195,7 +141,7 @@ it('a login that hangs when the session is closed leaves no timer, and is over f
 });
 
 it('a login that failed for a reason that looks permanent is tried again in the background all the same', async () => {
-  const bench = await new Bench(600, { renewable: false }).open();
+  const bench = await new SessionBench(600, { renewable: false }).open();
   bench.logIn = () => {
     throw new VaultAuthenticationError('No metadata service.', { reason: 'metadata-unreachable' });
   };
@@ -211,11 +157,11 @@ it('a login that failed for a reason that looks permanent is tried again in the 
 
 describe('before the application is up', () => {
   it('nothing goes on in the background; a call that needs a token gets one', async () => {
-    const bench = await new Bench(600).open(false);
+    const bench = await new SessionBench(600).open(false);
     expect(bench.clock.timers).toBe(0);
     await bench.clock.advance(601_000);
     expect(bench.renewals).toEqual([]);
-    const handle = await VaultSession.tokensOf(bench.session).acquire({ timeLeftMs: 5000, operation: 'read' });
+    const handle = await bench.acquire();
     expect(handle.token).toBe('token-2');
     expect(bench.clock.timers).toBe(0);
     handle.release(true);
@@ -224,7 +170,7 @@ describe('before the application is up', () => {
   });
 
   it('what was left undone is done at the start', async () => {
-    const bench = await new Bench(600).open(false);
+    const bench = await new SessionBench(600).open(false);
     await bench.clock.advance(599_000);
     bench.session.start();
     bench.session.start();
@@ -235,7 +181,7 @@ describe('before the application is up', () => {
   });
 
   it('a session closed by then stays closed', async () => {
-    const bench = await new Bench(600).open(false);
+    const bench = await new SessionBench(600).open(false);
     await bench.session.close();
     bench.session.start();
     expect(bench.clock.timers).toBe(0);
@@ -243,7 +189,7 @@ describe('before the application is up', () => {
 });
 
 it('a renewal that grants less than before is the last one: the token is replaced', async () => {
-  const bench = await new Bench(600).open();
+  const bench = await new SessionBench(600).open();
   bench.renew = () => ({ auth: { lease_duration: 300, renewable: true } });
   await bench.clock.advance(600_000);
   expect(bench.renewals).toHaveLength(1);
@@ -255,7 +201,7 @@ it('a thousand instances that start together spread their renewals', async () =>
   const ttl = 600;
   const clock = new SimulatedClock();
   const benches = await Promise.all(
-    Array.from({ length: 1000 }, () => new Bench(ttl, {}, { clock, random: Math.random }).open()),
+    Array.from({ length: 1000 }, () => new SessionBench(ttl, {}, { clock, random: Math.random }).open()),
   );
   await clock.advance(4 * ttl * 1000);
   // Buckets of a twentieth of the ttl over the three ttls after the first.
