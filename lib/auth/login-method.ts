@@ -1,6 +1,6 @@
 import type { Shape } from '../options/check-options.js';
 import type { TlsOptions } from '../client/connections/tls.options.js';
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import type { Credential } from './credential.js';
 
 /** The outcome of a login. @internal */
@@ -28,7 +28,7 @@ export interface LoginMethod {
   /** How long a login may take, in milliseconds. Default: 60 000. */
   readonly loginTimeoutMs?: number | undefined;
   /** @param signal ends it; also when the application closes while nothing is asked of the server */
-  login(client: VaultClient, signal?: AbortSignal): Promise<Login>;
+  login(client: Requester, signal?: AbortSignal): Promise<Login>;
   /**
    * Calls back when there is a new token to be had without being asked for, so that the session logs in again.
    *

@@ -1,4 +1,4 @@
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import {
   VaultAuthenticationError,
   VaultBadResponseError,
@@ -26,7 +26,7 @@ export interface SuppliedToken {
  * @see https://openbao.org/api-docs/auth/token/#lookup-a-token-self
  * @internal
  */
-export async function lookUpToken(client: VaultClient, given: SuppliedToken): Promise<Login> {
+export async function lookUpToken(client: Requester, given: SuppliedToken): Promise<Login> {
   const { token, source, namespace, owned, signal } = given;
   const operation = `look up the token from ${source}`;
   const path = 'auth/token/lookup-self';

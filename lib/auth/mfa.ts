@@ -1,4 +1,4 @@
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import { VaultAuthenticationError, VaultPermissionError, VaultRequestError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';
 import type { Credential } from './credential.js';
@@ -46,7 +46,7 @@ export function checkMfa(value: unknown): string | undefined {
  * @see https://openbao.org/docs/auth/login-mfa/
  * @internal
  */
-export async function completeMfa(client: VaultClient, requirement: object, login: MfaLogin): Promise<unknown> {
+export async function completeMfa(client: Requester, requirement: object, login: MfaLogin): Promise<unknown> {
   const { passcodes = {}, operation, namespace, signal } = login;
   const { mfa_request_id: id, mfa_constraints: constraints } = requirement as Record<string, unknown>;
   const enforcements = typeof constraints === 'object' && constraints !== null ? Object.entries(constraints) : [];

@@ -1,5 +1,5 @@
 import { suggestedCommand } from '../client/suggested-command.js';
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import type { VaultError } from '../errors/index.js';
 import {
   VaultAuthenticationError,
@@ -48,7 +48,7 @@ export interface LoginFailure {
  * @throws VaultAuthenticationError when the server refuses or answers without a token
  * @internal
  */
-export async function submitLogin(client: VaultClient, login: LoginRequest): Promise<Login> {
+export async function submitLogin(client: Requester, login: LoginRequest): Promise<Login> {
   const operation = `log in with ${login.method} (auth/${login.mountPath})`;
   const path = `auth/${login.mountPath}/${login.path}`;
   const { namespace, mfa } = login.options;
@@ -78,7 +78,7 @@ export async function submitLogin(client: VaultClient, login: LoginRequest): Pro
  * @internal
  */
 export async function completeLogin(
-  client: VaultClient,
+  client: Requester,
   body: unknown,
   login: MfaLogin & { readonly path?: string },
 ): Promise<Login> {

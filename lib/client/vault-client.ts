@@ -8,11 +8,19 @@ import { Transport } from './transport.js';
 import type { TransportOptions } from './transport.options.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
+/** Sends requests: what login methods, and whatever else only sends, are given. @internal */
+export interface Requester {
+  /** The server in use. */
+  readonly endpoint: string;
+  /** @throws a `VaultError` for every failure: network, TLS, deadline, status, body */
+  request(request: VaultRequest): Promise<VaultResponse>;
+}
+
 /**
  * The one door to the server: every request of the module goes through node-vault and our transport.
  * @internal
  */
-export class VaultClient {
+export class VaultClient implements Requester {
   readonly #transport: Pick<Transport, 'endpoint' | 'endpoints' | 'close'>;
   readonly #during: <T>(call: Promise<T>) => Promise<T>;
 

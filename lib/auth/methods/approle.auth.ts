@@ -1,6 +1,6 @@
 import { is } from '../../options/check-options.js';
 import { encodeSegment } from '../../client/path.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultBadResponseError, VaultInvalidOptionError } from '../../errors/index.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
@@ -66,7 +66,7 @@ export class AppRoleLogin implements LoginMethod {
     if (isPulled(options.secretId)) encodeSegment(options.secretId.roleName, 'auth.secretId.roleName');
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const roleId = await this.#roleId(client, signal);
     const secretId = await this.#secretId(client, signal);
     return submitLogin(client, {
@@ -83,14 +83,14 @@ export class AppRoleLogin implements LoginMethod {
     });
   }
 
-  #roleId(client: VaultClient, signal: AbortSignal | undefined): Promise<string> {
+  #roleId(client: Requester, signal: AbortSignal | undefined): Promise<string> {
     const { roleId, secretId } = this.#options;
     return roleId === undefined
       ? this.#pull(client, secretId as PulledSecretId, 'GET', 'role-id', 'role_id', signal)
       : resolveCredential(roleId, 'auth.roleId');
   }
 
-  async #secretId(client: VaultClient, signal: AbortSignal | undefined): Promise<string | undefined> {
+  async #secretId(client: Requester, signal: AbortSignal | undefined): Promise<string | undefined> {
     const { secretId } = this.#options;
     if (secretId === undefined) return undefined;
     if (isPulled(secretId)) return this.#pull(client, secretId, 'POST', 'secret-id', 'secret_id', signal);
@@ -102,7 +102,7 @@ export class AppRoleLogin implements LoginMethod {
    * A wrapping token opens once, so what was inside is kept for later logins, until its source holds another one. One that
    * is gone, or that does not open, does not end what still works.
    */
-  async #unwrap(client: VaultClient, wrapped: Credential, signal: AbortSignal | undefined): Promise<string> {
+  async #unwrap(client: Requester, wrapped: Credential, signal: AbortSignal | undefined): Promise<string> {
     const source = describeCredential(wrapped);
     try {
       const wrapping = checkToken(await resolveCredential(wrapped, 'auth.secretId.wrapped'), source);
@@ -118,7 +118,7 @@ export class AppRoleLogin implements LoginMethod {
   }
 
   async #pull(
-    client: VaultClient,
+    client: Requester,
     { token, roleName }: PulledSecretId,
     method: 'GET' | 'POST',
     what: 'role-id' | 'secret-id',

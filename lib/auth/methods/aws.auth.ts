@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
 import { headerText, name, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
@@ -85,7 +85,7 @@ export class AwsIamLogin implements LoginMethod {
       throw new VaultInvalidOptionError('"auth.stsEndpoint" has a query or a fragment. Give scheme, host and port.');
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { role, serverId } = this.#options;
     const credentials = await resolveAwsCredentials(this.#options.credentials, signal);
     const signed = await signCallerIdentity({
@@ -164,7 +164,7 @@ export class AwsEc2Login implements LoginMethod {
     if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { role, signature = 'pkcs7', nonce, metadataEndpoint } = this.#options;
     const [proof, sentNonce] = await Promise.all([
       fetchEc2Proof(signature, metadataEndpoint, signal),

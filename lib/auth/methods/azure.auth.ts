@@ -1,4 +1,4 @@
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
@@ -66,7 +66,7 @@ export class AzureLogin implements LoginMethod {
       );
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { role } = this.#options;
     // One after the other: of two refusals the one of the token is the one to explain.
     const jwt = await this.#jwt(signal);

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { is } from '../../options/check-options.js';
 import type { TlsOptions } from '../../client/connections/tls.options.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
@@ -39,7 +39,7 @@ export class CertLogin implements LoginMethod {
       );
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { name } = this.#options;
     const certificate = await this.#certificate();
     return submitLogin(client, {
@@ -54,11 +54,7 @@ export class CertLogin implements LoginMethod {
     });
   }
 
-  #diagnose(
-    { endpoint }: VaultClient,
-    certificate: X509Certificate | undefined,
-    said: string,
-  ): LoginFailure | undefined {
+  #diagnose({ endpoint }: Requester, certificate: X509Certificate | undefined, said: string): LoginFailure | undefined {
     if (/expired or is not yet valid|has expired/.test(said)) return expired(certificate);
     if (/no client certificate found|tls connection required/i.test(said))
       return {

@@ -1,6 +1,6 @@
 import { is } from '../../options/check-options.js';
 import { encodePath } from '../../client/path.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { isVaultError, VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
@@ -63,7 +63,7 @@ export class CustomLogin implements LoginMethod {
     this.#options = options;
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { namespace, mfa } = this.#options;
     const result = await this.#call(client, signal);
     if (isObject(result) && isObject(result['auth']))
@@ -75,7 +75,7 @@ export class CustomLogin implements LoginMethod {
     return lookUpToken(client, { token: checkToken(token.trim(), source), source, namespace, owned: revoke, signal });
   }
 
-  async #call(client: VaultClient, signal: AbortSignal | undefined): Promise<unknown> {
+  async #call(client: Requester, signal: AbortSignal | undefined): Promise<unknown> {
     const { namespace, login } = this.#options;
     try {
       return await login({

@@ -1,4 +1,4 @@
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { checkAddress } from './metadata.js';
 import { GcpMetadata, makeSignedJwt } from './gcp-identity.js';
@@ -68,7 +68,7 @@ export class GcpLogin implements LoginMethod {
       );
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { role } = this.#options;
     return submitLogin(client, {
       method: 'gcp',

@@ -1,4 +1,4 @@
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
@@ -28,7 +28,7 @@ export class GithubLogin implements LoginMethod {
     this.#mountPath = authMountPath('github', options);
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { token } = this.#options;
     return submitLogin(client, {
       method: 'github',

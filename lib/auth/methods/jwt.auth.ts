@@ -1,5 +1,5 @@
 import { is } from '../../options/check-options.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
 import { checkJwt, diagnoseJwt, diagnoseRole } from './jwt-claims.js';
@@ -32,7 +32,7 @@ export class JwtLogin implements LoginMethod {
     this.#mountPath = authMountPath('jwt', options);
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { jwt: credential, role } = this.#options;
     const source = describeCredential(credential);
     const jwt = checkJwt(await resolveCredential(credential, 'auth.jwt'), 'auth.jwt', source);

@@ -1,5 +1,5 @@
 import { is } from '../../options/check-options.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { isVaultError, VaultAuthenticationError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
 import type { Credential } from '../credential.js';
@@ -41,7 +41,7 @@ export class KubernetesLogin implements LoginMethod {
     this.#mountPath = authMountPath('kubernetes', options);
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { jwt: credential = DEFAULT_JWT, role } = this.#options;
     const source = describeCredential(credential);
     const jwt = checkJwt(await this.#read(credential), 'auth.jwt', source);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { is, positive } from '../../options/check-options.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultAuthenticationError, VaultBadResponseError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
 import { diagnoseRole } from './jwt-claims.js';
@@ -49,7 +49,7 @@ export class OidcLogin implements LoginMethod {
     this.#mountPath = authMountPath('oidc', options);
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { port = 8250, timeoutMs = TIMEOUT_MS } = this.#options;
     const callback = await OidcCallback.listen(port);
     try {
@@ -67,7 +67,7 @@ export class OidcLogin implements LoginMethod {
   }
 
   async #authUrl(
-    client: VaultClient,
+    client: Requester,
     redirectUri: string,
     clientNonce: string,
     signal: AbortSignal | undefined,
@@ -106,7 +106,7 @@ export class OidcLogin implements LoginMethod {
   }
 
   async #redeem(
-    client: VaultClient,
+    client: Requester,
     query: { readonly state: string; readonly code: string; readonly client_nonce: string },
     signal: AbortSignal | undefined,
   ): Promise<Login> {
@@ -120,7 +120,7 @@ export class OidcLogin implements LoginMethod {
   }
 
   async #call(
-    client: VaultClient,
+    client: Requester,
     request: { method: 'GET' | 'POST'; path: string; body?: object; query?: Readonly<Record<string, string>> },
     { operation, advice, signal }: { operation: string; advice: string; signal: AbortSignal | undefined },
   ): Promise<unknown> {

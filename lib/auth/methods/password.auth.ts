@@ -1,5 +1,5 @@
 import { encodeSegment } from '../../client/path.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { isQuoted } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
 import { LINE_BREAKS_AT_END, checkCredential, resolveCredential } from '../credential.js';
@@ -36,7 +36,7 @@ export class PasswordLogin implements LoginMethod {
     this.#mountPath = authMountPath(method, options);
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { username, password } = this.#options;
     const further: Record<string, string> = {};
     for (const [name, value] of Object.entries(this.#further))

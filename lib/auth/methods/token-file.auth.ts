@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { is } from '../../options/check-options.js';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { describeCredential, resolveCredential } from '../credential.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { LoginOptions } from '../login.options.js';
@@ -41,7 +41,7 @@ export class TokenFileLogin implements LoginMethod {
     this.#options = options;
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { file, namespace } = this.#options;
     // Before it is read: what is written in between counts as a change.
     const state = await this.#state();
@@ -76,7 +76,7 @@ export class TokenFileLogin implements LoginMethod {
     changed();
   }
 
-  async #unwrap(client: VaultClient, wrapping: string, source: string, signal?: AbortSignal): Promise<string> {
+  async #unwrap(client: Requester, wrapping: string, source: string, signal?: AbortSignal): Promise<string> {
     if (this.#unwrapped?.wrapping !== wrapping) {
       const { namespace } = this.#options;
       this.#unwrapped = { wrapping, token: await unwrapToken(client, { wrapping, source, namespace, signal }) };

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultAuthenticationError } from '../../errors/index.js';
 import { withheldAdvice } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
@@ -30,7 +30,7 @@ export class TokenLogin implements LoginMethod {
     this.#options = options;
   }
 
-  async login(client: VaultClient, signal?: AbortSignal): Promise<Login> {
+  async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { token: credential = defaultToken(), namespace } = this.#options;
     if (credential === undefined) throw noLogin();
     const source = describeCredential(credential);

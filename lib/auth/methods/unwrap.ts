@@ -1,4 +1,4 @@
-import type { VaultClient } from '../../client/vault-client.js';
+import type { Requester } from '../../client/vault-client.js';
 import { VaultAuthenticationError, isVaultError } from '../../errors/index.js';
 import { checkToken } from '../token.js';
 
@@ -11,7 +11,7 @@ import { checkToken } from '../token.js';
  * @internal
  */
 export async function unwrapSecretId(
-  client: VaultClient,
+  client: Requester,
   token: string,
   options: {
     /** Where the token came from, for messages. */
@@ -104,7 +104,7 @@ export function wrappingTokenOf(content: string): string | undefined {
 
 /** The token inside. @throws VaultAuthenticationError when it cannot be opened (any more), or holds no token @internal */
 export async function unwrapToken(
-  client: VaultClient,
+  client: Requester,
   { wrapping, source, namespace, signal }: WrappedToken,
 ): Promise<string> {
   const operation = `unwrap the token from ${source}`;
