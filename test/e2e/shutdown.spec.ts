@@ -8,6 +8,7 @@ import { AuthBench } from '../support/auth-bench.js';
 import { bootApplication } from '../support/boot-application.js';
 import type { Interceptor } from '../support/fault-server.js';
 import { forwardTo, freePort, json, silent } from '../support/fault-server.js';
+import { until } from '../support/until.js';
 
 let bench: AuthBench;
 afterEach(() => bench.stop());
@@ -212,7 +213,7 @@ it('an application whose boot failed in another provider renews nothing', async 
     'later',
   );
   expect(bench.sent('/login/app')).toHaveLength(2);
-  while ((await accessors()) !== before) await delay(50);
+  await until(async () => (await accessors()) === before);
   expect(bench.sent('renew-self')).toEqual([]);
 }, 30_000);
 

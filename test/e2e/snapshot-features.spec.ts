@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Inject, Injectable, Logger, Module } from '@nestjs/common';
@@ -13,6 +12,7 @@ import type { VaultEvent } from '../../lib/index.js';
 import { vaultConfig, VaultModule, VaultService } from '../../lib/index.js';
 import { useAppBench } from '../support/app-bench.js';
 import { forwardTo, json } from '../support/fault-server.js';
+import { until } from '../support/until.js';
 
 const bench = useAppBench();
 const KEY = randomBytes(32).toString('base64');
@@ -50,12 +50,6 @@ function boot(...imports: (typeof MailModule)[]): Promise<INestApplicationContex
 
 async function write(app: string, password: string): Promise<void> {
   await bench.server.seed({ 'secret/app': { NAME: app }, 'secret/mail': { password } });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !condition(); await delay(20)) {
-    if (Date.now() > deadline) throw new Error('It did not come to that.');
-  }
 }
 
 it('what a namespace of a feature refuses replaces no good snapshot: not at a boot, not when Vault is back', async () => {

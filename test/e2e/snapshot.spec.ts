@@ -25,6 +25,7 @@ import {
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { forwardTo, html, startFaultServer } from '../support/fault-server.js';
+import { until as untilMet } from '../support/until.js';
 
 const KEY = randomBytes(32).toString('hex');
 
@@ -94,11 +95,8 @@ async function keepSnapshot(): Promise<void> {
   messages = [];
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await condition()); await delay(20)) {
-    if (Date.now() > deadline) throw new Error(`It did not come to that:\n${messages.join('\n')}`);
-  }
-}
+const until = (condition: () => boolean | Promise<boolean>): Promise<void> =>
+  untilMet(condition, { context: () => messages.join('\n') });
 
 /** Takes the server away and gives it back, in the ways in which that happens. */
 const OUTAGES: Record<string, { readonly away: () => unknown; readonly back: () => Promise<unknown> }> = {

@@ -1,7 +1,6 @@
 import { copyFile, mkdtemp, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CustomAuth } from '../../lib/auth/methods/custom.auth.js';
 import type { VaultSession } from '../../lib/auth/session/session.js';
@@ -12,6 +11,7 @@ import { AuthBench } from '../support/auth-bench.js';
 import { forwardTo, json } from '../support/fault-server.js';
 import type { VaultAgent } from '../support/vault-agent.js';
 import { startVaultAgent } from '../support/vault-agent.js';
+import { until } from '../support/until.js';
 
 let bench: AuthBench;
 /** Agents: one whose token lives long, and one that has to log in anew every few seconds. */
@@ -25,11 +25,6 @@ const refusal = (message: RegExp, more: object = {}) => ({
   message: expect.stringMatching(message) as unknown,
   ...more,
 });
-/** Waits for what the watching of a file brings about. */
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(20);
-}
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'auth-agent-'));
   bench = await AuthBench.start();
@@ -128,11 +123,13 @@ describe('token-file', () => {
     await writeFile(file, `${second}\n`);
     await until(() => session.accessor !== accessor);
     expect(session.policies).toEqual(['default']);
+    // Another session on the same file sees the change that the closed one must not see.
+    const other = await bench.open({ method: 'token-file', file });
     await session.close();
-    const after = bench.front.requests.length;
+    const before = lookedUp().length;
     await writeFile(file, first);
-    await delay(1_500);
-    expect(bench.front.requests).toHaveLength(after);
+    await until(() => other.accessor === accessor);
+    expect(lookedUp()).toHaveLength(before + 1);
   });
 
   it.each<[string, () => Promise<string>, RegExp]>([

@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import type { AppRoleAuth } from '../../lib/auth/methods/approle.auth.js';
 import { forwardTo, json } from '../support/fault-server.js';
 import { AuthBench } from '../support/auth-bench.js';
+import { until } from '../support/until.js';
 
 let bench: AuthBench;
 const refusal = (message: RegExp, more: object = {}) => ({
@@ -88,10 +88,10 @@ describe('approle with a secret id', () => {
     const role_id = await roleId();
     const short = await secretId({ ttl: '1s' });
     // OpenBao does not look at the age of a secret id at login; it tidies old ones away.
-    while ((await bench.status('POST', 'auth/approle/login', { role_id, secret_id: short })) !== 400) {
+    await until(async () => {
       await bench.server.request('POST', 'auth/approle/tidy/secret-id', {});
-      await delay(100);
-    }
+      return (await bench.status('POST', 'auth/approle/login', { role_id, secret_id: short })) === 400;
+    });
     await expect(open(short)).rejects.toMatchObject(refusal(advice));
     await expect(open(await secretId({}, NESTED))).rejects.toMatchObject(refusal(advice));
     await expect(open(undefined)).rejects.toMatchObject(refusal(/missing secret_id.*"auth\.secretId"/));

@@ -5,12 +5,12 @@ import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startVaultServer } from '../../lib/testing/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { findSlapd, startLdapServer } from '../support/ldap-server.js';
 import type { LdapImplementation, LdapServer } from '../support/ldap-server.js';
+import { until } from '../support/until.js';
 
 interface LoginAnswer {
   status: number;
@@ -159,7 +159,7 @@ describe.each<LdapImplementation>(['slapd', 'library'])('LDAP server: %s', (impl
       const closed = new Promise((resolve) => connection.once('close', resolve));
       parent.kill('SIGKILL');
       await closed;
-      while ((await readdir(temporary)).length > 0) await delay(10);
+      await until(async () => (await readdir(temporary)).length === 0);
     } finally {
       parent.kill('SIGKILL');
       await rm(temporary, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../support/until.js';
 
 const root = process.cwd();
 const loader = join(root, 'test/support/typescript-loader.mjs');
@@ -62,14 +62,6 @@ function runs(pid: number): boolean {
   }
 }
 
-async function until(what: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!what()) {
-    if (Date.now() > deadline) throw new Error('It did not come to that in 20 s.');
-    await delay(20);
-  }
-}
-
 async function expectNothingLeft({ pid, watchdog, scratchDir }: Started): Promise<void> {
   await until(() => !runs(pid) && !runs(watchdog));
   expect(existsSync(scratchDir)).toBe(false);
@@ -97,7 +89,7 @@ describe('a test server whose starter is gone', () => {
   });
 
   it('ends when the starter is killed in the moment in which it starts it', async () => {
-    const script = pathToFileURL(join(root, 'lib/testing/watchdog.constants.ts')).href;
+    const script = pathToFileURL(join(root, 'lib/server/run-program.ts')).href;
     const program = `
       import { spawn } from 'node:child_process';
       import { WATCHDOG_SCRIPT } from ${JSON.stringify(script)};

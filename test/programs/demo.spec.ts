@@ -4,9 +4,9 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { findLeaks, forgetCanaries, track } from '../support/canary.js';
+import { until } from '../support/until.js';
 
 // The demo compiles the sample application and starts a server.
 const PATIENCE_MS = 60_000;
@@ -49,14 +49,6 @@ async function start(env?: NodeJS.ProcessEnv): Promise<Demo & { address: string 
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
-}
-
-async function until(what: () => boolean): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!what()) {
-    if (Date.now() > deadline) throw new Error(`It did not come to that in ${PATIENCE_MS} ms: ${String(what)}`);
-    await delay(20);
-  }
 }
 
 function ps(...args: string[]): string {

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { VaultSession } from '../../lib/auth/session/session.js';
@@ -6,6 +5,7 @@ import { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultEvent } from '../../lib/observability/vault-event.js';
 import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
+import { until } from './until.js';
 import type { FaultServer, Interceptor, RecordedRequest } from './fault-server.js';
 import { forwardTo, startFaultServer } from './fault-server.js';
 
@@ -133,9 +133,11 @@ export class AuthBench {
     return (await this.server.request(method, path, body, { token, throwOnError: false })).status;
   }
 
-  /** Asks the server until it answers so: what takes time there, such as a token that expires. */
-  async until(status: number, method: string, path: string, body?: object, token = ''): Promise<void> {
-    while ((await this.status(method, path, body, token)) !== status) await delay(50);
+  /** Repeats a request until the server responds with the status, such as that of an expired token. */
+  until(status: number, method: string, path: string, body?: object, token = ''): Promise<void> {
+    return until(async () => (await this.status(method, path, body, token)) === status, {
+      what: `status ${status} of ${method} ${path}`,
+    });
   }
 
   async alive(accessor: string | undefined, namespace?: string): Promise<boolean> {

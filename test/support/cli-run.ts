@@ -5,10 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
+import { until } from './until.js';
 
 const BIN = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
 
@@ -40,10 +40,8 @@ export class Run {
     return this.until(() => this.stderr.includes(text));
   }
 
-  async until(condition: () => boolean): Promise<void> {
-    for (const deadline = Date.now() + 20_000; !condition(); await delay(10)) {
-      if (Date.now() > deadline) throw new Error(`It did not come to that:\n${this.stdout}\n${this.stderr}`);
-    }
+  until(condition: () => boolean): Promise<void> {
+    return until(condition, { context: () => `${this.stdout}\n${this.stderr}` });
   }
 }
 
