@@ -127,7 +127,7 @@ function withDefaults(kind: LoginMethodDefinition<VaultAuth>, auth: VaultAuth): 
 const INSTEAD = new Map<unknown, string>([
   [
     'kerberos',
-    'Use "custom" with a function that sends the SPNEGO token to auth/kerberos/login; docs/auth-cloud.md shows it.',
+    'Use "custom" with a function that sends the SPNEGO token to auth/kerberos/login; docs/logging-in-more.md shows it.',
   ],
 ]);
 

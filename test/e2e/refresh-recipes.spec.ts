@@ -1,4 +1,4 @@
-// The recipes of docs/refresh.md, as they stand there: a secret changes in Vault, and the running application uses the new one.
+// The recipes of docs/keeping-current.md, as they stand there: a secret changes in Vault, and the running application uses the new one.
 import 'reflect-metadata';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
@@ -55,8 +55,8 @@ async function rotate(app: INestApplication, path: string, data: object): Promis
 }
 
 describe('the recipes', () => {
-  it('stand in docs/refresh.md word by word', async () => {
-    const guide = await readFile(new URL('../../docs/refresh.md', import.meta.url), 'utf8');
+  it('stand in docs/keeping-current.md word by word', async () => {
+    const guide = await readFile(new URL('../../docs/keeping-current.md', import.meta.url), 'utf8');
     const names = await readdir(RECIPES);
     expect(names).toHaveLength(4);
     for (const name of names)

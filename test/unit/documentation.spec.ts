@@ -1,11 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const GUIDES = ['README.md', ...readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`)]; // prettier-ignore
+const pagesIn = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder)).flatMap((file) => (file.endsWith('.md') ? [`${folder}/${file}`] : []));
+/** Pages that are read: each block says who types it. */
+const READ = ['README.md', ...pagesIn('docs')];
+const GUIDES = [...READ, ...pagesIn('docs/reference')];
 /** Of other packages, which the project itself has no use for. */
 const NOT_INSTALLED = ['@aws-sdk/credential-providers', '@azure/identity', 'google-auth-library', 'kerberos'];
 
@@ -90,25 +95,61 @@ describe('examples in the documentation', () => {
   });
 });
 
+describe('blocks in the documentation', () => {
+  const MARK = /\*\*\[(dev|ops)\]\*\*/;
+
+  /** Blocks that somebody types whose paragraph before them does not say who. Output and diagrams are not typed. */
+  function unmarkedIn(guide: string): string[] {
+    const text = readFileSync(join(ROOT, guide), 'utf8').replace(/<!--[^]*?-->\n*/g, '');
+    if (/All blocks on this page are \*\*\[(dev|ops)\]\*\*/.test(text)) return [];
+    let marked = false;
+    return text.split(/^```/m).flatMap((part, index) => {
+      if (index % 2 === 0) {
+        // Between two blocks: a block that follows another one directly is typed by the same person.
+        const paragraph = part.trim().split('\n\n').at(-1) ?? '';
+        if (paragraph !== '') marked = MARK.test(paragraph);
+        return [];
+      }
+      const typed = !/^(text|mermaid|)\n(?!\$ )/.test(part);
+      return typed && !marked ? [part] : [];
+    });
+  }
+
+  it.each(READ)('of %s are marked with the person who types them', (guide) => {
+    expect(unmarkedIn(guide)).toEqual([]);
+  });
+});
+
+describe('the reference', () => {
+  it('is generated from the docstrings as they are', () => {
+    const { stderr } = spawnSync(process.execPath, ['scripts/docs-reference.mjs', '--check'], { cwd: ROOT, encoding: 'utf8' }); // prettier-ignore
+    expect(stderr).toBe('');
+  }, 60_000);
+});
+
 describe('links in the documentation', () => {
-  const packaged = [...GUIDES, 'CHANGELOG.md', 'LICENSE'];
   const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
   const anchorOf = (heading: string): string =>
     heading
       .toLowerCase()
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
       .replace(/[^\p{L}\d\s_-]/gu, '')
       .replaceAll(' ', '-');
 
-  it.each([...GUIDES, 'CHANGELOG.md'])('of %s lead to a heading of a file in the package', (guide) => {
-    const links = [...read(guide).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
-    const broken = links.filter((link) => {
-      if (link.startsWith('https://')) return false;
-      const [path = '', anchor] = link.split('#');
-      const file = path === '' ? guide : join(dirname(guide), path);
-      if (!packaged.includes(file)) return true;
-      const headings = [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading));
-      return anchor !== undefined && !headings.includes(anchor);
-    });
-    expect(broken).toEqual([]);
-  });
+  it.each([...GUIDES, 'CHANGELOG.md', 'CONTRIBUTING.md', ...pagesIn('docs/adr')])(
+    'of %s lead to a heading of a file in the repository',
+    (guide) => {
+      const links = [...read(guide).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+      const broken = links.filter((link) => {
+        if (link.startsWith('https://')) return false;
+        const [path = '', anchor] = link.split('#');
+        const file = path === '' ? guide : join(dirname(guide), path);
+        if (!existsSync(join(ROOT, file))) return true;
+        if (anchor === undefined) return false;
+        const headings = [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading));
+        return !headings.includes(anchor);
+      });
+      expect(broken).toEqual([]);
+    },
+  );
 });
