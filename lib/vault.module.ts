@@ -1,20 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { DynamicModule } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import type { ModulesContainer } from '@nestjs/core';
 import { boot } from './boot/boot.js';
-import { BootMemo } from './boot/boot-registry.js';
-import { LazyPromise } from './boot/boot-registry.js';
-import { RefusedBoot } from './boot/refused-boot.js';
-import { resolveAsyncOptions } from './nest/async-options.js';
-import type { NamespaceDefinition, VaultConfigNamespace } from './config/namespaces/config-namespace.js';
+import { BootRegistry } from './boot/boot-registry.js';
+import { FailedBoot } from './boot/failed-boot.js';
+import type { VaultConfigNamespace } from './config/namespaces/config-namespace.js';
 import { refuseForeign } from './config/namespaces/config-namespace.js';
 import { featureModule, registeredFeatures } from './config/namespaces/feature.module.js';
-import type { FactoryValues } from './config/sources/config-factories.js';
+import { resolveAsyncOptions } from './nest/async-options.js';
+import { VAULT_CONFIGURATION } from './nest/configuration-guard.js';
+import type { Applications } from './nest/core.module.js';
 import { coreModule, VaultCoreModule } from './nest/core.module.js';
 import { assertReadable } from './options/check-options.js';
-import { importsOf } from './nest/nest-internals.js';
-import { VAULT_CONFIGURATION } from './vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultModuleRegistration } from './vault.options.js';
 
 /**
@@ -52,35 +49,22 @@ function createModule(
   options: () => Promise<VaultModuleOptions>,
   { isGlobal = true, name }: VaultModuleRegistration,
 ): DynamicModule {
-  const memo = new BootMemo(async () => {
+  const registry = new BootRegistry(async () => {
     const given = await options();
     assertReadable(given);
     refuseForeign(given?.config?.sources, name);
-    return boot(given, { features: registeredFeatures(name) }).catch((error: unknown) => RefusedBoot.of(error));
+    return boot(given, { features: registeredFeatures(name) }).catch((error: unknown) => FailedBoot.of(error));
   });
+  const applications: Applications = new WeakMap();
+  const registration = { isGlobal, ...(name !== undefined && { name }) };
   // Nest 10 tells dynamic modules apart by their printed form, in which two calls of forRoot would look alike.
   const id = `${VAULT_CONFIGURATION}:${randomUUID()}`;
-  // The same object for every boot, so that no scan is ever split over two; only other namespaces make another one.
-  const cores = new Map<string, DynamicModule>();
-  const coreFor = (namespaces: readonly NamespaceDefinition[], made: readonly FactoryValues[]): DynamicModule => {
-    const key = JSON.stringify([...namespaces, ...made].map(({ KEY }) => KEY));
-    const core =
-      cores.get(key) ?? coreModule(memo, id, { isGlobal, ...(name !== undefined && { name }) }, namespaces, made);
-    cores.set(key, core);
-    return core;
-  };
   return {
     module: VaultModule,
     global: isGlobal,
-    // Read afresh at every scan, which is how the memo tells scans apart.
+    // Another promise for each read, which is how the registry tells scans apart.
     get imports() {
-      const load = memo.scan();
-      let modules: ModulesContainer | undefined;
-      const core = new LazyPromise(async () => {
-        const { plan } = await load(modules);
-        return coreFor(plan.namespaces, plan.factories.made ?? []);
-      });
-      return importsOf([core], (found) => (modules = found));
+      return [registry.read((load) => coreModule(load, applications, registration))];
     },
     providers: [{ provide: `${id}:module`, useValue: id }],
     exports: [VaultCoreModule],

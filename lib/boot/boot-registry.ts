@@ -1,192 +1,181 @@
-import type { ModulesContainer } from '@nestjs/core';
+import type { DynamicModule } from '@nestjs/common';
 import { VaultClosedError } from '../errors/index.js';
-import type { RefusedBoot } from './refused-boot.js';
+import type { FailedBoot } from './failed-boot.js';
 import type { VaultRuntime } from './vault-runtime.js';
 
-/** What a load has come to. @internal */
-export type BootOutcome = VaultRuntime | RefusedBoot;
+/** What a boot has come to. @internal */
+export type BootOutcome = VaultRuntime | FailedBoot;
 
-/** One load, with those that have it. */
-interface Load {
-  readonly runtime: Promise<BootOutcome>;
-  ready: BootOutcome | undefined;
-  /** How many loads had become ready once this one had. */
-  readyAge: number;
-  failed: boolean;
-  closed: boolean;
-  /** Scans that have asked once and will ask again under another promise. */
-  owed: number;
-  /** Scans that may still bring an application to it. */
-  scans: number;
-  /** Containers that will bring an application to it. */
-  claims: number;
-  taken: boolean;
-  users: number;
-}
-
-/** What a scan holds for as long as its container exists. */
-interface Scan {
-  load?: Load;
-}
+/** How long the second read of a scan is expected: a scan that has failed never comes back for it. */
+const PENDING_READ_TIMEOUT_MS = 10_000;
+/** How long a load may have no application while a scan may still bring one. */
+const UNUSED_LOAD_TIMEOUT_MS = 60_000;
 
 /**
- * Decides which boot gets which load, for one `forRoot` call.
+ * Decides which scan gets which load, for one call of `forRoot`.
  *
- * Nest asks several times within one scan, and several applications may be scanned at once. A scan that began before a
- * load was ready shares it, as long as no application has taken it; every other scan begins a load of its own and keeps it.
- * Applications take the load that their scan has claimed when their providers are created; without a claim, the newest that
- * no other application has. So nobody gets the closed session of an application before it, or the values of a boot that
- * failed somewhere else. A load whose scans ended without an application is closed once their containers are collected.
+ * Nest reads the `imports` of a dynamic module twice in a scan, and consumes the promise of the first read before it makes the
+ * second. Nothing says which scan a read belongs to, and several applications may be scanned at the same time. So a promise
+ * joins the newest load while that is being made, or when a scan on it has consumed only one promise so far; otherwise it
+ * begins a load. It keeps its load for good.
  * @internal
  */
-export class BootMemo {
+export class BootRegistry {
   readonly #start: () => Promise<BootOutcome>;
-  #newest: Load | undefined;
-  /** Ready and not closed, in the order in which they became ready. */
-  readonly #open = new Set<Load>();
-  /** Counts loads that have become ready; what a scan remembers of the moment it began. */
-  #age = 0;
-  readonly #ended = new FinalizationRegistry<Load>((load) => {
-    load.scans -= 1;
-    if (load.scans === 0 && !load.taken) void this.#discard(load);
-  });
+  #newest: RegisteredLoad | undefined;
 
-  readonly #claims = new WeakMap<ModulesContainer, Load>();
-  readonly #abandoned = new FinalizationRegistry<Load>((load) => {
-    load.claims -= 1;
-    if (load.taken) void this.#discardUnused(load);
-  });
-
+  /** @param start makes one load */
   constructor(start: () => Promise<BootOutcome>) {
     this.#start = start;
   }
 
   /**
-   * Called when a scan comes upon the module.
+   * Called for each read of `imports`.
    *
-   * @returns the function that resolves, to what it is, once there is something for this scan's application to take. With the
-   *   container of the application, which is known when all modules have been scanned, it stays until that takes it.
+   * @param coreOf makes the module of a load; it is made once, so that both reads of a scan find the same one
    */
-  scan(): (modules?: ModulesContainer) => Promise<BootOutcome> {
-    const began = this.#age;
-    const scan: Scan = {};
-    return (modules) => {
-      const load = this.#loadFor(scan.load, began);
-      if (modules) this.#claim(modules, load);
-      if (load !== scan.load) {
-        scan.load = load;
-        load.scans += 1;
-        this.#ended.register(scan, load);
-      }
-      return load.runtime;
-    };
+  read(coreOf: (load: RegisteredLoad) => DynamicModule): Promise<DynamicModule> {
+    let load: RegisteredLoad | undefined;
+    return new LazyPromise(async () => {
+      if (!load || load.isForgotten) load = this.#join();
+      await load.open();
+      load.core ??= coreOf(load);
+      return load.core;
+    });
   }
 
-  /** Nest reads `imports` twice at the start of a scan, once before a load is ready and once after: the second is owed. */
-  #loadFor(mine: Load | undefined, began: number): Load {
-    // Nest asks once more when all modules are scanned: a load whose last application has closed meanwhile is begun anew.
-    if (mine && !mine.failed && !mine.closed) return mine;
-    const newest = this.#newest;
-    if (newest && !newest.taken) {
-      if (began < newest.readyAge) {
-        newest.owed += 1;
-        return newest;
-      }
-      if (newest.owed > 0) {
-        newest.owed -= 1;
-        return newest;
-      }
+  #join(): RegisteredLoad {
+    if (this.#newest?.join()) return this.#newest;
+    this.#newest = new RegisteredLoad(this.#start);
+    return this.#newest;
+  }
+}
+
+/**
+ * One load and how many scans and applications are on it. Without an application it is closed: at once, or after a while when
+ * a scan may still bring one.
+ * @internal
+ */
+export class RegisteredLoad {
+  /** The module with its providers. */
+  core: DynamicModule | undefined;
+  readonly #start: () => Promise<BootOutcome>;
+  #opening: Promise<BootOutcome> | undefined;
+  #outcome: BootOutcome | undefined;
+  /** What the core module provides. */
+  #keys: string | undefined;
+  #isForgotten = false;
+  #applications = 0;
+  /** Scans that have not brought their application yet. */
+  #scans = 1;
+  /** Scans that have consumed only one promise so far. */
+  #pendingReads = 1;
+  #readsPendingUntil = Infinity;
+  #unused: NodeJS.Timeout | undefined;
+
+  constructor(start: () => Promise<BootOutcome>) {
+    this.#start = start;
+  }
+
+  /** Whether it has failed: the next promise begins another load. */
+  get isForgotten(): boolean {
+    return this.#isForgotten;
+  }
+
+  /** What the boot has come to. @throws VaultClosedError while it is closed */
+  get outcome(): BootOutcome {
+    if (!this.#outcome) throw closedError();
+    return this.#outcome;
+  }
+
+  /** Whether a promise that is consumed for the first time gets this load. */
+  join(): boolean {
+    if (this.#opening && !this.#outcome) {
+      this.#scans += 1;
+      this.#pendingReads += 1;
+      return true;
     }
-    return this.#begin();
+    if (!this.#opening || this.#pendingReads === 0 || performance.now() > this.#readsPendingUntil) return false;
+    this.#pendingReads -= 1;
+    return true;
+  }
+
+  /**
+   * Makes the load, or makes it again when it has been closed: Nest consumes the promise of the first read once more when all
+   * modules are scanned, and the last application may have closed meanwhile.
+   */
+  open(): Promise<BootOutcome> {
+    this.#opening ??= this.#open();
+    return this.#opening;
   }
 
   /**
    * Called when an application creates its providers.
    *
-   * @returns what the load has come to, and the function that lets go of it: the last one to do so closes it
+   * @returns lets go of the load: the last application to do so closes it
+   * @throws VaultClosedError
    */
-  take(modules?: ModulesContainer): { readonly outcome: BootOutcome; readonly release: () => Promise<void> } {
-    const newestFirst = [...this.#open].reverse();
-    const load = this.#claimed(modules) ?? newestFirst.find(({ taken }) => !taken) ?? newestFirst[0];
-    if (!load?.ready) {
-      throw new VaultClosedError(
-        'The Vault session was closed by another application that uses the same module while this one was booting. Boot again.',
-      );
-    }
-    load.taken = true;
-    load.users += 1;
-    let released = false;
+  take(): { readonly outcome: BootOutcome; readonly release: () => Promise<void> } {
+    const { outcome } = this;
+    this.#applications += 1;
+    this.#scans = Math.max(0, this.#scans - 1);
+    clearTimeout(this.#unused);
+    let isReleased = false;
     return {
-      outcome: load.ready,
+      outcome,
       release: async () => {
-        if (released) return;
-        released = true;
-        load.users -= 1;
-        await this.#discardUnused(load);
-        // What overlapping scans have begun and no application has claimed. A scan that is still under way begins another one.
-        const unclaimed = [...this.#open].filter(({ taken, claims }) => !taken && claims === 0);
-        await Promise.all(unclaimed.map((other) => this.#discard(other)));
+        if (isReleased) return;
+        isReleased = true;
+        this.#applications -= 1;
+        if (this.#applications > 0) return;
+        if (this.#scans > 0) this.#closeLater();
+        else await this.#close();
       },
     };
   }
 
-  #claim(modules: ModulesContainer, load: Load): void {
-    if (this.#claims.get(modules) === load) return;
-    this.#claimed(modules);
-    this.#claims.set(modules, load);
-    this.#abandoned.register(modules, load, modules);
-    load.claims += 1;
+  async #open(): Promise<BootOutcome> {
+    try {
+      const outcome = await this.#start();
+      const keys = keysOf(outcome);
+      this.#keys ??= keys;
+      // Nest has the core module already, and it would provide something else.
+      if (keys !== this.#keys) throw await outcome.close().then(closedError);
+      this.#outcome = outcome;
+    } catch (error) {
+      this.#isForgotten = true;
+      this.#opening = undefined;
+      throw error;
+    }
+    this.#scans = Math.max(1, this.#scans);
+    this.#readsPendingUntil = performance.now() + PENDING_READ_TIMEOUT_MS;
+    this.#closeLater();
+    return this.#outcome;
   }
 
-  /** What a container has claimed, which it does no longer. */
-  #claimed(modules: ModulesContainer | undefined): Load | undefined {
-    const load = modules && this.#claims.get(modules);
-    if (!load) return undefined;
-    this.#claims.delete(modules);
-    this.#abandoned.unregister(modules);
-    load.claims -= 1;
-    return this.#open.has(load) ? load : undefined;
+  #closeLater(): void {
+    this.#unused = setTimeout(() => {
+      this.#scans = 0;
+      void this.#close();
+    }, UNUSED_LOAD_TIMEOUT_MS).unref();
   }
 
-  #begin(): Load {
-    const load: Load = {
-      runtime: this.#start(),
-      ready: undefined,
-      readyAge: Infinity,
-      failed: false,
-      closed: false,
-      owed: 1,
-      scans: 0,
-      claims: 0,
-      taken: false,
-      users: 0,
-    };
-    this.#newest = load;
-    load.runtime.then(
-      (runtime) => {
-        load.ready = runtime;
-        load.readyAge = ++this.#age;
-        this.#open.add(load);
-      },
-      () => {
-        // A failure is never remembered.
-        load.failed = true;
-        if (this.#newest === load) this.#newest = undefined;
-      },
-    );
-    return load;
+  async #close(): Promise<void> {
+    const closed = this.#outcome;
+    this.#outcome = undefined;
+    this.#opening = undefined;
+    await closed?.close();
   }
+}
 
-  async #discardUnused(load: Load): Promise<void> {
-    if (load.users === 0 && load.claims === 0) await this.#discard(load);
-  }
+function keysOf({ plan: { namespaces, factories } }: BootOutcome): string {
+  return JSON.stringify([...namespaces, ...(factories.made ?? [])].map(({ KEY }) => KEY));
+}
 
-  async #discard(load: Load): Promise<void> {
-    load.closed = true;
-    if (this.#newest === load) this.#newest = undefined;
-    this.#open.delete(load);
-    await load.ready?.close();
-  }
+function closedError(): VaultClosedError {
+  return new VaultClosedError(
+    'The Vault session was closed by another application that uses the same module while this one was booting. Boot again.',
+  );
 }
 
 /**
@@ -195,9 +184,8 @@ export class BootMemo {
  * Nest's scanner awaits promises in `imports` before it creates any provider, which is the moment wanted: merely
  * importing the file that declares the module must start nothing. As nothing runs until somebody listens, there is
  * never a rejection that nobody handles.
- * @internal
  */
-export class LazyPromise<T> extends Promise<T> {
+class LazyPromise<T> extends Promise<T> {
   readonly #work: () => Promise<T>;
 
   constructor(work: () => Promise<T>) {

@@ -5,14 +5,14 @@ import { summary } from '../config/sources/load-failures.js';
 import type { VaultError } from '../errors/index.js';
 
 /**
- * Why an application is refused before any of its providers exists: what failed in each of its VaultModules.
+ * Why an application is rejected before any of its providers exists: what failed in each of its VaultModules.
  * @internal
  */
 export class ApplicationFailures {
   static readonly #known = new WeakMap<ModulesContainer, ApplicationFailures>();
   readonly #errors: VaultError[] = [];
   readonly #closing: (() => Promise<void>)[] = [];
-  #refusal: Promise<never> | undefined;
+  #rejection: Promise<never> | undefined;
   #thrown: { readonly error: unknown } | undefined;
 
   /** @param namespaces that the features of the application provide */
@@ -38,17 +38,17 @@ export class ApplicationFailures {
   }
 
   /** @param close is called, and waited for, before the error is thrown */
-  onRefusal(close: () => Promise<void>): void {
+  onRejection(close: () => Promise<void>): void {
     this.#closing.push(close);
   }
 
   /** @throws VaultConfigurationError listing everything that failed, or what was thrown */
-  refuse(): Promise<never> {
-    this.#refusal ??= this.#refuse();
-    return this.#refusal;
+  reject(): Promise<never> {
+    this.#rejection ??= this.#reject();
+    return this.#rejection;
   }
 
-  async #refuse(): Promise<never> {
+  async #reject(): Promise<never> {
     await Promise.all(this.#closing.map((close) => close()));
     if (this.#thrown) throw this.#thrown.error;
     throw summary(this.#errors);

@@ -2,9 +2,11 @@ import type { DynamicModule, Provider } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { VAULT_OPTIONS } from '../vault.constants.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultOptionsFactory } from '../vault.options.js';
 import { readEnvFile } from '../options/env-file.js';
+
+/** Token of the options in that context. */
+const VAULT_OPTIONS = Symbol.for('nestjs-vault:options');
 
 /** Root of the short-lived context in which options are made. */
 class VaultBootstrapModule {}

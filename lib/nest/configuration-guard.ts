@@ -8,8 +8,10 @@ import { namespaceOf } from '../config/sources/config-factories.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError } from '../errors/index.js';
 import { configurationProviders, replaceInstance } from './nest-internals.js';
-import { VAULT_CONFIGURATION } from '../vault.constants.js';
-import { unresolved } from './reference-checks.js';
+import { unresolvedReferencesError } from './reference-checks.js';
+
+/** Start of the injection tokens that belong to one load. @internal */
+export const VAULT_CONFIGURATION = 'nestjs-vault:configuration';
 
 type Path = readonly string[];
 
@@ -37,7 +39,7 @@ export function guardConfiguration(
     refusing ??= Promise.resolve()
       .then(close)
       .then(() => {
-        throw failure ?? unresolved(found);
+        throw failure ?? unresolvedReferencesError(found);
       });
     refusing.catch(() => undefined);
     return refusing;

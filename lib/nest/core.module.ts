@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type {
   BeforeApplicationShutdown,
   DynamicModule,
@@ -7,58 +8,164 @@ import type {
   OnModuleInit,
 } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import type { ConfigFactory } from '@nestjs/config';
 import { ConfigModule, ConfigService } from '@nestjs/config';
-import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import type { ModulesContainer } from '@nestjs/core';
-import { ApplicationFailures } from './application-failures.js';
-import type { BootMemo } from '../boot/boot-registry.js';
-import { listenToChanges } from './change-listeners.js';
-import { guardConfiguration } from './configuration-guard.js';
-import { RefusedBoot } from '../boot/refused-boot.js';
-import type { CreatedProvider } from './reference-checks.js';
-import { refuseCopiedReferences } from './reference-checks.js';
-import { refuseUnresolvedReferences } from './reference-checks.js';
+import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { VaultApplication } from '../boot/application.js';
-import { warnOfNamesakes } from './module-checks.js';
-import { warnOfSharedKeys } from './module-checks.js';
-import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
+import type { RegisteredLoad } from '../boot/boot-registry.js';
+import { FailedBoot } from '../boot/failed-boot.js';
 import { storeToken } from '../config/namespaces/feature.module.js';
-import type { FactoryValues } from '../config/sources/config-factories.js';
 import { getVaultToken } from '../inject-vault.js';
-import { earliestProvider, isNew, keepModules, runLast, valueProviders, whenProviderFails } from './nest-internals.js';
-import { CONFIGURATION_HOST, CONFIGURATION_LOADER, VAULT_CONFIGURATION } from '../vault.constants.js';
 import type { VaultModuleRegistration } from '../vault.options.js';
+import { ApplicationFailures } from './application-failures.js';
+import { listenToChanges } from './change-listeners.js';
+import { guardConfiguration, VAULT_CONFIGURATION } from './configuration-guard.js';
+import { warnAboutConflictingKeys, warnAboutDuplicateModules } from './module-checks.js';
+import {
+  CONFIGURATION_HOST,
+  configurationModule,
+  earliestProvider,
+  isNew,
+  keepModules,
+  runLast,
+  valueProviders,
+  whenProviderFails,
+} from './nest-internals.js';
+import type { CreatedProvider } from './reference-checks.js';
+import { assertNoCopiedReferences, assertNoUnresolvedReferences } from './reference-checks.js';
 
-/** Holds the providers, once the configuration has been read. @internal */
+const APPLICATION = ':application';
+
+/** Has the providers of a load. @internal */
 @Module({})
 export class VaultCoreModule {}
 
-/** Shows `forFeature` the way to the configuration, even when the module is not global. @internal */
+/** Provides the configuration of the application to `forFeature`, even when the module is not global. */
 @Module({})
-export class VaultStoreModule {}
+class VaultConfigStoreModule {}
 
-/** Begins and ends what goes on beside the application. */
+/** Its hook runs after those of all other modules. */
+@Module({})
+class VaultUpModule {}
+
+/** Applications of one call of `forRoot`, by their containers. @internal */
+export type Applications = WeakMap<ModulesContainer, VaultApplication>;
+
+/** Applications that are not up yet. Their containers are collected when they never will be. */
+const unfinished = new FinalizationRegistry<() => Promise<void>>((abandon) => void abandon());
+/** Keeps the container of an application for as long as its service is referenced, since it may still be used. */
+const containers = new WeakMap<object, ModulesContainer>();
+
+/**
+ * The module of one load, for all applications on it.
+ *
+ * @param applications those on other loads of the same call of `forRoot` too: a scan may get two loads, and then has one
+ *   application
+ * @internal
+ */
+export function coreModule(
+  load: RegisteredLoad,
+  applications: Applications,
+  { isGlobal = true, name }: VaultModuleRegistration,
+): DynamicModule {
+  // Nest 10 tells dynamic modules apart by their printed form, in which those of two loads would look alike.
+  const id = `${VAULT_CONFIGURATION}:${randomUUID()}`;
+  const token = `${id}${APPLICATION}`;
+  const { namespaces, factories } = load.outcome.plan;
+  /** Those made by this module, which look after them. */
+  const own = new WeakSet<VaultApplication>();
+  const admission = (modules: ModulesContainer | undefined) => {
+    const known = modules && applications.get(modules);
+    if (known) return () => known;
+    return admit(load, modules, name, (application) => {
+      own.add(application);
+      if (modules) applications.set(modules, application);
+    });
+  };
+  const values = configurationModule<VaultApplication>({
+    key: id,
+    owner: earliestProvider(token, admission),
+    ownerToken: token,
+    connect: (host, { store }) => {
+      store.connect(host);
+      return store.values;
+    },
+    loaded: ({ store }) => store.insist(),
+  });
+  // After the values are in ConfigService.
+  const inject = [token, id];
+  const keys = new Set(namespaces.map(({ KEY }) => KEY));
+  const provided: FactoryProvider[] = namespaces.map((namespace) => ({
+    provide: namespace.KEY,
+    useFactory: ({ store }: VaultApplication) => store.show(namespace),
+    inject,
+  }));
+  for (const { KEY, path } of factories.made ?? []) {
+    if (KEY === undefined || keys.has(KEY)) continue;
+    // ConfigModule does not know the factories in config.load, and has no provider for them.
+    provided.push({ provide: KEY, useFactory: ({ store }: VaultApplication) => at(store.values, path), inject });
+  }
+  const service = getVaultToken(name);
+  const store: FactoryProvider = {
+    provide: storeToken(name),
+    useFactory: (application: VaultApplication, config: ConfigService) => {
+      application.store.tell(config);
+      return application.store;
+    },
+    inject: [token, ConfigService, id],
+  };
+  const lifecycle: FactoryProvider = {
+    provide: VaultLifecycle,
+    useFactory: (application: VaultApplication, discovery: DiscoveryService, host: Record<string, unknown>) =>
+      own.has(application)
+        ? new VaultLifecycle(application, () => check(application, discovery, host, name))
+        : undefined,
+    inject: [token, DiscoveryService, CONFIGURATION_HOST, id],
+  };
+  const up: FactoryProvider = {
+    provide: VaultUp,
+    useFactory: (application: VaultApplication) => (own.has(application) ? new VaultUp(application) : undefined),
+    inject,
+  };
+  return {
+    module: VaultCoreModule,
+    global: isGlobal,
+    imports: [
+      values,
+      DiscoveryModule,
+      { module: VaultConfigStoreModule, global: true, imports: [values], providers: [store], exports: [store.provide] },
+      { module: VaultUpModule, imports: [values], providers: [up] },
+    ],
+    providers: [
+      { provide: service, useFactory: (application: VaultApplication) => application.service, inject },
+      lifecycle,
+      ...provided,
+    ],
+    exports: [service, ConfigModule, ...provided.map(({ provide }) => provide)],
+  };
+}
+
+/** Begins and ends what an application does beside its requests. */
 class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #application: VaultApplication;
-  readonly #begin: () => void;
+  readonly #check: () => void;
 
-  constructor(application: VaultApplication, begin: () => void) {
+  constructor(application: VaultApplication, check: () => void) {
     this.#application = application;
-    this.#begin = begin;
+    this.#check = check;
   }
 
-  // The first moment at which all providers are there. Nest does not shut down what failed to come up.
+  // The first moment at which all providers exist. Nest does not shut down an application that failed to come up.
   async onModuleInit(): Promise<void> {
     try {
-      this.#begin();
+      this.#check();
     } catch (error) {
       await this.#application.close();
       throw error;
     }
   }
 
-  // After every onModuleInit of the application: an application in which one of them failed has no work that goes on.
+  // After every onModuleInit: an application in which one of them failed has no work that goes on.
   onApplicationBootstrap(): void {
     this.#application.start();
   }
@@ -74,132 +181,78 @@ class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
   }
 }
 
-/** Its hook is the last one of the application. @internal */
-@Module({})
-export class VaultUpModule {}
-
 class VaultUp implements OnApplicationBootstrap {
-  readonly #up: () => void;
+  readonly #application: VaultApplication;
 
-  constructor(up: () => void) {
-    this.#up = up;
+  constructor(application: VaultApplication) {
+    this.#application = application;
   }
 
   onApplicationBootstrap(): void {
-    this.#up();
+    unfinished.unregister(this.#application);
+    this.#application.up();
   }
-}
-
-/** Applications that have not come up yet. Their containers are gone when they never will. */
-const unfinished = new FinalizationRegistry<() => Promise<void>>((abandon) => void abandon());
-/** Keeps the container of an application for as long as its service is referenced, since it may still be used. */
-const holders = new WeakMap<object, ModulesContainer>();
-
-/** The providers of a module that has been read. Which load an application gets is decided when they are created. @internal */
-export function coreModule(
-  memo: BootMemo,
-  id: string,
-  { isGlobal = true, name }: VaultModuleRegistration,
-  namespaces: readonly NamespaceDefinition[],
-  made: readonly FactoryValues[],
-): DynamicModule {
-  // The object handed to ConfigModule stands for the application: everything else is found through it.
-  const applications = new WeakMap<object, VaultApplication>();
-  // Before everything that receives configuration.
-  const guard = earliestProvider(guardToken(id), (modules) => admit(memo, modules, name));
-  const configuration = Object.assign(
-    (...given: unknown[]) => {
-      const [host, application] = given as [Record<string, unknown>, VaultApplication];
-      application.store.connect(host);
-      const { values } = application.store;
-      applications.set(values, application);
-      return values;
-    },
-    { KEY: id },
-  );
-  const of = (values: object): VaultApplication => applications.get(values) as VaultApplication;
-  const ofNamespace = (namespace: NamespaceDefinition): FactoryProvider => ({
-    provide: namespace.KEY,
-    useFactory: (values: object) => of(values).store.show(namespace),
-    inject: [id],
-  });
-  const tokens = new Set(namespaces.map(({ KEY }) => KEY));
-  // Factories of registerAs in config.load: ConfigModule does not know them, so it has no provider for them.
-  const ofFactories = made.flatMap(({ KEY, path }): FactoryProvider[] =>
-    KEY === undefined || tokens.has(KEY)
-      ? []
-      : [{ provide: KEY, useFactory: (values: Record<string, unknown>) => at(values, path), inject: [id] }],
-  );
-  const service = getVaultToken(name);
-  const values = valuesModule(configuration, guard, of);
-  return {
-    module: VaultCoreModule,
-    global: isGlobal,
-    imports: [values, DiscoveryModule, storeModule(values, id, of, name), upModule(values, id, of)],
-    providers: [
-      { provide: service, useFactory: (values: object) => of(values).service, inject: [id] },
-      {
-        provide: VaultLifecycle,
-        useFactory: (values: object, discovery: DiscoveryService, host: Record<string, unknown>) => {
-          const application = of(values);
-          return new VaultLifecycle(application, () => {
-            refuseUnresolvedReferences(host, application.store, discovery);
-            const { configuration, others } = createdProviders(discovery);
-            refuseCopiedReferences(others, application.store, host, [application, ...configuration]);
-            warnOfNamesakes(discovery, service, application.service, name);
-            warnOfSharedKeys(host, application.store.values, name);
-            listenToChanges(discovery, application.store, name);
-          });
-        },
-        inject: [id, DiscoveryService, CONFIGURATION_HOST],
-      },
-      ...namespaces.map(ofNamespace),
-      ...ofFactories,
-    ],
-    exports: [service, ConfigModule, ...namespaces.map(({ KEY }) => KEY), ...ofFactories.map(({ provide }) => provide)],
-  };
 }
 
 /**
- * Takes the load of an application before it has any provider, and refuses the application when one of its namespaces has
+ * Takes the load for an application before that has any provider, and rejects the application when one of its namespaces has
  * failed.
  *
+ * @param created called with the application
  * @returns makes the provider that everything with configuration waits for
  */
 function admit(
-  memo: BootMemo,
+  load: RegisteredLoad,
   modules: ModulesContainer | undefined,
   name: string | undefined,
+  created: (application: VaultApplication) => void,
 ): () => VaultApplication | Promise<never> {
-  const { outcome, release } = memo.take(modules);
-  const application = outcome instanceof RefusedBoot ? undefined : new VaultApplication(outcome, release);
+  const { outcome, release } = load.take();
+  const application = outcome instanceof FailedBoot ? undefined : new VaultApplication(outcome, release);
+  if (application) created(application);
   const close = () => application?.close() ?? release();
-  // A VaultModule that is loaded later refuses nothing but itself.
+  // A VaultModule that is loaded later rejects nothing but itself.
   const isNewApplication = modules !== undefined && isNew(modules);
   const failures = isNewApplication ? ApplicationFailures.of(modules) : new ApplicationFailures([]);
-  failures.onRefusal(close);
+  failures.onRejection(close);
   const namespaces = failures.namespaces.filter(({ options }) => options.vault === name);
-  failures.collect(() => (application?.store ?? (outcome as RefusedBoot)).failuresOf(namespaces));
+  failures.collect(() => (application?.store ?? (outcome as FailedBoot)).failuresOf(namespaces));
   if (isNewApplication && application) {
     failures.collect(() => {
-      refuseCopiedReferences(valueProviders(modules), application.store);
+      assertNoCopiedReferences(valueProviders(modules), application.store);
       return [];
     });
   }
-  if (isNewApplication && !failures.isEmpty) keepModules(modules, isGuardToken);
+  if (isNewApplication && !failures.isEmpty) keepModules(modules, isApplicationToken);
   if (isNewApplication && application) {
     runLast(modules, VaultUpModule);
     unfinished.register(modules, application.abandon, application);
-    holders.set(application.service, modules);
+    containers.set(application.service, modules);
   }
   return () => {
     if (isNewApplication && application) whenProviderFails(modules, () => void close());
-    if (!application || !failures.isEmpty) return failures.refuse();
+    if (!application || !failures.isEmpty) return failures.reject();
     return (modules && guardConfiguration(modules, application.store, close)) ?? application;
   };
 }
 
-/** What there is once an application has been created, apart from what `ConfigModule` has made. */
+/** Called when all providers exist. @throws VaultInvalidOptionError */
+function check(
+  application: VaultApplication,
+  discovery: DiscoveryService,
+  host: Record<string, unknown>,
+  name: string | undefined,
+): void {
+  const { store, service } = application;
+  assertNoUnresolvedReferences(host, store, discovery);
+  const { configuration, others } = createdProviders(discovery);
+  assertNoCopiedReferences(others, store, host, [application, ...configuration]);
+  warnAboutDuplicateModules(discovery, getVaultToken(name), service, name);
+  warnAboutConflictingKeys(host, store.values, name);
+  listenToChanges(discovery, store, name);
+}
+
+/** The providers of an application, those of `ConfigModule` apart. */
 function createdProviders(discovery: DiscoveryService) {
   const configuration: object[] = [];
   const others: CreatedProvider[] = [];
@@ -214,65 +267,10 @@ function createdProviders(discovery: DiscoveryService) {
   return { configuration, others };
 }
 
-function guardToken(id: string): string {
-  return `${id}:guard`;
-}
-
-function isGuardToken(token: unknown): boolean {
-  return typeof token === 'string' && token.startsWith(VAULT_CONFIGURATION) && token.endsWith(guardToken(''));
+function isApplicationToken(token: unknown): boolean {
+  return typeof token === 'string' && token.startsWith(VAULT_CONFIGURATION) && token.endsWith(APPLICATION);
 }
 
 function at(values: Record<string, unknown>, path: readonly string[]): unknown {
   return path.reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], values);
-}
-
-/**
- * `ConfigModule`'s part, with two of its providers changed. Nest gives configuration factories nothing; ours gets the object
- * that `ConfigService` reads its values from. And merging there what is there already would cost as much as writing it did.
- */
-function valuesModule(
-  configuration: ConfigFactory & { readonly KEY: string },
-  guard: FactoryProvider,
-  of: (values: object) => VaultApplication,
-): DynamicModule {
-  const values = ConfigModule.forFeature(configuration);
-  const changes = new Map<unknown, Partial<FactoryProvider>>([
-    [configuration.KEY, { inject: [CONFIGURATION_HOST, guardToken(configuration.KEY)] }],
-    [CONFIGURATION_LOADER, { useFactory: (_host, values: object) => of(values).store.insist() }],
-  ]);
-  const providers = (values.providers ?? []) as FactoryProvider[];
-  return {
-    ...values,
-    providers: [guard, ...providers.map((provider) => ({ ...provider, ...changes.get(provider.provide) }))],
-  };
-}
-
-function upModule(values: DynamicModule, id: string, of: (values: object) => VaultApplication): DynamicModule {
-  const useFactory = (values: object) => {
-    const application = of(values);
-    return new VaultUp(() => {
-      unfinished.unregister(application);
-      application.up();
-    });
-  };
-  return { module: VaultUpModule, imports: [values], providers: [{ provide: VaultUp, useFactory, inject: [id] }] };
-}
-
-/** Of its own, because it is global even when the module is not. */
-function storeModule(
-  values: DynamicModule,
-  id: string,
-  of: (values: object) => VaultApplication,
-  name: string | undefined,
-): DynamicModule {
-  const store: FactoryProvider = {
-    provide: storeToken(name),
-    useFactory: (values: object, config: ConfigService) => {
-      const { store } = of(values);
-      store.tell(config);
-      return store;
-    },
-    inject: [id, ConfigService],
-  };
-  return { module: VaultStoreModule, global: true, imports: [values], providers: [store], exports: [store.provide] };
 }

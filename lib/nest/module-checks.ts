@@ -21,17 +21,19 @@ const contributions = new WeakMap<object, readonly Contribution[]>();
  * @param service that of the module which asks; the first of them warns
  * @internal
  */
-export function warnOfNamesakes(
+export function warnAboutDuplicateModules(
   discovery: DiscoveryService,
   token: InjectionToken,
   service: VaultService,
   name: string | undefined,
 ): void {
-  const namesakes = discovery.getProviders().filter((wrapper) => wrapper.token === token);
-  if (namesakes.length < 2 || namesakes[0]?.instance !== service) return;
+  const providers = discovery.getProviders().filter((wrapper) => wrapper.token === token);
+  // The same service may be provided twice: a scan may get two loads.
+  const services = new Set<unknown>(providers.map(({ instance }) => instance as unknown));
+  if (services.size < 2 || providers[0]?.instance !== service) return;
   const called = name === undefined ? 'without a name' : `with the name "${name}"`;
   logger.warn(
-    `The application has ${namesakes.length} VaultModules ${called}, each with a session of its own. Import it once, in the ` +
+    `The application has ${services.size} VaultModules ${called}, each with a session of its own. Import it once, in the ` +
       `root module; or, for another Vault, name it (forRootAsync({ name }), forRoot(options, { name })) and inject it with @InjectVault(name).`,
   );
 }
@@ -44,7 +46,7 @@ export function warnOfNamesakes(
  * @param values those of the module with this name, which asks
  * @internal
  */
-export function warnOfSharedKeys(host: object, values: JsonObject, name: string | undefined): void {
+export function warnAboutConflictingKeys(host: object, values: JsonObject, name: string | undefined): void {
   const others = contributions.get(host) ?? [];
   contributions.set(host, [...others, { name, values }]);
   for (const other of others) {

@@ -1,8 +1,11 @@
 import { ConfigModule } from '@nestjs/config';
-import type { FactoryProvider, InjectionToken, Type } from '@nestjs/common';
+import type { DynamicModule, FactoryProvider, InjectionToken, Type } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { CONFIGURATION_HOST, CONFIGURATION_LOADER } from '../vault.constants.js';
 
+/** Token of the object that `ConfigService` reads its values from. @internal */
+export const CONFIGURATION_HOST = 'CONFIGURATION_TOKEN';
+/** Token of the provider that merges what a factory has made into that object. */
+const CONFIGURATION_LOADER = 'CONFIGURATION_LOADER';
 /** Token of the provider that adds what validation has made of the environment. */
 const VALIDATED_LOADER = 'VALIDATED_ENV_LOADER';
 
@@ -23,6 +26,46 @@ export interface ConfigurationProviders {
   /** Calls the providers that add what validation has made, with another object in the place of the host. */
   readonly validated: (host: Record<string, unknown>) => void;
   readonly host: Wrapper | undefined;
+}
+
+/**
+ * `ConfigModule.forFeature` with two of its providers changed: Nest gives configuration factories nothing, and this one gets
+ * the host; and to merge what is in the host already would cost as much as writing it did.
+ *
+ * @internal
+ */
+export function configurationModule<T>({
+  key,
+  owner,
+  ownerToken,
+  connect,
+  loaded,
+}: ConfigurationParts<T>): DynamicModule {
+  const module = ConfigModule.forFeature(Object.assign(() => ({}), { KEY: key }));
+  const changes = new Map<unknown, Partial<FactoryProvider>>([
+    [key, { inject: [CONFIGURATION_HOST, ownerToken], useFactory: connect }],
+    [CONFIGURATION_LOADER, { inject: [ownerToken, key], useFactory: loaded }],
+  ]);
+  const providers = (module.providers ?? []) as FactoryProvider[];
+  return {
+    ...module,
+    providers: [owner, ...providers.map((provider) => ({ ...provider, ...changes.get(provider.provide) }))],
+    exports: [...(module.exports ?? []), ownerToken],
+  };
+}
+
+/** What a module of `configurationModule` is made of. @internal */
+export interface ConfigurationParts<T> {
+  /** Token of the values. */
+  readonly key: string;
+  /** Provides what makes the values. */
+  readonly owner: FactoryProvider<T | Promise<T>>;
+  /** Its token, which is not read from the provider: that would begin a search for the container. */
+  readonly ownerToken: string;
+  /** Writes the values into the host. @returns the values */
+  readonly connect: (host: Record<string, unknown>, owner: T) => object;
+  /** Called in the place of what merges the values into the host. */
+  readonly loaded: (owner: T) => void;
 }
 
 /** @param modules of the application, all of which have been scanned @internal */
@@ -173,32 +216,16 @@ export function whenProviderFails(modules: ModulesContainer, failed: () => void)
   }
 }
 
-/**
- * The `imports` of a dynamic module. Nest goes through them once as it scans, and once more when all modules of the
- * application have been scanned: then it asks its container of modules for the importing one right afterwards.
- *
- * @param found is called with that container before the imports are consumed
- * @internal
- */
-export function importsOf<T>(imports: T[], found: (modules: ModulesContainer) => void): T[] {
-  return Object.defineProperty(imports, Symbol.iterator, {
-    value: () => {
-      findNextContainer(found, 'has');
-      return imports.values();
-    },
-  });
-}
-
-/** Calls back with the container whose method is called next, in the same turn. */
-function findNextContainer(found: (modules: ModulesContainer) => void, method: 'get' | 'has' = 'get'): void {
+/** Calls back with the container whose `get` is called next, in the same turn. */
+function findNextContainer(found: (modules: ModulesContainer) => void): void {
   const { prototype } = ModulesContainer;
-  const restore = () => Reflect.deleteProperty(prototype, method);
-  Object.defineProperty(prototype, method, {
+  const restore = () => Reflect.deleteProperty(prototype, 'get');
+  Object.defineProperty(prototype, 'get', {
     configurable: true,
-    value: function ask(this: ModulesContainer, key: string) {
+    value: function get(this: ModulesContainer, key: string) {
       restore();
       found(this);
-      return this[method](key);
+      return this.get(key);
     },
   });
   queueMicrotask(restore);

@@ -25,7 +25,7 @@ export interface CreatedProvider {
  * @throws VaultInvalidOptionError naming the providers and where in them; the texts may hold a default that is a secret
  * @internal
  */
-export function refuseCopiedReferences(
+export function assertNoCopiedReferences(
   providers: Iterable<CreatedProvider>,
   store: ConfigurationStore,
   host: object = {},
@@ -47,7 +47,7 @@ export function refuseCopiedReferences(
     isMeant,
     [process.env, environment, store, store.loader, plan, store.values, host, ...configServices, ...skipped],
   );
-  if (found.length > 0) throw copied(found.map((path) => nameOf(path).join('.')));
+  if (found.length > 0) throw copiedReferencesError(found.map((path) => nameOf(path).join('.')));
 }
 
 /** Texts that may look like references: values of secrets, and what is meant as it is. */
@@ -66,7 +66,7 @@ function tokenName(token: InjectionToken | undefined): string {
       : String(token);
 }
 
-function copied(paths: readonly string[]): VaultInvalidOptionError {
+function copiedReferencesError(paths: readonly string[]): VaultInvalidOptionError {
   const named = shortList([...new Set(paths)].map(quoted), 10);
   return new VaultInvalidOptionError(
     `Providers hold the text of a reference to Vault instead of its value: ${named}. ` +
@@ -79,7 +79,7 @@ function copied(paths: readonly string[]): VaultInvalidOptionError {
 }
 
 /** So many are named; the others are counted. */
-const MOST_NAMED = 10;
+const MAX_NAMED = 10;
 
 /**
  * Looks for references that no VaultModule has resolved in all that `ConfigService` reads from, once it is complete: a
@@ -89,7 +89,7 @@ const MOST_NAMED = 10;
  * @throws VaultInvalidOptionError naming their keys; the values may hold a secret as default
  * @internal
  */
-export function refuseUnresolvedReferences(
+export function assertNoUnresolvedReferences(
   host: Readonly<Record<string, unknown>>,
   store: ConfigurationStore,
   discovery: DiscoveryService,
@@ -112,7 +112,7 @@ export function refuseUnresolvedReferences(
     // A variable of which ConfigService has a value of its own is not asked for.
     found.push(...unresolvedReferences(validated, known, (path, text) => isSet(host, path) || isMeant(path, text)));
   }
-  if (found.length > 0) throw unresolved(found);
+  if (found.length > 0) throw unresolvedReferencesError(found);
 }
 
 function isSet(host: object, path: readonly string[]): boolean {
@@ -125,11 +125,11 @@ function isSet(host: object, path: readonly string[]): boolean {
 }
 
 /** @param keys of `ConfigService` @internal */
-export function unresolved(paths: readonly (readonly string[])[]): VaultInvalidOptionError {
+export function unresolvedReferencesError(paths: readonly (readonly string[])[]): VaultInvalidOptionError {
   const keys = [...paths].sort((one, other) => one.length - other.length).map((path) => path.join('.'));
   const named = shortList(
     keys.map((key) => JSON.stringify(key)),
-    MOST_NAMED,
+    MAX_NAMED,
   );
   const what = keys.length === 1 ? 'a reference to Vault that nobody' : 'references to Vault that nobody';
   return new VaultInvalidOptionError(

@@ -6,12 +6,11 @@ import { failedLoadOf } from '../config/sources/load-failures.js';
 import type { VaultConfigurationError, VaultError } from '../errors/index.js';
 
 /**
- * A boot whose sources could not be loaded. It takes the place of a runtime until the application has been scanned: only then
- * is it known which features it has, and their failures belong in the same error. It has released what it made.
- *
+ * A boot whose sources could not be loaded, and which has released what it made. It is not thrown until the application has
+ * been scanned: only then is it known which features the application has, and their failures belong in the same error.
  * @internal
  */
-export class RefusedBoot {
+export class FailedBoot {
   readonly #error: VaultConfigurationError;
   readonly #load: FailedLoad;
 
@@ -21,10 +20,10 @@ export class RefusedBoot {
   }
 
   /** @throws `error` when it is not that of a load */
-  static of(error: unknown): RefusedBoot {
+  static of(error: unknown): FailedBoot {
     const load = failedLoadOf(error);
     if (!load) throw error;
-    return new RefusedBoot(error as VaultConfigurationError, load);
+    return new FailedBoot(error as VaultConfigurationError, load);
   }
 
   get plan(): ConfigPlan {
