@@ -4,8 +4,8 @@ import type { DynamicModule, INestApplicationContext } from '@nestjs/common';
 import { Inject, Injectable, Logger, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { Test } from '@nestjs/testing';
-import type { VaultModuleOptions, VaultOptionsFactory } from '../../lib/index.js';
-import { VaultModule, VaultService } from '../../lib/index.js';
+import type { VaultConfigChange, VaultModuleOptions, VaultOptionsFactory } from '../../lib/index.js';
+import { OnVaultChange, VaultModule, VaultService } from '../../lib/index.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication, gate } from '../support/boot-application.js';
@@ -390,6 +390,40 @@ describe('boots of the same module that overlap', () => {
       }
       await expectTokens(before);
     }
+  });
+});
+
+describe('a scan that gets two loads', () => {
+  it('has one application, on the first of them', async () => {
+    let loads = 0;
+    const vault = VaultModule.forRootAsync({
+      useFactory: () => ((loads += 1), options({ config: { sources: ['my-app'], load: [() => ({ LOAD: loads })] } })),
+    });
+    const promise = () => (vault.imports as unknown as Promise<DynamicModule>[])[0] as Promise<DynamicModule>;
+    let reads = 0;
+    // Between the two reads of a scan beside a slow import, another boot may consume a promise.
+    const another = async () => (await promise(), promise());
+    const contested = { ...vault, get imports() { return [(reads += 1) === 2 ? another() : promise()] } }; // prettier-ignore
+    const changes: string[] = [];
+    @Injectable()
+    class Listener {
+      @OnVaultChange()
+      changed({ keys }: VaultConfigChange): void {
+        changes.push(...keys);
+      }
+    }
+    @Module({ imports: [contested], providers: [Mailer, Listener] })
+    class AppModule {}
+    const warn = jest.spyOn(Logger.prototype, 'warn');
+    const app = await start(AppModule);
+    expect(loads).toBe(2);
+    expect([app.get(ConfigService).get('LOAD'), app.get(Mailer).password]).toEqual([1, 'hunter2']);
+    expect(warn.mock.calls.filter(([text]) => String(text).includes('VaultModules'))).toEqual([]);
+    warn.mockRestore();
+    await server.seed({ 'secret/my-app': { ...SECRET, SMTP_PASSWORD: 'changed' } });
+    await app.get(VaultService).refresh();
+    expect(changes).toEqual(['SMTP_PASSWORD']);
+    expect(app.get(ConfigService).get('SMTP_PASSWORD')).toBe('changed');
   });
 });
 
