@@ -1,66 +1,79 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import type { VaultError } from '../errors/index.js';
-import { isVaultError, VaultConfigurationError, VaultTimeoutError } from '../errors/index.js';
-import { isUnreachable, Obstacles, withDeadline } from './boot-diagnostics.js';
+import { isVaultError, VaultAbortedError, VaultConfigurationError, VaultTimeoutError } from '../errors/index.js';
+import { Backoff } from '../lifetime/backoff.js';
+import { ABORTED, race, sleep, TIMED_OUT } from '../lifetime/race.js';
+import { BootDiagnostics, isUnreachable } from './boot-diagnostics.js';
 import type { BootLog } from './boot-summary.js';
 import { withLine } from './with-line.js';
 
-type BootWork = (limit: AbortSignal, obstacles: Obstacles) => Promise<LoadedConfiguration>;
+/** How long an aborted attempt may take to end, so that its failures are known. */
+const ABORT_GRACE_MS = 100;
+/** Instances that are started together do not try again together. */
+const RETRY_BACKOFF = { firstMs: 250, maxMs: 2_000, jitter: [0.75, 1.25] } as const;
+/** After this time a boot that waits logs a second line; then after twice as long each. */
+const FIRST_PROGRESS_INTERVAL_MS = 10_000;
+
+type Attempt = (limit: AbortSignal, diagnostics: BootDiagnostics) => Promise<LoadedConfiguration>;
 
 /**
- * Loads the configuration within the deadline of the boot, as often as it is asked to.
+ * Makes attempts to load the configuration, within the deadline of the boot.
  * @internal
  */
-export class BootLoad {
-  readonly #work: BootWork;
+export class BootAttempts {
+  readonly #attempt: Attempt;
   readonly #timeoutMs: number;
   readonly #endpoint: () => string;
-  #obstacles: Obstacles | undefined;
-  #refusals: readonly VaultError[] = [];
+  #diagnostics: BootDiagnostics | undefined;
+  #permanentFailures: readonly VaultError[] = [];
   #outage: VaultError | undefined;
 
-  constructor(work: BootWork, timeoutMs: number, endpoint: () => string) {
-    this.#work = work;
+  constructor(attempt: Attempt, timeoutMs: number, endpoint: () => string) {
+    this.#attempt = attempt;
     this.#timeoutMs = timeoutMs;
     this.#endpoint = endpoint;
   }
 
-  /** What had failed for good, such as a denied secret, when the last load was given up. Waiting would not have helped. */
-  get refusals(): readonly VaultError[] {
-    return this.#refusals;
+  /** What had failed for a reason that waiting does not change when the last attempt was aborted. */
+  get permanentFailures(): readonly VaultError[] {
+    return this.#permanentFailures;
   }
 
-  /** Whether an attempt has failed because Vault is away, and the load goes on. */
-  get waiting(): boolean {
+  /** Whether an attempt has failed because Vault is away, and others follow. */
+  get isWaiting(): boolean {
     return this.#outage !== undefined;
   }
 
-  /** A try has failed, and its call goes on. */
-  note(error: VaultError): void {
-    this.#obstacles?.note(error);
+  /** An attempt of a request has failed, and the request goes on. */
+  requestFailed(error: VaultError): void {
+    this.#diagnostics?.attemptFailed(error);
   }
 
   /**
-   * Loads, and waits for a Vault that is only starting, until the deadline.
+   * Makes attempts for as long as Vault is only starting, until the deadline.
    *
    * @param onOutage called after each attempt that failed because Vault is away
-   * @throws what `run` throws; when the deadline has come, the last failure because of which it waited
+   * @throws what `once` throws; at the deadline, the last failure because of which it waited
    */
-  async wait(onOutage: (error: VaultError) => void, signal?: AbortSignal): Promise<LoadedConfiguration> {
+  async untilReachable(onOutage: (error: VaultError) => void, signal?: AbortSignal): Promise<LoadedConfiguration> {
     this.#outage = undefined;
-    const onFailure = (error: VaultError): void => {
-      this.#outage = error;
-      onOutage(error);
-    };
     try {
-      return await this.#within(
-        (limit, obstacles) => waitForVault(() => this.#work(limit, obstacles), limit, onFailure),
-        signal,
-      );
+      return await this.#withinDeadline(async (limit, diagnostics) => {
+        for (const backoff = new Backoff(RETRY_BACKOFF); ;) {
+          try {
+            return await this.#attempt(limit, diagnostics);
+          } catch (error) {
+            if (limit.aborted || !isPassing(error)) throw error;
+            this.#outage = error;
+            onOutage(error);
+            await sleep(backoff.next(), { signal: limit });
+            if (limit.aborted) throw error;
+          }
+        }
+      }, signal);
     } catch (error) {
       const isOver = error instanceof VaultTimeoutError && error.operation === 'boot';
-      if (!isOver || !this.#outage || this.#refusals.length > 0) throw error;
+      if (!isOver || !this.#outage || this.#permanentFailures.length > 0) throw error;
       throw withLine(
         this.#outage,
         `The boot has waited ${this.#timeoutMs} ms for that to change ("boot.timeoutMs").`,
@@ -71,65 +84,47 @@ export class BootLoad {
     }
   }
 
-  /** One attempt. @throws what the work throws, VaultTimeoutError, VaultAbortedError */
-  run(signal?: AbortSignal): Promise<LoadedConfiguration> {
-    return this.#within(this.#work, signal);
+  /** Makes one attempt. @throws what it fails with, VaultTimeoutError, VaultAbortedError */
+  once(signal?: AbortSignal): Promise<LoadedConfiguration> {
+    return this.#withinDeadline(this.#attempt, signal);
   }
 
-  async #within(work: BootWork, signal: AbortSignal | undefined): Promise<LoadedConfiguration> {
-    const obstacles = (this.#obstacles = new Obstacles());
-    this.#refusals = [];
+  /** Calls under way are aborted at the deadline, and a function that does not return is left behind. */
+  async #withinDeadline(work: Attempt, signal: AbortSignal | undefined): Promise<LoadedConfiguration> {
+    const endpoint = this.#endpoint();
+    const limit = new AbortController();
+    if (signal?.aborted) limit.abort();
+    const diagnostics = (this.#diagnostics = new BootDiagnostics());
+    this.#permanentFailures = [];
     try {
-      return await withDeadline(
-        this.#timeoutMs,
-        this.#endpoint(),
-        (limit) => work(limit, obstacles),
-        (last) => {
-          this.#refusals = obstacles.refusals(last);
-          return obstacles.describe(last);
-        },
-        signal,
+      const working = work(limit.signal, diagnostics);
+      const first = await race(working, { timeoutMs: this.#timeoutMs, signal });
+      if (first !== TIMED_OUT && first !== ABORTED) return first;
+      limit.abort();
+      const settled = working.then(
+        (result) => ({ result }),
+        (error: unknown) => ({ error }),
+      );
+      const last = await race(settled, { timeoutMs: ABORT_GRACE_MS });
+      const aborted = typeof last === 'symbol' ? undefined : last;
+      this.#permanentFailures = diagnostics.permanentFailures(aborted);
+      const explanation = diagnostics.explain(aborted);
+      const details = { endpoint, operation: 'boot' };
+      if (signal?.aborted) throw new VaultAbortedError(`${endpoint} is waited for no longer. ${explanation}`, details);
+      throw new VaultTimeoutError(
+        `The application could not be booted on ${endpoint} within ${this.#timeoutMs} ms ("boot.timeoutMs"). ${explanation}`,
+        details,
       );
     } finally {
-      this.#obstacles = undefined;
+      this.#diagnostics = undefined;
     }
   }
 }
-
-const MIN_DELAY_MS = 250;
-const MAX_DELAY_MS = 2_000;
-/** The second line of progress comes so much later than the first, and each other one twice as late as that before it. */
-const MIN_SILENCE_MS = 10_000;
 
 /**
- * Repeats the work of a boot while Vault is only starting: nothing listens there, its name is not known yet, it is sealed, or
- * its cluster has no leader.
- *
- * @param limit ends the wait at once
- * @param onOutage called after each attempt that failed so
- * @throws what an attempt fails with that waiting does not help; the last failure once `limit` has ended
- * @internal
+ * Whether a failure may pass by itself while a server starts: nothing listens there, its name is not known yet, it is sealed,
+ * or its cluster has no leader. A server that fails inside, or denies, does not.
  */
-export async function waitForVault<T>(
-  attempt: () => Promise<T>,
-  limit: AbortSignal,
-  onOutage: (error: VaultError) => void,
-): Promise<T> {
-  for (let delayMs = MIN_DELAY_MS; ; delayMs = Math.min(delayMs * 2, MAX_DELAY_MS)) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (limit.aborted || !isPassing(error)) throw error;
-      onOutage(error);
-      // Instances that are started together do not come back together.
-      await delay(delayMs * (0.75 + Math.random() / 2), undefined, { signal: limit }).catch(() => {
-        throw error;
-      });
-    }
-  }
-}
-
-/** Whether a failure may pass by itself while a server starts. A server that fails inside, or refuses, does not. */
 function isPassing(error: unknown): error is VaultError {
   if (!isUnreachable(error)) return false;
   if (error instanceof VaultConfigurationError) return error.errors.every(isPassing);
@@ -138,8 +133,8 @@ function isPassing(error: unknown): error is VaultError {
 
 /** Logs that a boot waits: at once, and then at growing intervals. @internal */
 export class WaitProgress {
-  #silentUntil = 0;
-  #silenceMs = MIN_SILENCE_MS;
+  #nextAt = 0;
+  #intervalMs = FIRST_PROGRESS_INTERVAL_MS;
   readonly #log: Pick<BootLog, 'warn'>;
   readonly #timeoutMs: number;
 
@@ -148,11 +143,12 @@ export class WaitProgress {
     this.#timeoutMs = timeoutMs;
   }
 
-  tell(error: VaultError): void {
+  /** Called after each attempt that failed because Vault is away. */
+  attemptFailed(error: VaultError): void {
     const now = performance.now();
-    if (now < this.#silentUntil) return;
-    if (this.#silentUntil > 0) this.#silenceMs *= 2;
-    this.#silentUntil = now + this.#silenceMs;
+    if (now < this.#nextAt) return;
+    if (this.#nextAt > 0) this.#intervalMs *= 2;
+    this.#nextAt = now + this.#intervalMs;
     this.#log.warn(
       `${firstOf(error).message} The boot waits up to ${this.#timeoutMs} ms for Vault ("boot.timeoutMs").`,
     );

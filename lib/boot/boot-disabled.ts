@@ -11,7 +11,7 @@ import { EventHub } from '../observability/event-hub.js';
 import { readEnvironment } from '../options/env-file.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
-import { BootLoad } from './boot-attempts.js';
+import { BootAttempts } from './boot-attempts.js';
 import type { BootLog } from './boot-summary.js';
 import { VaultRuntime } from './vault-runtime.js';
 
@@ -51,18 +51,18 @@ export async function bootDisabled(
   const session = new VaultSession(login, { client: () => client, shutdown: { revoke: false, timeoutMs: 1 } });
   const sys = new VaultSys(client, () => Promise.resolve(client));
   const loader = new ConfigurationLoader(client, plan);
-  const load = new BootLoad(
-    (signal, obstacles) => {
-      obstacles.step = 'a factory in "config.load", or a schema';
+  const attempts = new BootAttempts(
+    (signal, diagnostics) => {
+      diagnostics.step = 'a factory in "config.load", or a schema';
       return loader.load({ signal });
     },
     options.boot?.timeoutMs ?? 30_000,
     () => 'a disabled Vault',
   );
-  const loaded = await load.run();
+  const loaded = await attempts.once();
   plan.exported?.write(valuesOf(loaded.entries), loaded.referring);
   log.log(`Vault is disabled ("enabled: false" or ${VARIABLE}=false): nothing is read from it.`);
-  return new VaultRuntime({ loaded }, () => load.run(), plan, session, client, sys, events, undefined);
+  return new VaultRuntime({ loaded }, () => attempts.once(), plan, session, client, sys, events, undefined);
 }
 
 /** What has nothing to work on is left out. Namespaces stay: there are consumers of their values. */

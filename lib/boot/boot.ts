@@ -25,18 +25,17 @@ import { checkEndpoint } from './resolve-endpoint.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { OPTIONS_SHAPE, resolveOptions } from './resolve-options.js';
 import type { BootLog } from './boot-summary.js';
-import { BootLoad } from './boot-attempts.js';
 import { bootDisabled, isEnabled } from './boot-disabled.js';
 import { logAbsentSources, logSummary } from './boot-summary.js';
-import type { Obstacles } from './boot-diagnostics.js';
-import { loadOrFallBack } from './snapshot-fallback.js';
+import type { BootDiagnostics } from './boot-diagnostics.js';
+import { loadWithSnapshotFallback } from './snapshot-fallback.js';
 import { VaultRuntime } from './vault-runtime.js';
-import { WaitProgress } from './boot-attempts.js';
+import { BootAttempts, WaitProgress } from './boot-attempts.js';
 
-const OF_AN_ATTEMPT: readonly VaultEvent['type'][] = ['request-retried', 'login-failed'];
+const ATTEMPT_EVENTS: readonly VaultEvent['type'][] = ['request-retried', 'login-failed'];
 
 /** @internal */
-export interface BootSurroundings {
+export interface BootContext {
   readonly log?: BootLog;
   readonly signal?: AbortSignal;
   readonly features?: Iterable<NamespaceDefinition>;
@@ -55,30 +54,30 @@ export interface BootSurroundings {
  */
 export async function boot(
   options: VaultModuleOptions,
-  { log = new Logger('VaultModule'), signal, features, once = false }: BootSurroundings = {},
+  { log = new Logger('VaultModule'), signal, features, once = false }: BootContext = {},
 ): Promise<VaultRuntime> {
   checkOptions(options, OPTIONS_SHAPE);
   if (!(await isEnabled(options))) return bootDisabled(options, log, features);
   const resolved = await resolveOptions(options, features);
-  warnOfWeakTransport(resolved, log);
+  warnAboutInsecureTransport(resolved, log);
   warnAboutConflictingVariables(options, log);
   const events = new EventHub();
   // A boot that waits for Vault has one line for all of its attempts.
-  logEvents(events.events$.pipe(filter(({ type }) => !load.waiting || !OF_AN_ATTEMPT.includes(type))), log);
+  logEvents(events.events$.pipe(filter(({ type }) => !attempts.isWaiting || !ATTEMPT_EVENTS.includes(type))), log);
   const session = new VaultSession(resolved.login, {
     client: () => client,
     shutdown: resolved.shutdown,
     emit: (event) => events.emit(event),
   });
   const tokens = VaultSession.tokensOf(session);
-  const work = async (limit: AbortSignal, obstacles: Obstacles): Promise<LoadedConfiguration> => {
-    obstacles.step = 'a function in "unseal.keys"';
+  const work = async (limit: AbortSignal, diagnostics: BootDiagnostics): Promise<LoadedConfiguration> => {
+    diagnostics.step = 'a function in "unseal.keys"';
     await connect(resolved, session, client, sys, limit, log);
-    obstacles.step = 'a factory in "config.load", or a schema';
+    diagnostics.step = 'a factory in "config.load", or a schema';
     return loader.load({ signal: limit });
   };
-  const load = new BootLoad(work, resolved.bootTimeoutMs, () => client.endpoint);
-  const reported = reports(events, (error) => load.note(error));
+  const attempts = new BootAttempts(work, resolved.bootTimeoutMs, () => client.endpoint);
+  const reported = reports(events, (error) => attempts.requestFailed(error));
   const client = await VaultClient.create({ ...resolved.transport, ...reported }, tokens);
   const sys = new VaultSys(client, (given) => {
     const endpoint = checkEndpoint(given, '"endpoints"');
@@ -92,15 +91,15 @@ export async function boot(
     );
   try {
     const progress = new WaitProgress(log, resolved.bootTimeoutMs);
-    const onOutage = (error: VaultError): void => progress.tell(error);
+    const onOutage = (error: VaultError): void => progress.attemptFailed(error);
     const start = snapshot
-      ? await loadOrFallBack(load, loader, snapshot, onOutage, signal)
-      : { loaded: await load.wait(onOutage, signal) };
+      ? await loadWithSnapshotFallback(attempts, loader, snapshot, onOutage, signal)
+      : { loaded: await attempts.untilReachable(onOutage, signal) };
     await resolved.config.files.write(start.loaded.files);
     resolved.config.exported?.write(valuesOf(start.loaded.entries), start.loaded.referring);
     const runtime = new VaultRuntime(
       start,
-      (again) => load.run(again),
+      (again) => attempts.once(again),
       resolved.config,
       session,
       client,
@@ -153,12 +152,12 @@ async function connect(
     // Open already when an attempt to come back from a snapshot got that far.
     if (session.state === 'starting') await session.open(signal);
   } catch (error) {
-    throw await tellUninitialised(error, client, sys, signal);
+    throw await explainUninitialized(error, client, sys, signal);
   }
 }
 
 /** A server without keys calls itself sealed, which would send people looking for keys that do not exist. */
-async function tellUninitialised(
+async function explainUninitialized(
   error: unknown,
   { endpoint }: VaultClient,
   sys: VaultSys,
@@ -183,7 +182,7 @@ function warnAboutConflictingVariables(options: VaultModuleOptions, log: BootLog
   }
 }
 
-function warnOfWeakTransport(
+function warnAboutInsecureTransport(
   { transport: { endpoint, otherEndpoints = [], tls } }: ResolvedOptions,
   log: BootLog,
 ): void {

@@ -1,68 +1,75 @@
 import { isVaultError, VaultConfigurationError } from '../errors/index.js';
+import { Backoff } from '../lifetime/backoff.js';
+import type { Timer } from '../lifetime/timers.js';
+import { Timers } from '../lifetime/timers.js';
 
-const FIRST_DELAY_MS = 1_000;
-const LONGEST_DELAY_MS = 15_000;
+/** Instances that booted together do not come back together. */
+const ATTEMPT_BACKOFF = { firstMs: 1_000, maxMs: 15_000, factor: 1.5, jitter: [0.75, 1.25] } as const;
 
 /**
- * Tries to reach Vault again until it succeeds once: at first after a second, then at growing distances up to 15 s, each
- * a quarter longer or shorter at random, so that a fleet that booted together does not come back together. Its timer
- * keeps no process alive.
+ * Tries to reach Vault until that succeeds once, after a start on a snapshot. Its timer keeps no process alive.
  * @internal
  */
 export class SnapshotRecovery {
   readonly #attempt: (signal: AbortSignal) => Promise<void>;
   readonly #warn: (message: string) => void;
   readonly #closing = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #backoff = new Backoff(ATTEMPT_BACKOFF);
+  readonly #timers: Timers;
+  #timer: Timer | undefined;
   #running: Promise<void> | undefined;
-  #told: string | undefined;
+  #lastCause: string | undefined;
 
   /**
    * @param attempt logs in, reads everything and changes over to it
-   * @param warn is told why an attempt has failed, once for each reason
+   * @param warn called with why an attempt has failed, once for each cause
    */
-  constructor(attempt: (signal: AbortSignal) => Promise<void>, warn: (message: string) => void) {
+  constructor(
+    attempt: (signal: AbortSignal) => Promise<void>,
+    warn: (message: string) => void,
+    timers: Timers = new Timers(),
+  ) {
     this.#attempt = attempt;
     this.#warn = warn;
-    this.#schedule(FIRST_DELAY_MS);
+    this.#timers = timers;
+    this.#schedule();
   }
 
-  /** Ends it: the attempt under way is given up, and waited for. */
+  /** Aborts the attempt under way, and waits for it. */
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#closing.abort();
     await this.#running;
   }
 
-  #schedule(delayMs: number): void {
-    const jittered = delayMs * (0.75 + Math.random() / 2);
-    this.#timer = setTimeout(() => {
-      this.#running = this.#try(delayMs);
-    }, jittered).unref();
+  #schedule(): void {
+    this.#timer = this.#timers.set(this.#backoff.next(), () => {
+      this.#running = this.#run();
+    });
   }
 
-  async #try(delayMs: number): Promise<void> {
+  async #run(): Promise<void> {
     const { signal } = this.#closing;
     try {
       await this.#attempt(signal);
     } catch (error) {
       if (signal.aborted) return;
-      this.#tell(error);
-      this.#schedule(Math.min(delayMs * 1.5, LONGEST_DELAY_MS));
+      this.#report(error);
+      this.#schedule();
     }
   }
 
-  #tell(error: unknown): void {
-    const kind = kindOf(error);
-    if (kind === this.#told) return;
-    this.#told = kind;
+  #report(error: unknown): void {
+    const cause = causeOf(error);
+    if (cause === this.#lastCause) return;
+    this.#lastCause = cause;
     const reason = isVaultError(error) ? error.message : 'an unexpected error.';
     this.#warn(`Still running on the snapshot: ${reason}`);
   }
 }
 
-/** What is the matter, without what is different at every attempt. */
-function kindOf(error: unknown): string {
-  if (error instanceof VaultConfigurationError) return error.errors.map(kindOf).join();
+/** Why an attempt failed, without what differs at every attempt. */
+function causeOf(error: unknown): string {
+  if (error instanceof VaultConfigurationError) return error.errors.map(causeOf).join();
   return isVaultError(error) ? `${error.code} ${error.path ?? ''}` : 'unknown';
 }

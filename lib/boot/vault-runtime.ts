@@ -38,7 +38,7 @@ export class VaultRuntime {
   readonly #applications = new Set<RecoveringApplication>();
 
   constructor(
-    { loaded, takenAt, because }: StartConfiguration,
+    { loaded, takenAt, cause }: StartConfiguration,
     load: (signal?: AbortSignal) => Promise<LoadedConfiguration>,
     readonly plan: ConfigPlan,
     readonly session: VaultSession,
@@ -50,7 +50,7 @@ export class VaultRuntime {
     this.#load = load;
     this.#snapshot = snapshot;
     this.#configuration = loaded;
-    this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, because: because?.message ?? '' };
+    this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, because: cause?.message ?? '' };
     // Made before any provider asks, so that a namespace called as a factory finds the objects its application will have.
     this.#first = this.#makeStore();
     for (const namespace of plan.namespaces) this.#first.show(namespace);

@@ -207,7 +207,7 @@ it('tells of a long wait after longer and longer silences', () => {
     const warn = () => void at.push(Math.round((performance.now() - begin) / 1000));
     const progress = new WaitProgress({ warn }, 600_000);
     for (let attempt = 0; attempt < 1_600; attempt += 1) {
-      progress.tell(new VaultConnectionError('away'));
+      progress.attemptFailed(new VaultConnectionError('away'));
       jest.advanceTimersByTime(100);
     }
     expect(at).toEqual([0, 10, 30, 70, 150]);
