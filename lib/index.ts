@@ -27,7 +27,7 @@ export { tokenHelper } from './auth/methods/token.auth.js';
 export type { VaultConsistency } from './client/consistency.js';
 export type { VaultRateLimit } from './client/rate-limiter.js';
 export type { VaultPem } from './client/connections/tls.options.js';
-export type { VaultRequestOptions } from './client/transport.options.js';
+export type { VaultRequestOptions } from './client/client-options.js';
 export type { VaultConfigChange, VaultSecretChange } from './config/refresh/config-change.js';
 export type { VaultConfigNamespace, VaultConfigNamespaceOptions } from './config/namespaces/config-namespace.js';
 export type { VaultConfigOptions } from './config/config.options.js';

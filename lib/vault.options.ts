@@ -2,7 +2,7 @@ import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Credential } from './auth/credential.js';
 import type { VaultAuth } from './auth/login-methods.js';
 import type { TlsOptions } from './client/connections/tls.options.js';
-import type { VaultRequestOptions } from './client/transport.options.js';
+import type { VaultRequestOptions } from './client/client-options.js';
 import type { VaultConfigOptions } from './config/config.options.js';
 
 /**

@@ -11,15 +11,16 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** CPU time that node-vault adds to one of the module's own calls: the same call with it, and without it. */
 export async function measureHop({ rounds = '9', reads = '200000', json }) {
-  const { createNodeVault } = await loadSource('lib/client/node-vault.binding.ts');
+  const { loadNodeVault, NodeVaultBinding } = await loadSource('lib/client/node-vault.ts');
   const response = { status: 200, headers: {}, body: {} };
   const send = async () => response;
-  const client = await createNodeVault('http://127.0.0.1:8200', send);
+  const pipeline = { endpoint: 'http://127.0.0.1:8200', endpoints: [], send };
+  const binding = new NodeVaultBinding(await loadNodeVault(), pipeline);
   const request = { method: 'GET', path: 'secret/data/bench', operation: 'read' };
+  const tokens = {};
   const variants = {
-    'without node-vault': async () => check(await send(request)),
-    'with node-vault': async () =>
-      check(await client.request({ method: request.method, path: `/${request.path}`, vaultRequest: request })),
+    'without node-vault': async () => check(await pipeline.send(request, tokens)),
+    'with node-vault': async () => check(await binding.request(request, tokens)),
   };
   const check = (received) => {
     if (received !== response) throw new Error('A variant returned something else.');

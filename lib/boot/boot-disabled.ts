@@ -1,4 +1,7 @@
 import { VaultSession } from '../auth/session/session.js';
+import { loadNodeVault, NodeVaultBinding } from '../client/node-vault.js';
+import type { Pipeline } from '../client/request-pipeline.js';
+import { fixedToken } from '../client/token-source.js';
 import { VaultClient } from '../client/vault-client.js';
 import type { VaultConfigOptions } from '../config/config.options.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
@@ -46,7 +49,7 @@ export async function bootDisabled(
   const environment = await readEnvironment();
   const plan = { ...resolveConfig(withoutVault(options.config), environment, features), disabled };
   const events = new EventHub();
-  const client = await VaultClient.rejecting(disabled);
+  const client = await rejectingClient();
   const login = { method: 'disabled', login: () => Promise.reject(disabled('log in')) };
   const session = new VaultSession(login, { client: () => client, shutdown: { revoke: false, timeoutMs: 1 } });
   const sys = new VaultSys(client, () => Promise.resolve(client));
@@ -73,6 +76,17 @@ function withoutVault(config: VaultConfigOptions = {}): VaultConfigOptions {
     ...(sources && { sources: sources.filter((source) => definitionOf(source)) }),
     ...(exportToProcessEnv !== undefined && !Array.isArray(exportToProcessEnv) && { exportToProcessEnv }),
   };
+}
+
+/** A client without a connection, whose calls are rejected. */
+async function rejectingClient(): Promise<VaultClient> {
+  const pipeline: Pipeline = {
+    endpoint: 'http://vault.invalid',
+    endpoints: [],
+    send: ({ operation, method, path }) => Promise.reject(disabled(operation ?? `${method} ${path}`)),
+    close: () => Promise.resolve(),
+  };
+  return new VaultClient(pipeline, fixedToken(undefined), new NodeVaultBinding(await loadNodeVault(), pipeline));
 }
 
 function disabled(operation: string): VaultDisabledError {

@@ -2,8 +2,9 @@ import { Logger } from '@nestjs/common';
 import { filter } from 'rxjs';
 import { resolveCredential } from '../auth/credential.js';
 import { VaultSession } from '../auth/session/session.js';
-import type { TransportOptions } from '../client/transport.options.js';
-import { VaultClient } from '../client/vault-client.js';
+import type { RequestObserver } from '../client/request-pipeline.js';
+import type { VaultClient } from '../client/vault-client.js';
+import { createVaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { duration } from '../config/duration.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
@@ -77,11 +78,11 @@ export async function boot(
     return loader.load({ signal: limit });
   };
   const attempts = new BootAttempts(work, resolved.bootTimeoutMs, () => client.endpoint);
-  const reported = reports(events, (error) => attempts.requestFailed(error));
-  const client = await VaultClient.create({ ...resolved.transport, ...reported }, tokens);
+  const observer = observe(events, (error) => attempts.requestFailed(error));
+  const client = await createVaultClient(resolved.transport, tokens, observer);
   const sys = new VaultSys(client, (given) => {
     const endpoint = checkEndpoint(given, '"endpoints"');
-    return VaultClient.create({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens);
+    return createVaultClient({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens);
   });
   const loader = new ConfigurationLoader(client, resolved.config);
   const snapshot =
@@ -196,17 +197,14 @@ function warnAboutInsecureTransport(
   }
 }
 
-/** What the transport does by itself, so that it is seen. */
-function reports(
-  events: EventHub,
-  onFailedTry: (error: VaultError) => void,
-): Pick<TransportOptions, 'onRetry' | 'onEndpoint'> {
+/** Events of what the client does by itself. */
+function observe(events: EventHub, onAttemptFailed: (error: VaultError) => void): RequestObserver {
   return {
-    onRetry: ({ error, ...retry }) => {
-      onFailedTry(error);
+    onAttemptFailed: ({ error, ...retry }) => {
+      onAttemptFailed(error);
       events.emit({ type: 'request-retried', at: new Date(), ...retry });
     },
-    onEndpoint: (endpoint) => events.emit({ type: 'endpoint-changed', at: new Date(), endpoint }),
+    onEndpointChanged: (endpoint) => events.emit({ type: 'endpoint-changed', at: new Date(), endpoint }),
   };
 }
 

@@ -3,7 +3,7 @@ import { defaultAuth } from '../auth/default-auth.js';
 import { noLogin } from '../auth/methods/token.auth.js';
 import { createLoginMethod } from '../auth/login-methods.js';
 import type { LoginMethod } from '../auth/login-method.js';
-import type { TransportOptions } from '../client/transport.options.js';
+import type { ClientOptions } from '../client/client-options.js';
 import { CONFIG_SHAPE } from '../config/config.options.js';
 import type { ConfigPlan } from '../config/config-layer.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
@@ -25,7 +25,7 @@ import { resolveTls, TLS_SHAPE } from './resolve-tls.js';
 
 /** Options checked and complete. @internal */
 export interface ResolvedOptions {
-  readonly transport: TransportOptions;
+  readonly transport: ClientOptions;
   readonly login: LoginMethod;
   readonly config: ConfigPlan;
   readonly snapshot: ResolvedSnapshot | undefined;

@@ -1,7 +1,7 @@
 import { checkProxy, ENVIRONMENT_PROXY } from '../client/connections/proxy-address.js';
 import type { VaultConsistency } from '../client/consistency.js';
 import type { VaultRateLimit } from '../client/rate-limiter.js';
-import type { TransportOptions, VaultRequestOptions } from '../client/transport.options.js';
+import type { ClientOptions, VaultRequestOptions } from '../client/client-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';
 import { headerText, is, positive, wholeNumber } from '../options/check-options.js';
@@ -48,7 +48,7 @@ export const REQUEST_SHAPE: Shape = {
  * @throws VaultInvalidOptionError naming the variable
  * @internal
  */
-export function resolveRequest(options: VaultRequestOptions = {}): Omit<TransportOptions, 'endpoint' | 'tls'> {
+export function resolveRequest(options: VaultRequestOptions = {}): Omit<ClientOptions, 'endpoint' | 'tls'> {
   return {
     timeoutMs: options.timeoutMs ?? fromEnvironment(VARIABLES.timeoutMs) ?? 15_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,

@@ -19,6 +19,7 @@ const NAMES: readonly string[] = [
 export class Credentials {
   readonly #sent = new Set<string>();
   #length = 0;
+  #newest: string | undefined;
 
   /** All of them, the oldest first. */
   get all(): readonly string[] {
@@ -27,7 +28,8 @@ export class Credentials {
 
   /** The token of a call. */
   addToken(token: string): void {
-    // Sent again, it is the newest.
+    if (token === this.#newest) return;
+    this.#newest = token;
     if (this.#sent.delete(token)) this.#length -= token.length;
     if (token === '' || token.length > MAX_LENGTH) return;
     this.#sent.add(token);

@@ -1,59 +1,86 @@
-import { Connections } from './connections/connections.js';
-import { Endpoint } from './endpoint.js';
-import type { Role } from './probe.js';
-import { probe } from './probe.js';
-import type { TransportOptions } from './transport.options.js';
-import type { Tries } from './tries.js';
-import type { Waits } from './waits.js';
+import type { Clock } from '../lifetime/clock.js';
+import { backoffMs } from '../lifetime/backoff.js';
+import type { Waiters } from '../lifetime/race.js';
+import type { ClientOptions } from './client-options.js';
+import type { Connect, HttpConnections } from './connections/connections.js';
+import type { EndpointRole } from './endpoint-probe.js';
+import { probe } from './endpoint-probe.js';
+import type { Attempts } from './retry.js';
 
-const SHORTEST_REST_MS = 200;
-const LONGEST_REST_MS = 2000;
-/** How long standbys wait for an active server to answer as well. */
-const GRACE_MS = 300;
+const COOLDOWN = { firstMs: 200, maxMs: 2000, jitter: [0.5, 1] } as const;
+/** How long a standby that has responded waits for an active server to respond as well. */
+const ACTIVE_GRACE_MS = 300;
 /** A probe that takes longer has failed. */
-const LONGEST_PROBE_MS = 3000;
-/** How long one call tries a server that failed before, until another call may. */
-const TRIAL_MS = 1000;
-/** After so long on a standby it is looked whether there is an active server again. */
-const LOOK_AGAIN_MS = 10_000;
+const MAX_PROBE_MS = 3000;
+/** How long one call tries an endpoint that failed before, until another call may. */
+const PROBATION_MS = 1000;
+/** How often an active server is looked for while calls go to a standby. */
+const STANDBY_RECHECK_MS = 10_000;
+
+/** One server and what is known about it. @internal */
+export class Endpoint {
+  /** Its last health response said that another server is active. */
+  standby = false;
+  /** Consecutive failures. */
+  failures = 0;
+  /** No request is sent before this moment of the monotonic clock. */
+  retryAfter = 0;
+  /** Its last failure was one that waiting does not repair: sealed, not initialized, a bad certificate. */
+  permanentlyDown = false;
+  /** Its last failure, in a word or two. */
+  lastError: string | undefined;
+  /** When calls were last switched to it. */
+  selectedAt = 0;
+  /** Scheme, host, port and path prefix, or a unix socket. */
+  readonly address: string;
+  readonly connections: HttpConnections;
+
+  constructor(address: string, connections: HttpConnections) {
+    this.address = address;
+    this.connections = connections;
+  }
+}
 
 /**
- * The servers of one cluster: finds one that works, the active one if it can, and keeps it until it fails.
+ * The endpoints of one cluster: finds one that works, preferably the active server, and keeps it until it fails.
  *
- * A server that failed rests for a while, longer each time. While all of them do, calls wait; one probe asks for all of
- * them, and the first call to a server that had failed goes alone.
+ * An endpoint that failed has a cooldown, longer each time. While all of them have one, calls wait; they share one probe, and
+ * the first call to an endpoint that had failed goes alone.
  * @internal
  */
 export class Endpoints {
-  readonly #all: readonly Endpoint[];
-  readonly #options: TransportOptions;
-  readonly #waits: Waits;
+  readonly #all: readonly [Endpoint, ...Endpoint[]];
+  readonly #options: ClientOptions;
+  readonly #waiters: Waiters;
+  readonly #clock: Clock;
+  readonly #onChanged: ((endpoint: string) => void) | undefined;
   #current: Endpoint | undefined;
   #last: Endpoint;
-  /** The current server failed before and has not worked since. */
-  #unproven = false;
-  #trialUntil = 0;
-  #locating: Promise<void> | undefined;
-  #lookAgainAt = 0;
-  #news!: Promise<void>;
-  #tell: () => void = () => undefined;
+  /** The current endpoint failed before and has not worked since. */
+  #onProbation = false;
+  #probationEndsAt = 0;
+  #search: Promise<void> | undefined;
+  #recheckAt = 0;
+  #changed!: Promise<void>;
+  #notifyChanged: () => void = () => undefined;
 
-  private constructor(all: readonly [Endpoint, ...Endpoint[]], options: TransportOptions, waits: Waits) {
-    this.#all = all;
+  /** Opens no connection. */
+  constructor(
+    options: ClientOptions,
+    connect: Connect,
+    waiters: Waiters,
+    clock: Clock,
+    onChanged?: (endpoint: string) => void,
+  ) {
+    const create = (address: string): Endpoint => new Endpoint(address, connect(address));
+    this.#all = [create(options.endpoint), ...(options.otherEndpoints ?? []).map(create)];
     this.#options = options;
-    this.#waits = waits;
-    this.#last = all[0];
-    if (all.length === 1) this.#current = all[0];
-    this.#changed();
-  }
-
-  /** Opens no connection yet. */
-  static async prepare(options: TransportOptions, waits: Waits): Promise<Endpoints> {
-    const make = async (endpoint: string): Promise<Endpoint> =>
-      new Endpoint(endpoint, await Connections.prepare({ ...options, endpoint }));
-    const first = await make(options.endpoint);
-    const others = await Promise.all((options.otherEndpoints ?? []).map(make));
-    return new Endpoints([first, ...others], options, waits);
+    this.#waiters = waiters;
+    this.#clock = clock;
+    this.#onChanged = onChanged;
+    this.#last = this.#all[0];
+    if (this.#all.length === 1) this.#current = this.#last;
+    this.#onChange();
   }
 
   get size(): number {
@@ -64,22 +91,22 @@ export class Endpoints {
     return this.#all.map(({ address }) => address);
   }
 
-  /** The server in use; the first one before there is any. */
+  /** Address of the endpoint in use; of the first one before there is one. */
   get address(): string {
     return this.#last.address;
   }
 
-  /** All addresses, each with what ailed its server last. */
+  /** All addresses, each with its last failure. */
   describe(): string {
-    const parts = this.#all.map(({ address, ailment }) =>
-      ailment === undefined ? address : `${address} (${ailment})`,
+    const parts = this.#all.map(({ address, lastError }) =>
+      lastError === undefined ? address : `${address} (${lastError})`,
     );
     return parts.join(', ');
   }
 
   /** Whether waiting helps at none of them. */
-  get hopeless(): boolean {
-    return this.#all.every(({ hopeless }) => hopeless);
+  get permanentlyDown(): boolean {
+    return this.#all.every(({ permanentlyDown }) => permanentlyDown);
   }
 
   /** One of them by its address. */
@@ -87,149 +114,149 @@ export class Endpoints {
     return this.#all.find((endpoint) => endpoint.address === address);
   }
 
-  /** The server to ask now; `undefined` when one has to be looked for. */
-  take(): Endpoint | undefined {
+  /** The endpoint for a request now; `undefined` when there is none at the moment. */
+  current(): Endpoint | undefined {
     const current = this.#current;
-    if (!current || (!this.#unproven && !current.standby)) return current;
-    const now = performance.now();
-    if (this.#unproven) {
-      if (now < this.#trialUntil) return undefined;
-      this.#trialUntil = now + TRIAL_MS;
+    if (!current || (!this.#onProbation && !current.standby)) return current;
+    const now = this.#clock.monotonic();
+    if (this.#onProbation) {
+      if (now < this.#probationEndsAt) return undefined;
+      this.#probationEndsAt = now + PROBATION_MS;
     }
-    if (current.standby && now >= this.#lookAgainAt) void this.#lookForActive();
+    if (current.standby && now >= this.#recheckAt) void this.#lookForActive();
     return current;
   }
 
-  /** Looks for a server to ask; `undefined` when there is none before the deadline, or the caller no longer wants it. */
-  async find(
+  /** Waits for an endpoint; `undefined` when there is none before the deadline, or the call was aborted. */
+  async waitForEndpoint(
     deadline: number,
     signal: AbortSignal | undefined,
-    tries: Tries | undefined,
+    attempts: Attempts | undefined,
   ): Promise<Endpoint | undefined> {
     for (;;) {
-      const taken = this.take();
-      if (taken) return taken;
-      // Each is asked once more, so that the caller gets to know what ails them; and one may have been mended.
-      if (this.hopeless) return this.#all.find(({ address }) => !tries?.has(address)) ?? this.#all[0];
-      const now = performance.now();
-      if (now >= deadline || signal?.aborted || this.#waits.over) return undefined;
-      if (this.#current) await this.#waits.wait(Math.min(deadline, this.#trialUntil) - now, signal, this.#news);
-      else await this.#waits.wait(deadline - now, signal, this.#locate());
+      const current = this.current();
+      if (current) return current;
+      // Each gets one more request, so that the caller learns what is wrong with them; and one may have been repaired.
+      if (this.permanentlyDown) return this.#all.find(({ address }) => !attempts?.has(address)) ?? this.#all[0];
+      const now = this.#clock.monotonic();
+      if (now >= deadline || signal?.aborted || this.#waiters.closed) return undefined;
+      const wake = this.#current ? this.#changed : this.#searchOnce();
+      const end = this.#current ? Math.min(deadline, this.#probationEndsAt) : deadline;
+      await this.#waiters.sleep(end - now, { signal, wake, clock: this.#clock });
     }
   }
 
-  /** The server has answered, whatever it said. */
-  worked(endpoint: Endpoint): void {
-    if (endpoint === this.#current && !this.#unproven && endpoint.failures === 0) return;
+  /** The endpoint has responded, whatever the response. */
+  markUp(endpoint: Endpoint): void {
+    if (endpoint === this.#current && !this.#onProbation && endpoint.failures === 0) return;
     endpoint.failures = 0;
-    endpoint.hopeless = false;
-    endpoint.ailment = undefined;
-    if (!this.#current) this.adopt(endpoint);
+    endpoint.permanentlyDown = false;
+    endpoint.lastError = undefined;
+    if (!this.#current) this.switchTo(endpoint);
     if (endpoint !== this.#current) return;
-    this.#unproven = false;
-    this.#changed();
+    this.#onProbation = false;
+    this.#onChange();
   }
 
-  /** The server has failed a call that was sent to it at that time, with that ailment. */
-  failed(endpoint: Endpoint, final: boolean, ailment: string, askedAt: number): void {
-    // With one server there is nothing to choose; and what was asked before it came back says nothing of it now.
-    if (this.size === 1 || askedAt < endpoint.adoptedAt) return;
-    endpoint.hopeless = final;
-    endpoint.ailment = ailment;
-    this.#rest(endpoint);
+  /** The endpoint has failed a request that was sent to it at that time. */
+  markDown(endpoint: Endpoint, permanently: boolean, error: string, sentAt: number): void {
+    // With one endpoint there is no choice; and a request sent before it came back says nothing about it now.
+    if (this.size === 1 || sentAt < endpoint.selectedAt) return;
+    endpoint.permanentlyDown = permanently;
+    endpoint.lastError = error;
+    this.#startCooldown(endpoint);
     if (endpoint !== this.#current) return;
     this.#current = undefined;
-    this.#changed();
+    this.#onChange();
   }
 
-  /** Turns calls to a server. */
-  adopt(endpoint: Endpoint): void {
+  /** Sends calls to this endpoint from now on. */
+  switchTo(endpoint: Endpoint): void {
     if (this.size === 1) return;
-    const now = performance.now();
-    endpoint.adoptedAt = now;
+    const now = this.#clock.monotonic();
+    endpoint.selectedAt = now;
     this.#current = endpoint;
-    this.#unproven = endpoint.failures > 0;
-    this.#trialUntil = 0;
-    this.#lookAgainAt = now + LOOK_AGAIN_MS;
+    this.#onProbation = endpoint.failures > 0;
+    this.#probationEndsAt = 0;
+    this.#recheckAt = now + STANDBY_RECHECK_MS;
     const moved = endpoint !== this.#last;
     this.#last = endpoint;
-    this.#changed();
-    if (moved) this.#options.onEndpoint?.(endpoint.address);
+    this.#onChange();
+    if (moved) this.#onChanged?.(endpoint.address);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#all.map(({ connections }) => connections.close()));
   }
 
-  /** One search at a time, whoever wants it. */
-  #locate(): Promise<void> {
-    this.#locating ??= this.#search().finally(() => (this.#locating = undefined));
-    return this.#locating;
+  /** One search at a time, for all callers. */
+  #searchOnce(): Promise<void> {
+    this.#search ??= this.#find().finally(() => (this.#search = undefined));
+    return this.#search;
   }
 
-  async #search(): Promise<void> {
-    const now = performance.now();
-    const rested = this.#all.filter(({ restsUntil }) => restsUntil <= now);
-    if (rested.length === 0) {
-      const next = Math.min(...this.#all.map(({ restsUntil }) => restsUntil));
-      return this.#waits.wait(next - now, undefined, this.#news);
+  async #find(): Promise<void> {
+    const now = this.#clock.monotonic();
+    const ready = this.#all.filter(({ retryAfter }) => retryAfter <= now);
+    if (ready.length === 0) {
+      const next = Math.min(...this.#all.map(({ retryAfter }) => retryAfter));
+      return this.#waiters.sleep(next - now, { wake: this.#changed, clock: this.#clock });
     }
-    const found = await this.#survey(rested);
-    if (found && !this.#current) this.adopt(found);
+    const found = await this.#probeAll(ready);
+    if (found && !this.#current) this.switchTo(found);
   }
 
   async #lookForActive(): Promise<void> {
-    const now = performance.now();
-    this.#lookAgainAt = now + LOOK_AGAIN_MS;
-    const found = await this.#survey(this.#all.filter(({ restsUntil }) => restsUntil <= now));
-    if (found && !found.standby && this.#current?.standby) this.adopt(found);
+    const now = this.#clock.monotonic();
+    this.#recheckAt = now + STANDBY_RECHECK_MS;
+    const found = await this.#probeAll(this.#all.filter(({ retryAfter }) => retryAfter <= now));
+    if (found && !found.standby && this.#current?.standby) this.switchTo(found);
   }
 
-  /** Asks servers for their health, all at once: the first active one that answers, else a standby, else none. */
-  #survey(endpoints: readonly Endpoint[]): Promise<Endpoint | undefined> {
-    const timeoutMs = Math.min(this.#options.connectTimeoutMs, LONGEST_PROBE_MS);
+  /** Probes endpoints, all at once: the first active one that responds, else a standby, else none. */
+  #probeAll(endpoints: readonly Endpoint[]): Promise<Endpoint | undefined> {
+    const timeoutMs = Math.min(this.#options.connectTimeoutMs, MAX_PROBE_MS);
     return new Promise((resolve) => {
       let open = endpoints.length;
       let standby: Endpoint | undefined;
-      let grace: NodeJS.Timeout | undefined;
+      let cancelGrace: (() => void) | undefined;
       const end = (found: Endpoint | undefined): void => {
-        clearTimeout(grace);
+        cancelGrace?.();
         resolve(found);
       };
       if (open === 0) end(undefined);
       for (const endpoint of endpoints) {
-        const askedAt = performance.now();
-        void probe(endpoint, this.#options.headers, timeoutMs).then(({ role, ailment }) => {
+        const sentAt = this.#clock.monotonic();
+        void probe(endpoint, this.#options.headers, timeoutMs).then(({ role, error }) => {
           open -= 1;
-          this.#learn(endpoint, role, ailment, askedAt);
+          this.#record(endpoint, role, error, sentAt);
           if (role === 'active') return end(endpoint);
           if (role === 'standby') standby ??= endpoint;
           if (open === 0) end(standby);
-          else if (standby) grace ??= setTimeout(() => end(standby), GRACE_MS);
+          else if (standby) cancelGrace ??= this.#clock.setTimer(ACTIVE_GRACE_MS, () => end(standby), true);
         });
       }
     });
   }
 
-  #learn(endpoint: Endpoint, role: Role, ailment: string, askedAt: number): void {
-    if (role === 'failing' || role === 'hopeless') return this.failed(endpoint, role === 'hopeless', ailment, askedAt);
+  #record(endpoint: Endpoint, role: EndpointRole, error: string, sentAt: number): void {
+    if (role === 'down' || role === 'unusable') return this.markDown(endpoint, role === 'unusable', error, sentAt);
     endpoint.standby = role === 'standby';
-    endpoint.hopeless = false;
-    endpoint.ailment = undefined;
+    endpoint.permanentlyDown = false;
+    endpoint.lastError = undefined;
   }
 
-  /** Many calls fail together: only the first failure of a time counts. */
-  #rest(endpoint: Endpoint): void {
-    const now = performance.now();
-    if (now < endpoint.restsUntil) return;
-    const restMs = Math.min(LONGEST_REST_MS, SHORTEST_REST_MS * 2 ** endpoint.failures);
+  /** Many calls fail together: only the first of these failures counts. */
+  #startCooldown(endpoint: Endpoint): void {
+    const now = this.#clock.monotonic();
+    if (now < endpoint.retryAfter) return;
     endpoint.failures += 1;
-    // Instances of an application that lost the same server come back to it at different times.
-    endpoint.restsUntil = now + restMs * (0.5 + Math.random() / 2);
+    // With jitter: instances of an application that lost the same server come back to it at different times.
+    endpoint.retryAfter = now + backoffMs(endpoint.failures, COOLDOWN);
   }
 
-  #changed(): void {
-    this.#tell();
-    this.#news = new Promise((resolve) => (this.#tell = resolve));
+  #onChange(): void {
+    this.#notifyChanged();
+    this.#changed = new Promise((resolve) => (this.#notifyChanged = resolve));
   }
 }

@@ -1,7 +1,9 @@
 import type { Dispatcher } from 'undici';
+import type { Clock } from '../lifetime/clock.js';
+import { systemClock } from '../lifetime/clock.js';
 
-/** An answer as it came off the wire. @internal */
-export interface RawAnswer {
+/** A response as it came off the wire. @internal */
+export interface RawResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
@@ -10,113 +12,168 @@ export interface RawAnswer {
 /** Ways an exchange ends that undici has no error for. @internal */
 export type ExchangeFault = 'deadline' | 'stalled' | 'aborted' | 'too-large';
 
-/** Signals an `ExchangeFault` to the transport, which alone turns failures into errors for people. @internal */
+/** Ends an exchange; `network-failure.ts` turns it into an error for people. @internal */
 export class ExchangeInterrupted extends Error {
   constructor(readonly fault: ExchangeFault) {
     super(fault);
   }
 }
 
+/** What can carry an exchange: undici's pools and clients, and `HttpConnections`. @internal */
+export interface RequestDispatcher {
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): unknown;
+}
+
+/** Limits of an exchange. @internal */
+export interface ExchangeLimits {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal | undefined;
+  readonly clock?: Clock | undefined;
+}
+
 /**
- * One request and its answer over undici's dispatcher, with a deadline over the whole of it.
+ * One request and its response over undici's `dispatch`, with one deadline. A subclass says what becomes of the response and
+ * of a failure; `outcome` never rejects.
  *
- * `dispatch` is used rather than `request` because a whole small JSON body is all that is ever wanted: no stream object
- * per call, no abort listener unless the caller brought a signal.
+ * `dispatch` is used instead of `request` because bodies are small and read whole: no stream object per request, and no
+ * abort listener unless the caller passes a signal.
  * @internal
  */
-export class Exchange implements Dispatcher.DispatchHandler {
-  readonly answer: Promise<RawAnswer>;
-  #resolve!: (answer: RawAnswer) => void;
-  #reject!: (error: unknown) => void;
+export abstract class Exchange<T> implements Dispatcher.DispatchHandler {
+  readonly outcome: Promise<T>;
+  #resolve!: (outcome: T) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #interrupted: ExchangeInterrupted | undefined;
   #status = 0;
   #headers: Record<string, string> = {};
-  #chunks: Buffer[] = [];
+  #chunk: Buffer | undefined;
+  #more: Buffer[] | undefined;
   #size = 0;
-  readonly #timer: NodeJS.Timeout;
-  #stallTimer: NodeJS.Timeout | undefined;
-  readonly #onAbort = () => this.#interrupt('aborted');
+  #settled = false;
+  #failoverTimer: NodeJS.Timeout | undefined;
+  #onAbort: (() => void) | undefined;
+  readonly #maxBytes: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #cancelDeadline: () => void;
 
-  constructor(
-    timeoutMs: number,
-    private readonly maxBytes: number,
-    private readonly signal: AbortSignal | undefined,
-  ) {
-    this.answer = new Promise((resolve, reject) => {
+  constructor({ timeoutMs, maxBytes, signal, clock = systemClock }: ExchangeLimits) {
+    this.#maxBytes = maxBytes;
+    this.#signal = signal;
+    this.outcome = new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
-    this.#timer = setTimeout(() => this.#interrupt('deadline'), timeoutMs);
-    if (signal?.aborted) this.#interrupt('aborted');
-    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#cancelDeadline = clock.setTimer(timeoutMs, () => this.#interrupt('deadline'), true);
   }
 
-  /** True when the exchange ended before it was handed to the dispatcher. */
-  get interrupted(): boolean {
-    return this.#interrupted !== undefined;
-  }
-
-  /** True as soon as the request has a connection: from then on the server may have seen it. */
+  /** True as soon as the request has a connection: from then on the server may have processed it. */
   get sent(): boolean {
     return this.#controller !== undefined;
   }
 
-  /** Ends the exchange as stalled after that time: if it has got no connection, or even if it has. */
-  stallAfter(ms: number, evenIfSent: boolean): void {
-    this.#stallTimer = setTimeout(() => {
+  /** Ends the exchange as stalled after that time: if it has no connection by then, or even if it has. */
+  failoverAfter(ms: number, evenIfSent: boolean): void {
+    this.#failoverTimer = setTimeout(() => {
       if (evenIfSent || !this.sent) this.#interrupt('stalled');
     }, ms);
   }
 
+  /** Sends the request, also a second one after a redirect. */
+  send(dispatcher: RequestDispatcher, options: Dispatcher.DispatchOptions): Promise<T> {
+    const signal = this.#signal;
+    if (signal !== undefined && this.#onAbort === undefined) {
+      if (signal.aborted) {
+        this.#interrupt('aborted');
+        return this.outcome;
+      }
+      this.#onAbort = () => this.#interrupt('aborted');
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    this.#controller = undefined;
+    this.#chunk = undefined;
+    this.#more = undefined;
+    this.#size = 0;
+    try {
+      dispatcher.dispatch(options, this);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return this.outcome;
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // It may have been waiting for a free connection past its own end.
+    // It may have waited for a free connection until after its own end.
     if (this.#interrupted) controller.abort(this.#interrupted);
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[]>): void {
     this.#status = status;
-    // Starts over after an interim answer such as 103.
-    this.#headers = {};
     for (const name in headers) {
       const value = headers[name];
-      if (value !== undefined) this.#headers[name] = Array.isArray(value) ? value.join(', ') : value;
+      if (typeof value === 'object') headers[name] = value.join(', ');
     }
+    // Interim responses such as 103 are followed by another one.
+    this.#headers = headers as Record<string, string>;
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length;
-    if (this.#size > this.maxBytes) this.#interrupt('too-large');
-    else this.#chunks.push(chunk);
+    if (this.#size > this.#maxBytes) this.#interrupt('too-large');
+    else if (this.#chunk === undefined) this.#chunk = chunk;
+    else (this.#more ??= []).push(chunk);
   }
 
   onResponseEnd(): void {
-    this.#settle();
-    const first = this.#chunks[0];
-    const bytes = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks);
-    this.#resolve({ status: this.#status, headers: this.#headers, text: bytes.toString('utf8') });
+    const first = this.#chunk;
+    const bytes = first && this.#more ? Buffer.concat([first, ...this.#more]) : first;
+    let outcome: T | undefined;
+    try {
+      const text = bytes === undefined ? '' : bytes.toString('utf8');
+      outcome = this.complete({ status: this.#status, headers: this.#headers, text });
+    } catch (error) {
+      return this.#fail(error);
+    }
+    if (outcome !== undefined) this.#settle(outcome);
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.fail(error);
+    this.#fail(error);
   }
 
-  /** Ends the exchange with an error, unless it has ended already. */
-  fail(error: unknown): void {
-    this.#settle();
-    this.#reject(this.#interrupted ?? error);
+  /** @returns what `outcome` resolves with; `undefined` when another request was sent */
+  protected abstract complete(response: RawResponse): T | undefined;
+
+  /** @returns what `outcome` resolves with */
+  protected abstract fail(failure: unknown): T;
+
+  #fail(error: unknown): void {
+    if (!this.#settled) this.#settle(this.fail(this.#interrupted ?? error));
   }
 
   #interrupt(fault: ExchangeFault): void {
-    this.#interrupted ??= new ExchangeInterrupted(fault);
+    if (this.#settled) return;
+    this.#interrupted = new ExchangeInterrupted(fault);
+    this.#fail(this.#interrupted);
     this.#controller?.abort(this.#interrupted);
-    this.fail(this.#interrupted);
   }
 
-  #settle(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#stallTimer);
-    this.signal?.removeEventListener('abort', this.#onAbort);
+  #settle(outcome: T): void {
+    this.#settled = true;
+    this.#cancelDeadline();
+    if (this.#failoverTimer) clearTimeout(this.#failoverTimer);
+    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#resolve(outcome);
+  }
+}
+
+/** An exchange whose outcome is the bare response, or what it failed with. @internal */
+export class RawExchange extends Exchange<RawResponse | { readonly failure: unknown }> {
+  protected override complete(response: RawResponse): RawResponse {
+    return response;
+  }
+
+  protected override fail(failure: unknown): { readonly failure: unknown } {
+    return { failure };
   }
 }

@@ -1,10 +1,9 @@
 import { VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
 import { secretsOfJson } from '../errors/redact.js';
+import { MAX_TIMER_MS } from '../lifetime/clock.js';
 import { isRecord, namespaceText, numberText } from '../options/check-options.js';
-import type { CallContext } from './failures/network-failure.js';
+import type { Call } from './call.js';
 import type { VaultRequest } from './vault-request.js';
-
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Headers that hold no secret. Others do: the token, and whatever a gateway wants to see. */
 const PLAIN_HEADERS: readonly string[] = [
@@ -12,7 +11,7 @@ const PLAIN_HEADERS: readonly string[] = [
 ];
 
 /** Shorter ones are words such as `Bearer`, and names. */
-const SHORTEST_PART = 8;
+const MIN_PART_LENGTH = 8;
 
 /** What a request line and a header take (RFC 9110, 5.5); the HTTP client would refuse the rest. */
 const SENDABLE_PATH = /^[\x21-\x7e]*$/;
@@ -30,12 +29,12 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   'x-vault-wrap-ttl': '"wrapTtl"',
 };
 
-/** What of a request goes over the wire. @internal */
+/** A request in the form that is sent. @internal */
 export interface PreparedRequest {
   readonly method: VaultRequest['method'];
   /** Path and query, below the prefix of the endpoint. */
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Record<string, string>;
   /** The body as JSON text. */
   readonly body: string | undefined;
   /** Further texts that are secret. */
@@ -45,16 +44,15 @@ export interface PreparedRequest {
 }
 
 /**
- * Checks what callers bring to a single call, and writes it out.
+ * Checks what a caller passes to a single call, and serializes it. The token is set later, by `setToken`.
  *
- * @param defaultHeaders those of every call; the call's own win
+ * @param defaultHeaders those of every call; the call's own have precedence
  * @throws VaultInvalidOptionError, VaultInvalidPathError naming what cannot be sent, before any request exists
  * @internal
  */
 export function prepareRequest(
   request: VaultRequest,
-  token: string | undefined,
-  call: CallContext,
+  call: Call,
   defaultHeaders?: VaultRequest['headers'],
   credentials?: PreparedRequest['credentials'],
 ): PreparedRequest {
@@ -62,7 +60,7 @@ export function prepareRequest(
     new VaultInvalidOptionError(`Cannot ${call.operation}: ${why}`, call);
   const { timeoutMs } = call;
   // A timer takes 0, NaN, and more than it can hold for "at once".
-  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)) {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS)) {
     throw refuse(`"timeoutMs" is ${numberText(timeoutMs)}; it takes a number above 0 and below 2 147 483 648.`);
   }
   if (request.retries !== undefined && !(Number.isInteger(request.retries) && request.retries >= 0)) {
@@ -105,12 +103,23 @@ export function prepareRequest(
       call,
     );
   }
-  const headers = headersOf(request, token, call.namespace, defaultHeaders);
-  for (const name in headers) {
-    const problem = headerProblem(name, headers[name]);
-    if (problem !== undefined) throw refuse(problem);
+  const headers: Record<string, string> = {};
+  copyHeaders(defaultHeaders, headers, call);
+  copyHeaders(request.headers, headers, call);
+  headers['x-vault-request'] = 'true';
+  headers['accept'] = 'application/json';
+  const { namespace } = call;
+  if (namespace !== undefined && namespace !== '') setHeader(headers, 'x-vault-namespace', namespace, call);
+  if (request.wrapTtl !== undefined) setHeader(headers, 'x-vault-wrap-ttl', String(request.wrapTtl), call);
+  if (body !== undefined) {
+    headers['content-type'] = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   }
   return { method: request.method, path, headers, body, secrets: request.secrets ?? [], credentials };
+}
+
+/** @throws VaultInvalidOptionError for a token that a header cannot have @internal */
+export function setToken({ headers }: PreparedRequest, token: string, call: Call): void {
+  if (token !== '') setHeader(headers, 'x-vault-token', token, call);
 }
 
 /** Everything secret that went over the wire, with this call and shortly before, so that no error repeats what a server echoes. @internal */
@@ -124,32 +133,25 @@ export function secretsSent({ headers, body, secrets, credentials }: PreparedReq
 
 /** A header's value, and what may be quoted of it alone: the token after `Bearer`, the value of a cookie, a password. */
 function partsOf(header: string): string[] {
-  const parts = header.split(/[\s,;="']+/).filter(({ length }) => length >= SHORTEST_PART);
+  const parts = header.split(/[\s,;="']+/).filter(({ length }) => length >= MIN_PART_LENGTH);
   const basic = /^basic\s+([\w+/-]+=*)$/i.exec(header)?.[1];
   const pair = basic === undefined ? '' : Buffer.from(basic, 'base64').toString('utf8');
   return [header, ...parts, ...(pair === '' ? [] : [pair, pair.slice(pair.indexOf(':') + 1)])];
 }
 
-function headersOf(
-  request: VaultRequest,
-  token: string | undefined,
-  namespace: string | undefined,
-  defaults: VaultRequest['headers'],
-): Record<string, string> {
-  const headers: Record<string, string> = { ...defaults, ...request.headers };
-  headers['x-vault-request'] = 'true';
-  headers['accept'] = 'application/json';
-  if (token) headers['x-vault-token'] = token;
-  if (namespace !== undefined && namespace !== '') headers['x-vault-namespace'] = namespace;
-  if (request.wrapTtl !== undefined) headers['x-vault-wrap-ttl'] = String(request.wrapTtl);
-  if (request.body !== undefined) {
-    headers['content-type'] = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-  }
-  return headers;
+function copyHeaders(from: VaultRequest['headers'], headers: Record<string, string>, call: Call): void {
+  for (const name in from) setHeader(headers, name, from[name] as string, call);
+}
+
+function setHeader(headers: Record<string, string>, name: string, value: string, call: Call): void {
+  const problem = headerProblem(name, value);
+  if (problem !== undefined) throw new VaultInvalidOptionError(`Cannot ${call.operation}: ${problem}`, call);
+  headers[name] = value;
 }
 
 /** Why a header cannot be sent; `undefined` when it can. The value is not repeated: it may be a token. */
 function headerProblem(name: string, value: unknown): string | undefined {
+  if (Object.hasOwn(OPTION_OF, name) && typeof value === 'string' && HEADER_VALUE.test(value)) return undefined;
   const what = Object.hasOwn(OPTION_OF, name) ? OPTION_OF[name] : `the header ${JSON.stringify(name.slice(0, 100))}`;
   if (!HEADER_NAME.test(name)) return `${what} has a name that no header can have.`;
   if (CONNECTION_HEADERS.includes(name.toLowerCase())) return `${what} is set by the module. Leave it out.`;

@@ -1,6 +1,6 @@
 import { VaultBadResponseError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';
-import type { RawAnswer } from './exchange.js';
+import type { RawResponse } from './exchange.js';
 import type { CallContext } from './failures/network-failure.js';
 import { beginning } from './failures/network-failure.js';
 import type { PreparedRequest } from './prepare-request.js';
@@ -9,7 +9,7 @@ import { secretsSent } from './prepare-request.js';
 const REDIRECTS: readonly number[] = [301, 302, 307, 308];
 
 /** @internal */
-export function isRedirect({ status }: RawAnswer): boolean {
+export function isRedirect({ status }: RawResponse): boolean {
   return REDIRECTS.includes(status);
 }
 
@@ -23,7 +23,7 @@ export function isRedirect({ status }: RawAnswer): boolean {
  * @internal
  */
 export function redirectTarget(
-  { status, headers }: RawAnswer,
+  { status, headers }: RawResponse,
   prepared: PreparedRequest,
   endpoints: readonly string[],
   call: CallContext,
@@ -57,7 +57,7 @@ export function redirectTarget(
 }
 
 /** @internal */
-export function redirectForbidden({ status }: RawAnswer, call: CallContext): VaultBadResponseError {
+export function redirectForbidden({ status }: RawResponse, call: CallContext): VaultBadResponseError {
   return new VaultBadResponseError(
     `${beginning(call)}: it redirects (status ${status}), and "request.redirects" (VAULT_DISABLE_REDIRECTS) ` +
       'forbids to follow. Point "endpoint" (VAULT_ADDR) at the active server.',

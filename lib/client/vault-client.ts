@@ -1,92 +1,93 @@
-import { setMaxListeners } from 'node:events';
 import type { client as NodeVaultClient } from 'node-vault';
-import { createNodeVault } from './node-vault.binding.js';
-import { sendWithToken } from './send-with-token.js';
+import type { ClientOptions } from './client-options.js';
+import { prepareConnect } from './connections/connections.js';
+import { loadNodeVault, NodeVaultBinding } from './node-vault.js';
+import type { Pipeline, RequestObserver } from './request-pipeline.js';
+import { RequestPipeline } from './request-pipeline.js';
 import type { TokenSource } from './token-source.js';
-import type { VaultError } from '../errors/index.js';
-import { Transport } from './transport.js';
-import type { TransportOptions } from './transport.options.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
-/** Sends requests: what login methods, and whatever else only sends, are given. @internal */
+/** What login methods, engines and `sys` need of a client. @internal */
 export interface Requester {
-  /** The server in use. */
+  /** Address of the endpoint in use. */
   readonly endpoint: string;
-  /** @throws a `VaultError` for every failure: network, TLS, deadline, status, body */
+  /**
+   * Sends one request.
+   *
+   * @throws a `VaultError` for every failure: network, TLS, deadline, status, body
+   */
   request(request: VaultRequest): Promise<VaultResponse>;
 }
 
 /**
- * The one door to the server: every request of the module goes through node-vault and our transport.
+ * A pipeline and the source of its tokens. Every request goes through node-vault and the pipeline. Several clients can share a
+ * pipeline.
  * @internal
  */
 export class VaultClient implements Requester {
-  readonly #transport: Pick<Transport, 'endpoint' | 'endpoints' | 'close'>;
-  readonly #during: <T>(call: Promise<T>) => Promise<T>;
+  readonly #pipeline: Pipeline;
+  readonly #tokens: TokenSource;
+  readonly #binding: NodeVaultBinding;
 
-  private constructor(
-    transport: Pick<Transport, 'endpoint' | 'endpoints' | 'close'>,
-    /** The node-vault client, for what this module has no method for. */
-    readonly nodeVault: NodeVaultClient,
-    during: <T>(call: Promise<T>) => Promise<T> = (call) => call,
-  ) {
-    this.#transport = transport;
-    this.#during = during;
+  constructor(pipeline: Pipeline, tokens: TokenSource, binding: NodeVaultBinding) {
+    this.#pipeline = pipeline;
+    this.#tokens = tokens;
+    this.#binding = binding;
   }
 
-  /**
-   * Loads node-vault and undici (neither is loaded by importing this package) and prepares a pool; connects nowhere.
-   *
-   * @param tokens asked at every call that brings no token of its own
-   */
-  static async create(options: TransportOptions, tokens: TokenSource): Promise<VaultClient> {
-    const transport = await Transport.create(options);
-    const nodeVault = await createNodeVault(options.endpoint, (request) => {
-      // Callers share one signal between many calls, and Node would warn of a leak from the eleventh on.
-      if (request.signal instanceof EventTarget) setMaxListeners(0, request.signal);
-      return request.token === undefined
-        ? sendWithToken(transport, tokens, request, request.timeoutMs ?? options.timeoutMs)
-        : transport.send(request);
-    });
-    return new VaultClient(transport, nodeVault);
-  }
-
-  /** A client that rejects every call with that error, and has no connection. */
-  static async rejecting(error: (operation: string) => VaultError): Promise<VaultClient> {
-    const transport = { endpoint: '', endpoints: [], close: () => Promise.resolve() };
-    const nodeVault = await createNodeVault('http://vault.invalid', ({ operation, method, path }) =>
-      Promise.reject(error(operation ?? `${method} ${path}`)),
-    );
-    return new VaultClient(transport, nodeVault);
-  }
-
-  /** The server in use. */
   get endpoint(): string {
-    return this.#transport.endpoint;
+    return this.#pipeline.endpoint;
   }
 
-  /** All configured servers. */
+  /** Addresses of all endpoints. */
   get endpoints(): readonly string[] {
-    return this.#transport.endpoints;
+    return this.#pipeline.endpoints;
   }
 
-  /**
-   * Makes one call.
-   *
-   * @throws a `VaultError` for every failure: network, TLS, deadline, status, body
-   */
+  /** The node-vault client of the application, for what this module has no method for. */
+  get nodeVault(): NodeVaultClient {
+    return this.#binding.clientFor(this.#tokens);
+  }
+
   request(request: VaultRequest): Promise<VaultResponse> {
-    const call = { method: request.method, path: `/${request.path}`, vaultRequest: request };
-    return this.#during(this.nodeVault.request(call) as Promise<VaultResponse>);
+    return this.#binding.request(request, this.#tokens);
   }
 
-  /** The same client for somebody whose calls are watched: each is shown to `during` while it is under way. */
-  watched(during: <T>(call: Promise<T>) => Promise<T>): VaultClient {
-    return new VaultClient(this.#transport, this.nodeVault, during);
+  /** A client over the same pipeline with other tokens. */
+  withTokens(tokens: TokenSource): VaultClient {
+    return new VaultClient(this.#pipeline, tokens, this.#binding);
   }
 
-  /** Closes every connection; later calls are refused with `VaultClosedError`. */
+  /** The same client for an owner that tracks its requests: `during` gets each of them. */
+  watched(during: <T>(request: Promise<T>) => Promise<T>): Requester {
+    const endpoint = (): string => this.endpoint;
+    return {
+      get endpoint() {
+        return endpoint();
+      },
+      request: (request) => during(this.request(request)),
+    };
+  }
+
+  /** Closes every connection of the pipeline; later requests are rejected with `VaultClosedError`. */
   close(): Promise<void> {
-    return this.#transport.close();
+    return this.#pipeline.close();
   }
+}
+
+/**
+ * Loads node-vault and undici (importing this package loads neither), reads certificates, and connects nowhere.
+ *
+ * @param tokens supplies the token of every request that has none of its own
+ * @throws VaultInvalidOptionError for certificates or a proxy that cannot be used
+ * @internal
+ */
+export async function createVaultClient(
+  options: ClientOptions,
+  tokens: TokenSource,
+  observer?: RequestObserver,
+): Promise<VaultClient> {
+  const connect = await prepareConnect(options, [options.endpoint, ...(options.otherEndpoints ?? [])]);
+  const pipeline = new RequestPipeline(options, connect, observer);
+  return new VaultClient(pipeline, tokens, new NodeVaultBinding(await loadNodeVault(), pipeline));
 }

@@ -7,46 +7,47 @@ export interface VaultRequest {
   /** Percent-encoded API path below `/v1/`, without leading slash and query. */
   readonly path: string;
   /** Query parameters. */
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  /** Further headers, such as a trace id; those this module sets itself win. Lower-case names. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
+  /** Further headers, such as a trace id; those this module sets itself have precedence. Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** JSON body. */
   readonly body?: unknown;
-  /** Texts that must not stand in an error when the server quotes them. Those of the body and the token are known anyway. */
-  readonly secrets?: readonly string[];
+  /** Texts that must not appear in an error when the server quotes them, besides those of the body and the token. */
+  readonly secrets?: readonly string[] | undefined;
   /** Token to use instead of the session's; `null` sends none. */
-  readonly token?: string | null;
+  readonly token?: string | null | undefined;
   /** Vault namespace to use instead of the client's; `''` is the root namespace. */
-  readonly namespace?: string;
-  /** Ask Vault to wrap the answer for so long: seconds, or a duration such as `5m`. */
-  readonly wrapTtl?: string | number;
-  /** Whole-call deadline in milliseconds, waits and repetitions included. Default: `request.timeoutMs`. */
-  readonly timeoutMs?: number;
-  /** Repetitions of a failed call at most. Default: `request.retries`. */
-  readonly retries?: number;
+  readonly namespace?: string | undefined;
+  /** Asks Vault to wrap the response for this time: seconds, or a duration such as `5m`. */
+  readonly wrapTtl?: string | number | undefined;
+  /** Deadline of the whole call in milliseconds, with waits and retries. Default: `request.timeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** Retries at most. Default: `request.retries`. */
+  readonly retries?: number | undefined;
   /**
-   * Whether doing it twice is the same as doing it once, so that the call may be repeated when nobody knows if the server
-   * has acted on it. Default: `true` for GET and HEAD only.
+   * Whether sending it twice has the same effect as sending it once, so that it may be sent again when it is unknown whether
+   * the server has acted on it. Default: `true` for GET and HEAD, except of paths that issue something on every read
+   * (`issuesOnRead`).
    */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /** Ends the call early with `VaultAbortedError`. */
   readonly signal?: AbortSignal | undefined;
-  /** Statuses that are an answer here rather than an error, besides 2xx. */
-  readonly accept?: readonly number[];
-  /** The call in words, for error messages. Default: method and path. */
-  readonly operation?: string;
+  /** Statuses that are not an error here, besides 2xx. */
+  readonly accept?: readonly number[] | undefined;
+  /** What the call does, as text for error messages. Default: method and path. */
+  readonly operation?: string | undefined;
 }
 
 /**
- * An answer of the server.
+ * A response of the server.
  * @publicApi
  */
 export interface VaultResponse<T = unknown> {
   readonly status: number;
   /** Lower-case header names. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Parsed JSON; `undefined` when the answer has no body. */
+  /** Parsed JSON; `undefined` when the response has no body. */
   readonly body: T;
   /** The JSON text, when it may hold a number that parsing alters: see `assertExactNumbers`. @internal */
-  readonly text?: string;
+  readonly text?: string | undefined;
 }

@@ -8,13 +8,22 @@ export interface VaultCallOptions {
   /** Ends the call early with `VaultAbortedError`. */
   readonly signal?: AbortSignal | undefined;
   /** Whole-call deadline in milliseconds. Default: `request.timeoutMs`. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Vault namespace to use instead of the module's; `''` is the root namespace. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
 }
 
-/** Just the call options of a larger options object. @throws VaultInvalidOptionError when they cannot be read @internal */
+const NO_OPTIONS: VaultCallOptions = {};
+
+/**
+ * The call options in a larger options object.
+ *
+ * @throws VaultInvalidOptionError when they cannot be read
+ * @internal
+ */
 export function callOptions(options: VaultCallOptions | undefined): VaultCallOptions {
-  const { signal, ...others } = readOptions(options, ['signal', 'timeoutMs', 'namespace']);
-  return signal === null || signal === undefined ? others : { ...others, signal };
+  if (options === undefined) return NO_OPTIONS;
+  const { signal, timeoutMs, namespace } = readOptions(options, ['signal', 'timeoutMs', 'namespace']);
+  // As JavaScript callers pass it.
+  return { signal: signal ?? undefined, timeoutMs, namespace };
 }

@@ -1,11 +1,11 @@
 import { assertExactNumbers } from '../client/exact-numbers.js';
 import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
 import { dataOf } from '../client/response.js';
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { listKeys } from './listing.js';
+import { LIST, listKeys } from './listing.js';
 import { secretData } from './secret-data.js';
 
 /**
@@ -14,15 +14,18 @@ import { secretData } from './secret-data.js';
  * @publicApi
  */
 export class Kv1Engine {
+  readonly #client: Requester;
   readonly #mount: string;
+  readonly #inMount: string;
+  /** Where the engine is mounted. */
+  readonly mountPath: string;
 
   /** @internal */
-  constructor(
-    private readonly client: VaultClient,
-    /** Where the engine is mounted. */
-    readonly mountPath: string,
-  ) {
+  constructor(client: Requester, mountPath: string) {
+    this.#client = client;
+    this.mountPath = mountPath;
     this.#mount = encodeMount(mountPath);
+    this.#inMount = ` in mount ${JSON.stringify(mountPath)}`;
   }
 
   /**
@@ -32,39 +35,49 @@ export class Kv1Engine {
    * @throws VaultBadResponseError with the reason `inexact-number` for a number that JavaScript cannot hold
    */
   async read<T = Record<string, unknown>>(secretPath: string, options?: VaultCallOptions): Promise<T> {
-    const call = this.#call('GET', secretPath, options, 'read');
-    const response = await this.client.request(call);
+    const call = this.#call('GET', secretPath, 'read', options);
+    const response = await this.#client.request(call);
     assertExactNumbers(response, ['data'], call);
     return dataOf(response, call) as T;
   }
 
   /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */
   async list(secretPath = '', options?: VaultCallOptions): Promise<string[]> {
-    return listKeys(this.client, this.#call('GET', withoutTrailingSlash(secretPath), options, 'list', true));
+    const path = withoutTrailingSlash(secretPath);
+    return listKeys(this.#client, this.#call('GET', path, 'list', options, undefined, LIST));
   }
 
   /** Replaces a secret. */
   async write(secretPath: string, data: object, options?: VaultCallOptions): Promise<void> {
-    await this.client.request({ ...this.#call('POST', secretPath, options, 'write'), body: secretData(data) });
+    await this.#client.request(this.#call('POST', secretPath, 'write', options, secretData(data)));
   }
 
   /** Removes a secret. */
   async delete(secretPath: string, options?: VaultCallOptions): Promise<void> {
-    await this.client.request(this.#call('DELETE', secretPath, options, 'delete'));
+    await this.#client.request(this.#call('DELETE', secretPath, 'delete', options));
   }
 
   #call(
     method: VaultRequest['method'],
     secretPath: string,
-    options: VaultCallOptions | undefined,
     verb: string,
-    root = false,
+    options: VaultCallOptions | undefined,
+    body?: object,
+    query?: VaultRequest['query'],
   ): VaultRequest {
+    const { signal, timeoutMs, namespace } = callOptions(options);
     return {
       method,
-      path: root && secretPath === '' ? this.#mount : `${this.#mount}/${encodePath(secretPath, 'secretPath')}`,
-      operation: `${verb} KV v1 secret ${JSON.stringify(secretPath)} in mount ${JSON.stringify(this.mountPath)}`,
-      ...callOptions(options),
+      path:
+        query === LIST && secretPath === '' ? this.#mount : `${this.#mount}/${encodePath(secretPath, 'secretPath')}`,
+      operation: `${verb} KV v1 secret ${JSON.stringify(secretPath)}${this.#inMount}`,
+      query,
+      body,
+      // A read issues nothing here, whatever the path.
+      idempotent: method === 'GET' ? true : undefined,
+      signal,
+      timeoutMs,
+      namespace,
     };
   }
 }

@@ -1,6 +1,6 @@
 import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
 import type { JsonObject } from '../client/response.js';
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import { isVaultError, VaultInvalidOptionError } from '../errors/index.js';
 import { numberText, readOptions } from '../options/check-options.js';
@@ -8,7 +8,7 @@ import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
 import { parseMetadata, parseSecret, parseWritten } from './kv2.parse.js';
 import type { Kv2Metadata, Kv2Secret, Kv2Version } from './kv2.types.js';
-import { listKeys } from './listing.js';
+import { LIST, listKeys } from './listing.js';
 import { mergePatch } from './merge-patch.js';
 import { secretData } from './secret-data.js';
 
@@ -22,6 +22,7 @@ export interface Kv2WriteOptions extends VaultCallOptions {
 }
 
 type Part = 'data' | 'metadata' | 'delete' | 'undelete' | 'destroy';
+const IDEMPOTENT_PARTS: readonly Part[] = ['delete', 'undelete', 'destroy'];
 
 /**
  * A KV version 2 engine: secrets with versions.
@@ -33,15 +34,18 @@ type Part = 'data' | 'metadata' | 'delete' | 'undelete' | 'destroy';
  * @publicApi
  */
 export class Kv2Engine {
+  readonly #client: Requester;
   readonly #mount: string;
+  readonly #inMount: string;
+  /** Where the engine is mounted. */
+  readonly mountPath: string;
 
   /** @internal */
-  constructor(
-    private readonly client: VaultClient,
-    /** Where the engine is mounted. */
-    readonly mountPath: string = 'secret',
-  ) {
+  constructor(client: Requester, mountPath: string = 'secret') {
+    this.#client = client;
+    this.mountPath = mountPath;
     this.#mount = encodeMount(mountPath);
+    this.#inMount = ` in mount ${JSON.stringify(mountPath)}`;
   }
 
   /**
@@ -65,25 +69,21 @@ export class Kv2Engine {
 
   /** Reads what is known of a secret and its versions, without any value. */
   async metadata(secretPath: string, options?: VaultCallOptions): Promise<Kv2Metadata> {
-    const call = this.#call('GET', 'metadata', secretPath, options, 'read the metadata of');
-    return parseMetadata(await this.client.request(call), call);
+    const call = this.#call('GET', 'metadata', secretPath, 'read the metadata of', options);
+    return parseMetadata(await this.#client.request(call), call);
   }
 
   /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */
   async list(secretPath = '', options?: VaultCallOptions): Promise<string[]> {
-    return listKeys(
-      this.client,
-      this.#call('GET', 'metadata', withoutTrailingSlash(secretPath), options, 'list', true),
-    );
+    const path = withoutTrailingSlash(secretPath);
+    return listKeys(this.#client, this.#call('GET', 'metadata', path, 'list', options, undefined, LIST));
   }
 
   /** Writes a new version; earlier ones stay. */
   async write(secretPath: string, data: object, options?: Kv2WriteOptions): Promise<Kv2Version> {
-    const call = {
-      ...this.#call('POST', 'data', secretPath, options, 'write'),
-      body: { data: secretData(data), options: casOf(options) },
-    };
-    return parseWritten(await this.client.request(call), call);
+    const body = { data: secretData(data), options: casOf(options) };
+    const call = this.#call('POST', 'data', secretPath, 'write', options, body);
+    return parseWritten(await this.#client.request(call), call);
   }
 
   /**
@@ -94,12 +94,10 @@ export class Kv2Engine {
    * @throws VaultCasMismatchError when somebody else wrote in between
    */
   async patch(secretPath: string, data: object, options?: Kv2WriteOptions): Promise<Kv2Version> {
-    const call = {
-      ...this.#call('PATCH', 'data', secretPath, options, 'patch'),
-      body: { data: secretData(data), options: casOf(options) },
-    };
+    const body = { data: secretData(data), options: casOf(options) };
+    const call = this.#call('PATCH', 'data', secretPath, 'patch', options, body);
     try {
-      return parseWritten(await this.client.request(call), call);
+      return parseWritten(await this.#client.request(call), call);
     } catch (error) {
       if (!isVaultError(error) || error.statusCode !== 405) throw error;
     }
@@ -113,7 +111,7 @@ export class Kv2Engine {
 
   /** Deletes the current version; `undelete` brings it back. */
   async delete(secretPath: string, options?: VaultCallOptions): Promise<void> {
-    await this.client.request(this.#call('DELETE', 'data', secretPath, options, 'delete'));
+    await this.#client.request(this.#call('DELETE', 'data', secretPath, 'delete', options));
   }
 
   /** Deletes versions; `undelete` brings them back. */
@@ -133,7 +131,7 @@ export class Kv2Engine {
 
   /** Removes a secret with all its versions and metadata for good. */
   async deleteMetadata(secretPath: string, options?: VaultCallOptions): Promise<void> {
-    await this.client.request(this.#call('DELETE', 'metadata', secretPath, options, 'remove'));
+    await this.#client.request(this.#call('DELETE', 'metadata', secretPath, 'remove', options));
   }
 
   /**
@@ -153,15 +151,10 @@ export class Kv2Engine {
     version: number | undefined,
     options: VaultCallOptions | undefined,
   ): Promise<Kv2Secret<T>> {
-    const call = this.#call(
-      'GET',
-      'data',
-      secretPath,
-      options,
-      version === undefined ? 'read' : `read version ${version} of`,
-    );
-    const response = await this.client.request(version === undefined ? call : { ...call, query: { version } });
-    return parseSecret<T>(response, call);
+    const verb = version === undefined ? 'read' : `read version ${version} of`;
+    const query = version === undefined ? undefined : { version };
+    const call = this.#call('GET', 'data', secretPath, verb, options, undefined, query);
+    return parseSecret<T>(await this.#client.request(call), call);
   }
 
   async #versions(
@@ -173,31 +166,33 @@ export class Kv2Engine {
     if (!Array.isArray(versions) || versions.length === 0)
       throw new VaultInvalidOptionError(`Name the versions to ${part} in a list that is not empty.`);
     versions.forEach(checkVersion);
-    await this.client.request({
-      ...this.#call('POST', part, secretPath, options, `${part} versions of`),
-      body: { versions },
-      // It names what it changes, so twice is once.
-      idempotent: true,
-    });
+    await this.#client.request(this.#call('POST', part, secretPath, `${part} versions of`, options, { versions }));
   }
 
   #call(
     method: VaultRequest['method'],
     part: Part,
     secretPath: string,
-    options: VaultCallOptions | undefined,
     verb: string,
-    root = false,
+    options: VaultCallOptions | undefined,
+    body?: object,
+    query?: VaultRequest['query'],
   ): VaultRequest {
-    const path =
-      root && secretPath === ''
-        ? `${this.#mount}/${part}`
-        : `${this.#mount}/${part}/${encodePath(secretPath, 'secretPath')}`;
+    const { signal, timeoutMs, namespace } = callOptions(options);
     return {
       method,
-      path,
-      operation: `${verb} KV v2 secret ${JSON.stringify(secretPath)} in mount ${JSON.stringify(this.mountPath)}`,
-      ...callOptions(options),
+      path:
+        query === LIST && secretPath === ''
+          ? `${this.#mount}/${part}`
+          : `${this.#mount}/${part}/${encodePath(secretPath, 'secretPath')}`,
+      operation: `${verb} KV v2 secret ${JSON.stringify(secretPath)}${this.#inMount}`,
+      query,
+      body,
+      // A read issues nothing here, whatever the path; and what names the versions that it changes has the same effect twice.
+      idempotent: method === 'GET' || IDEMPOTENT_PARTS.includes(part) ? true : undefined,
+      signal,
+      timeoutMs,
+      namespace,
     };
   }
 }

@@ -18,7 +18,11 @@ export function parseSecret<T>(response: VaultResponse, call: Call): Kv2Secret<T
   if (!isJsonObject(data) || !isJsonObject(metadata))
     throw badResponse(call, 'the answer has not the shape of a KV v2 secret', NOT_V2);
   assertExactNumbers(response, ['data', 'data'], call);
-  return { ...parseVersion(metadata, call), data: data as T, customMetadata: textPairs(metadata['custom_metadata']) };
+  // One object, filled in: a copy of the version's fields would cost more than all of the parsing here.
+  const secret = parseVersion(metadata, call) as { -readonly [K in keyof Kv2Secret<T>]: Kv2Secret<T>[K] };
+  secret.data = data as T;
+  secret.customMetadata = textPairs(metadata['custom_metadata']);
+  return secret;
 }
 
 /** @internal */
@@ -59,12 +63,13 @@ export function parseKeys(response: VaultResponse, call: Call): string[] {
 function parseVersion(metadata: JsonObject, call: Call): Kv2Version {
   const { version, deletion_time: deletionTime } = metadata;
   if (typeof version !== 'number') throw badResponse(call, 'the answer names no version', NOT_V2);
-  return {
+  const parsed: { -readonly [K in keyof Kv2Version]: Kv2Version[K] } = {
     version,
     createdTime: text(metadata['created_time']),
-    ...(typeof deletionTime === 'string' && deletionTime !== '' && { deletionTime }),
     destroyed: metadata['destroyed'] === true,
   };
+  if (typeof deletionTime === 'string' && deletionTime !== '') parsed.deletionTime = deletionTime;
+  return parsed;
 }
 
 function text(value: unknown): string {

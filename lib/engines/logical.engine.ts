@@ -2,28 +2,28 @@ import { assertExactNumbers } from '../client/exact-numbers.js';
 import { encodePath, withoutTrailingSlash } from '../client/path.js';
 import type { JsonObject } from '../client/response.js';
 import { isJsonObject, textList } from '../client/response.js';
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import { readOptions } from '../options/check-options.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { listKeys } from './listing.js';
+import { LIST, listKeys } from './listing.js';
 
 /**
- * What Vault answers on any path.
+ * A response of Vault on any path.
  * @publicApi
  */
 export interface VaultSecret<T = Record<string, unknown>> {
   readonly data: T;
-  /** `''` when the answer is not leased. */
+  /** `''` without a lease. */
   readonly leaseId: string;
   /** Seconds. */
   readonly leaseDuration: number;
   readonly renewable: boolean;
   readonly warnings: readonly string[];
-  /** Present in answers of auth methods: holds a token, treat it as a secret. */
+  /** Present in responses of auth methods. It has a token in it: treat it as a secret. */
   readonly auth?: Record<string, unknown>;
-  /** Present in response-wrapped answers: holds a token, treat it as a secret. */
+  /** Present in wrapped responses. It has a token in it: treat it as a secret. */
   readonly wrapInfo?: Record<string, unknown>;
 }
 
@@ -33,11 +33,12 @@ export interface VaultSecret<T = Record<string, unknown>> {
  */
 export interface VaultLogicalOptions extends VaultCallOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  /** Ask for a response-wrapped answer that lives so long: seconds, or a duration such as `5m`. */
+  /** Asks for a wrapped response that lives this long: seconds, or a duration such as `5m`. */
   readonly wrapTtl?: string | number;
   /**
-   * Whether doing it twice is the same as doing it once, so that it may be repeated when the connection broke before the
-   * answer. Default: `true` for reads, `false` for writes.
+   * Whether sending it twice has the same effect as sending it once, so that it may be sent again when the connection broke
+   * before the response. Default: `true` for reads, except of paths that issue credentials or a token on every read, such as
+   * `database/creds/app`; `false` for writes.
    */
   readonly idempotent?: boolean;
 }
@@ -48,7 +49,11 @@ export interface VaultLogicalOptions extends VaultCallOptions {
  * @internal
  */
 export class LogicalEngine {
-  constructor(private readonly client: VaultClient) {}
+  readonly #client: Requester;
+
+  constructor(client: Requester) {
+    this.#client = client;
+  }
 
   async read<T = Record<string, unknown>>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
     return this.#send<T>('GET', path, 'read', options);
@@ -63,11 +68,11 @@ export class LogicalEngine {
   }
 
   async list(path: string, options?: VaultCallOptions): Promise<string[]> {
-    return listKeys(this.client, this.#call('GET', withoutTrailingSlash(path), 'list', options));
+    return listKeys(this.#client, this.#call('GET', withoutTrailingSlash(path), 'list', options, { query: LIST }));
   }
 
   async delete(path: string, options?: VaultCallOptions): Promise<void> {
-    await this.client.request(this.#call('DELETE', path, 'delete', options));
+    await this.#client.request(this.#call('DELETE', path, 'delete', options));
   }
 
   async #send<T>(
@@ -77,12 +82,9 @@ export class LogicalEngine {
     options: VaultLogicalOptions | undefined,
     body?: object,
   ): Promise<VaultSecret<T>> {
-    const call = this.#call(method, path, verb, options);
-    const response = await this.client.request({
-      ...call,
-      ...readOptions(options, ['query', 'wrapTtl', 'idempotent']),
-      ...(body && { body }),
-    });
+    const more = readOptions(options, ['query', 'wrapTtl', 'idempotent']);
+    const call = this.#call(method, path, verb, options, more, body);
+    const response = await this.#client.request(call);
     assertExactNumbers(response, ['data'], call);
     return toSecret<T>(isJsonObject(response.body) ? response.body : {});
   }
@@ -92,28 +94,35 @@ export class LogicalEngine {
     path: string,
     verb: string,
     options: VaultCallOptions | undefined,
+    { query, wrapTtl, idempotent }: Pick<VaultRequest, 'query' | 'wrapTtl' | 'idempotent'> = {},
+    body?: object,
   ): VaultRequest {
-    return { method, path: encodePath(path, 'path'), operation: `${verb} ${path}`, ...callOptions(options) };
+    const { signal, timeoutMs, namespace } = callOptions(options);
+    return {
+      method,
+      path: encodePath(path, 'path'),
+      operation: `${verb} ${path}`,
+      query,
+      wrapTtl,
+      idempotent,
+      body,
+      signal,
+      timeoutMs,
+      namespace,
+    };
   }
 }
 
-function toSecret<T>(answer: JsonObject): VaultSecret<T> {
-  const {
-    data,
-    lease_id: leaseId,
-    lease_duration: leaseDuration,
-    renewable,
-    warnings,
-    auth,
-    wrap_info: wrapInfo,
-  } = answer;
-  return {
+function toSecret<T>(body: JsonObject): VaultSecret<T> {
+  const { data, lease_id: leaseId, lease_duration: leaseDuration, auth, wrap_info: wrapInfo } = body;
+  const secret: { -readonly [K in keyof VaultSecret<T>]: VaultSecret<T>[K] } = {
     data: (data ?? {}) as T,
     leaseId: typeof leaseId === 'string' ? leaseId : '',
     leaseDuration: typeof leaseDuration === 'number' ? leaseDuration : 0,
-    renewable: renewable === true,
-    warnings: textList(warnings),
-    ...(isJsonObject(auth) && { auth }),
-    ...(isJsonObject(wrapInfo) && { wrapInfo }),
+    renewable: body['renewable'] === true,
+    warnings: textList(body['warnings']),
   };
+  if (isJsonObject(auth)) secret.auth = auth;
+  if (isJsonObject(wrapInfo)) secret.wrapInfo = wrapInfo;
+  return secret;
 }

@@ -1,4 +1,4 @@
-import type { VaultClient } from '../client/vault-client.js';
+import type { Requester } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import {
   VaultInvalidOptionError,
@@ -47,7 +47,7 @@ export interface VaultUnsealResult extends VaultUnsealProgress {
 
 /** @internal */
 export async function unsealServer(
-  client: VaultClient,
+  client: Requester,
   keys: readonly string[],
   { reset = false, onProgress, signal }: VaultUnsealOptions,
 ): Promise<VaultUnsealResult> {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { CustomAuth } from '../../lib/auth/methods/custom.auth.js';
 import type { VaultSession } from '../../lib/auth/session/session.js';
 import { fixedToken } from '../../lib/client/token-source.js';
-import { VaultClient } from '../../lib/client/vault-client.js';
+import { createVaultClient } from '../../lib/client/vault-client.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { forwardTo, json } from '../support/fault-server.js';
@@ -60,7 +60,7 @@ describe('none', () => {
     expect(session).toMatchObject({ state: 'active', accessor: undefined, policies: [], expiresAt: undefined });
     expect(bench.front.requests).toEqual([]);
     const options = { endpoint: bench.front.endpoint, tls: {}, timeoutMs: 5_000, connectTimeoutMs: 5_000, maxConnections: 1 }; // prettier-ignore
-    const client = await VaultClient.create(options, fixedToken(undefined));
+    const client = await createVaultClient(options, fixedToken(undefined));
     expect((await new Kv2Engine(client, 'secret').read('app')).data).toEqual({ PORT: 1 });
     await client.close();
     await session.close();

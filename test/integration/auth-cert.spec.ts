@@ -8,7 +8,7 @@ import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { VaultSession } from '../../lib/auth/session/session.js';
 import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { TlsOptions } from '../../lib/client/connections/tls.options.js';
-import { VaultClient } from '../../lib/client/vault-client.js';
+import { createVaultClient } from '../../lib/client/vault-client.js';
 import type { ClientCertificates, VaultServer } from '../../lib/testing/index.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
 
@@ -97,7 +97,7 @@ async function open(
     shutdown: { revoke: true, timeoutMs: 5_000 },
   });
   const options = { endpoint, tls, timeoutMs: 10_000, connectTimeoutMs: 5_000, maxConnections: 2 };
-  const client = await VaultClient.create(options, VaultSession.tokensOf(session));
+  const client = await createVaultClient(options, VaultSession.tokensOf(session));
   closing.push(async () => {
     await session.close();
     await client.close();

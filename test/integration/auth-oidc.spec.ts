@@ -4,7 +4,7 @@ import { OidcCallback } from '../../lib/auth/methods/oidc-callback.js';
 import type { OidcAuth } from '../../lib/auth/methods/oidc.auth.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { fixedToken } from '../../lib/client/token-source.js';
-import { VaultClient } from '../../lib/client/vault-client.js';
+import { createVaultClient } from '../../lib/client/vault-client.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { forwardTo, freePort, json } from '../support/fault-server.js';
 import type { OidcProvider } from '../support/oidc-provider.js';
@@ -161,7 +161,7 @@ describe('oidc', () => {
     const boot = new AbortController();
     const method = createLoginMethod({ method: 'oidc', port, openUrl: () => boot.abort() });
     const options = { endpoint: bench.front.endpoint, tls: {}, timeoutMs: 5_000, connectTimeoutMs: 5_000, maxConnections: 1 };
-    const client = await VaultClient.create(options, fixedToken(undefined));
+    const client = await createVaultClient(options, fixedToken(undefined));
     await expect(method.login(client, boot.signal)).rejects.toMatchObject({ code: 'VAULT_ABORTED' });
     await client.close();
     const openUrl = () => Promise.reject(new TypeError('secret inside'));

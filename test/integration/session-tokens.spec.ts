@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { VaultSession } from '../../lib/auth/session/session.js';
-import { VaultClient } from '../../lib/client/vault-client.js';
+import { createVaultClient } from '../../lib/client/vault-client.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import type { FaultServer } from '../support/fault-server.js';
@@ -35,7 +35,7 @@ async function session(auth: VaultAuth, endpoint = front.endpoint): Promise<Vaul
     shutdown: { revoke: true, timeoutMs: 1000 },
     graceMs: 0,
   });
-  const client = await VaultClient.create(
+  const client = await createVaultClient(
     { endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 4 },
     VaultSession.tokensOf(made),
   );

@@ -1,7 +1,8 @@
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { VaultSession } from '../../lib/auth/session/session.js';
-import { VaultClient } from '../../lib/client/vault-client.js';
+import type { VaultClient } from '../../lib/client/vault-client.js';
+import { createVaultClient } from '../../lib/client/vault-client.js';
 import type { VaultEvent } from '../../lib/observability/vault-event.js';
 import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
@@ -55,7 +56,7 @@ export class AuthBench {
       ...(graceMs !== undefined && { graceMs }),
       ...(random && { random }),
     });
-    const client = await VaultClient.create(
+    const client = await createVaultClient(
       {
         endpoint: this.front.endpoint,
         namespace,

@@ -5,7 +5,7 @@ import { LogicalEngine } from '../../lib/engines/logical.engine.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import type { VaultError } from '../../lib/index.js';
 import { isVaultError } from '../../lib/index.js';
-import type { TransportOptions } from '../../lib/client/transport.options.js';
+import type { ClientOptions } from '../../lib/client/client-options.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer, FaultServerOptions } from '../support/fault-server.js';
 import * as fault from '../support/fault-server.js';
@@ -23,7 +23,7 @@ afterEach(async () => {
 /** Writes a password to a server that answers so, and returns the error: with no secret in it and no connection left. */
 async function failureOf(
   answer: FaultHandler | 'deaf',
-  options: Partial<TransportOptions> = {},
+  options: Partial<ClientOptions> = {},
   serverOptions: FaultServerOptions = {},
 ): Promise<VaultError> {
   const started = await fault.startFaultServer(answer, serverOptions);
@@ -33,7 +33,7 @@ async function failureOf(
 
 async function failureAt(
   endpoint: string,
-  options: Partial<TransportOptions> = {},
+  options: Partial<ClientOptions> = {},
   started?: FaultServer,
   answer?: FaultHandler | 'deaf',
 ): Promise<VaultError> {

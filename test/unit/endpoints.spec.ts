@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { VaultError } from '../../lib/index.js';
-import type { TransportOptions } from '../../lib/client/transport.options.js';
+import type { ClientOptions } from '../../lib/client/client-options.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
+import type { RequestObserver } from '../../lib/client/request-pipeline.js';
 import type { VaultRequest } from '../../lib/client/vault-request.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
@@ -51,7 +52,7 @@ const isHealth = ({ url }: { url: string }): boolean => url.endsWith('/v1/sys/he
 
 async function connect(
   nodes: readonly (string | { readonly endpoint: string })[],
-  options: Partial<TransportOptions> = {},
+  options: Partial<ClientOptions> & RequestObserver = {},
 ): Promise<VaultClient> {
   const [first = '', ...otherEndpoints] = nodes.map((node) => (typeof node === 'string' ? node : node.endpoint));
   const client = await createClient(first, TOKEN, { retries: 2, otherEndpoints, ...options });
@@ -102,7 +103,7 @@ describe('the server that is found', () => {
   it('is left for an active one that comes up later', async () => {
     const [a, b] = [await startNode(429), await startNode(503)];
     const moves: string[] = [];
-    const client = await connect([a, b], { onEndpoint: (endpoint) => moves.push(endpoint) });
+    const client = await connect([a, b], { onEndpointChanged: (endpoint) => moves.push(endpoint) });
     await client.request(READ);
     b.health = fault.json(200, {});
     const now = performance.now.bind(performance);

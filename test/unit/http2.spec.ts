@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TransportOptions } from '../../lib/client/transport.options.js';
+import type { ClientOptions } from '../../lib/client/client-options.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultError } from '../../lib/index.js';
 import { createCertificates } from '../../lib/testing/index.js';
@@ -26,7 +26,7 @@ async function start(handler: StreamHandler, settings = {}): Promise<Http2Server
   return server;
 }
 
-async function connect({ endpoint, ca }: Http2Server, options: Partial<TransportOptions> = {}): Promise<VaultClient> {
+async function connect({ endpoint, ca }: Http2Server, options: Partial<ClientOptions> = {}): Promise<VaultClient> {
   const client = await createClient(endpoint, TOKEN, { tls: { ca }, ...options });
   ends.push(() => client.close());
   return client;
@@ -311,9 +311,10 @@ describe('the connection', () => {
   it('that is idle keeps no process alive', async () => {
     const server = await start(json({ data: 1 }));
     const program = `
-      const { Connections } = await import(process.argv[1]);
+      const { prepareConnect } = await import(process.argv[1]);
       const [endpoint, ca] = process.argv.slice(2);
-      const connections = await Connections.prepare({ endpoint, tls: { ca }, connectTimeoutMs: 5000, maxConnections: 1 });
+      const connect = await prepareConnect({ tls: { ca }, connectTimeoutMs: 5000, maxConnections: 1 }, [endpoint]);
+      const connections = connect(endpoint);
       connections.dispatch({ method: 'GET', path: '/v1/x', headers: {} }, {
         onRequestStart() {}, onResponseStart() {}, onResponseData() {},
         onResponseEnd: () => console.log('answered'), onResponseError: (_, error) => console.log(error.code),

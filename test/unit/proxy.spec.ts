@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { environmentProxy } from '../../lib/client/connections/proxy-address.js';
-import type { TransportOptions } from '../../lib/client/transport.options.js';
+import type { ClientOptions } from '../../lib/client/client-options.js';
 import type { VaultError } from '../../lib/index.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import type { ConnectProxy } from '../support/connect-proxy.js';
@@ -31,7 +31,7 @@ async function startProxy(...how: Parameters<typeof startConnectProxy>): Promise
   return proxy;
 }
 
-async function call(endpoint: string, options: Partial<TransportOptions> = {}): Promise<unknown> {
+async function call(endpoint: string, options: Partial<ClientOptions> = {}): Promise<unknown> {
   const client = await createClient(endpoint, TOKEN, options);
   try {
     return (await client.request({ method: 'GET', path: 'x' })).body;

@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { VaultError } from '../../lib/index.js';
-import type { TransportOptions } from '../../lib/client/transport.options.js';
-import type { FailedTry } from '../../lib/client/tries.js';
+import type { ClientOptions } from '../../lib/client/client-options.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import type { VaultRequest } from '../../lib/client/vault-request.js';
-import { backoffMs } from '../../lib/client/retry-policy.js';
+import type { RequestObserver } from '../../lib/client/request-pipeline.js';
+import type { FailedAttempt } from '../../lib/client/retry.js';
+import { retryBackoffMs } from '../../lib/client/retry.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer, FaultServerOptions } from '../support/fault-server.js';
@@ -29,7 +30,7 @@ async function serve(answer: FaultHandler, options?: FaultServerOptions): Promis
   return server;
 }
 
-async function connect(endpoint: string, options: Partial<TransportOptions> = {}): Promise<VaultClient> {
+async function connect(endpoint: string, options: Partial<ClientOptions> & RequestObserver = {}): Promise<VaultClient> {
   const client = await createClient(endpoint, TOKEN, { retries: 2, ...options });
   cleanUp.push(() => client.close());
   return client;
@@ -92,9 +93,9 @@ describe('what is repeated', () => {
 
   it('a write that never got a connection is repeated', async () => {
     const port = await fault.freePort();
-    const retried: FailedTry[] = [];
+    const retried: FailedAttempt[] = [];
     const client = await connect(`http://127.0.0.1:${port}`, {
-      onRetry: (failed) => {
+      onAttemptFailed: (failed) => {
         retried.push(failed);
         void serve(OK, { port });
       },
@@ -123,8 +124,8 @@ describe('what is repeated', () => {
   });
 
   it('and never what this module refuses itself', async () => {
-    const retried: FailedTry[] = [];
-    const client = await connect('http://127.0.0.1:9', { onRetry: (failed) => retried.push(failed) });
+    const retried: FailedAttempt[] = [];
+    const client = await connect('http://127.0.0.1:9', { onAttemptFailed: (failed) => retried.push(failed) });
     for (const request of [{ timeoutMs: 0 }, { retries: -1 }, { retries: 0.5 }, { headers: { x: 'a\nb' } }]) {
       expect(await failureOf(client.request({ ...READ, ...request }))).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
     }
@@ -156,14 +157,14 @@ describe('how often and how long', () => {
   });
 
   it('waits n times 1 to 1.5 seconds', () => {
-    expect([1, 2, 3].map((n) => backoffMs(n, () => 0))).toEqual([1000, 2000, 3000]);
-    expect([1, 2, 3].map((n) => backoffMs(n, () => 0.999))).toEqual([1499.5, 2999, 4498.5]);
+    expect([1, 2, 3].map((n) => retryBackoffMs(n, () => 0))).toEqual([1000, 2000, 3000]);
+    expect([1, 2, 3].map((n) => retryBackoffMs(n, () => 0.999))).toEqual([1499.5, 2999, 4498.5]);
   });
 
   it('Retry-After in seconds is waited for exactly', async () => {
     const server = await serve(fault.inTurn(fault.rateLimited(1), OK));
     const waits: number[] = [];
-    const client = await connect(server.endpoint, { onRetry: ({ waitMs }) => waits.push(waitMs) });
+    const client = await connect(server.endpoint, { onAttemptFailed: ({ waitMs }) => waits.push(waitMs) });
     const started = performance.now();
     await client.request(READ);
     expect(waits).toEqual([1000]);
@@ -175,7 +176,9 @@ describe('how often and how long', () => {
     const date = Math.ceil(Date.now() / 1000 + 1) * 1000;
     const server = await serve(fault.inTurn(fault.rateLimited(new Date(date).toUTCString()), OK));
     const waitedUntil: number[] = [];
-    const client = await connect(server.endpoint, { onRetry: ({ waitMs }) => waitedUntil.push(Date.now() + waitMs) });
+    const client = await connect(server.endpoint, {
+      onAttemptFailed: ({ waitMs }) => waitedUntil.push(Date.now() + waitMs),
+    });
     await client.request(READ);
     expect(Date.now()).toBeGreaterThanOrEqual(date - 1);
     expect(waitedUntil).toEqual([expect.closeTo(date, -3)]);
@@ -194,7 +197,10 @@ describe('how often and how long', () => {
   it('one deadline covers all tries, and waits are shortened to fit', async () => {
     const server = await serve(fault.inTurn(fault.html(502), fault.silent()));
     const waits: number[] = [];
-    const client = await connect(server.endpoint, { timeoutMs: 1900, onRetry: ({ waitMs }) => waits.push(waitMs) });
+    const client = await connect(server.endpoint, {
+      timeoutMs: 1900,
+      onAttemptFailed: ({ waitMs }) => waits.push(waitMs),
+    });
     const error = await failureOf(client.request(READ));
     expect(error).toMatchObject({ code: 'VAULT_TIMEOUT' });
     expect(error.message).toMatch(/before that: .*status 502.*no complete answer within 1900 ms/);
@@ -213,7 +219,7 @@ describe('how often and how long', () => {
   it('the wait ends when the caller aborts', async () => {
     const server = await serve(fault.rateLimited(50));
     const controller = new AbortController();
-    const client = await connect(server.endpoint, { timeoutMs: 60_000, onRetry: () => controller.abort() });
+    const client = await connect(server.endpoint, { timeoutMs: 60_000, onAttemptFailed: () => controller.abort() });
     const error = await failureOf(client.request({ ...READ, signal: controller.signal }));
     expect(error).toMatchObject({ code: 'VAULT_ABORTED' });
     expect(server.requests).toHaveLength(1);
@@ -221,7 +227,7 @@ describe('how often and how long', () => {
 
   it('the wait ends when the client closes', async () => {
     const server = await serve(fault.rateLimited(50));
-    const client = await connect(server.endpoint, { timeoutMs: 60_000, onRetry: () => void client.close() });
+    const client = await connect(server.endpoint, { timeoutMs: 60_000, onAttemptFailed: () => void client.close() });
     expect(await failureOf(client.request(READ))).toMatchObject({ code: 'VAULT_CLOSED' });
   });
 });

@@ -123,7 +123,7 @@ describe('who is asking', () => {
     let token = 'first-token';
     const ours = await (
       await import('../../lib/client/vault-client.js')
-    ).VaultClient.create(
+    ).createVaultClient(
       { endpoint: server.endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 1 },
       { acquire: () => fixedToken(token).acquire(), replaceRejected: () => Promise.resolve(undefined) },
     );

@@ -3,11 +3,10 @@ import * as http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Dispatcher } from 'undici';
 import { boot } from '../../lib/boot/boot.js';
-import { Connections } from '../../lib/client/connections/connections.js';
-import { Exchange } from '../../lib/client/exchange.js';
-import type { TransportOptions } from '../../lib/client/transport.options.js';
+import { prepareConnect } from '../../lib/client/connections/connections.js';
+import { RawExchange } from '../../lib/client/exchange.js';
+import type { ClientOptions } from '../../lib/client/client-options.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import { Kv1Engine } from '../../lib/engines/kv1.engine.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
@@ -25,7 +24,7 @@ afterEach(async () => {
 });
 
 /** Servers that the pool of HTTP/1.1, or a connection of HTTP/2, leads to in every way there is. */
-const SERVERS: Readonly<Record<string, () => Promise<Partial<TransportOptions> & { readonly endpoint: string }>>> = {
+const SERVERS: Readonly<Record<string, () => Promise<Partial<ClientOptions> & { readonly endpoint: string }>>> = {
   'over http': async () => {
     const server = await fault.startFaultServer(fault.json(200, SECRET));
     ends.push(() => server.close());
@@ -286,24 +285,15 @@ it('a name beyond ASCII is percent-encoded in a path of the node-vault client', 
 it('a pool that refuses requests is replaced', async () => {
   const server = await fault.startFaultServer(fault.json(200, SECRET));
   ends.push(() => server.close());
-  const connections = await Connections.prepare({
-    endpoint: server.endpoint,
-    tls: {},
-    connectTimeoutMs: 5_000,
-    maxConnections: 2,
-  });
+  const options = { tls: {}, connectTimeoutMs: 5_000, maxConnections: 2 };
+  const connections = (await prepareConnect(options, [server.endpoint]))(server.endpoint);
   ends.push(() => connections.close());
   const send = async (headers: Record<string, string>): Promise<number> => {
-    const exchange = new Exchange(10_000, 1_000_000, undefined);
-    const options: Dispatcher.DispatchOptions = { method: 'GET', path: '/v1/a', headers };
-    connections.dispatch(options, exchange);
-    return exchange.answer.then(
-      ({ status }) => status,
-      (error: unknown) => {
-        connections.recoverFrom(error);
-        throw error;
-      },
-    );
+    const exchange = new RawExchange({ timeoutMs: 10_000, maxBytes: 1_000_000, signal: undefined });
+    const outcome = await exchange.send(connections, { method: 'GET', path: '/v1/a', headers });
+    if (!('failure' in outcome)) return outcome.status;
+    connections.recoverFrom?.(outcome.failure);
+    throw outcome.failure as Error;
   };
   for (let attempt = 0; attempt < 8; attempt++) await expect(send({ a: 'b\nc' })).rejects.toThrow();
   await expect(send({ a: 'b' })).resolves.toBe(200);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RawAnswer } from '../../client/exchange.js';
-import { Exchange, ExchangeInterrupted } from '../../client/exchange.js';
+import type { RawResponse } from '../../client/exchange.js';
+import { ExchangeInterrupted, RawExchange } from '../../client/exchange.js';
 import { interop } from '../../client/interop.js';
 import { VaultAbortedError, VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
@@ -12,7 +12,7 @@ const MAX_BYTES = 64 * 1024;
 /** Pauses before another try; the services are known to be busy, or not there yet, when a machine or pod starts. */
 const PAUSES_MS = [250, 1_000];
 
-type Outcome = RawAnswer | { readonly failure: unknown };
+type Outcome = RawResponse | { readonly failure: unknown };
 
 /** One request to a service of a cloud. @internal */
 export interface MetadataRequest {
@@ -42,9 +42,9 @@ export interface MetadataRequest {
  * @throws VaultAbortedError when the signal ends it
  * @internal
  */
-export async function askMetadata(request: MetadataRequest): Promise<RawAnswer> {
+export async function askMetadata(request: MetadataRequest): Promise<RawResponse> {
   for (let attempt = 0; ; attempt += 1) {
-    const outcome: Outcome = await once(request).catch((failure: unknown) => ({ failure }));
+    const outcome = await once(request);
     const pause = PAUSES_MS[attempt];
     if (pause === undefined || !passing(outcome)) return accept(outcome, request);
     try {
@@ -56,7 +56,7 @@ export async function askMetadata(request: MetadataRequest): Promise<RawAnswer> 
 }
 
 /** The JSON object in an answer. @throws VaultAuthenticationError when there is none @internal */
-export function readObject({ text }: RawAnswer, request: MetadataRequest): Readonly<Record<string, unknown>> {
+export function readObject({ text }: RawResponse, request: MetadataRequest): Readonly<Record<string, unknown>> {
   try {
     const value = JSON.parse(text) as unknown;
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
@@ -73,24 +73,16 @@ export function readField(object: Readonly<Record<string, unknown>>, field: stri
   throw foreign(request, `it has no "${field}"`);
 }
 
-async function once({ url, method = 'GET', headers, body, signal }: MetadataRequest): Promise<RawAnswer> {
+async function once({ url, method = 'GET', headers, body, signal }: MetadataRequest): Promise<Outcome> {
   const { Client } = interop(await import('undici'), 'Client');
   const client = new Client(url.origin, {
     connect: { timeout: CONNECT_TIMEOUT_MS },
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  const exchange = new Exchange(TIMEOUT_MS, MAX_BYTES, signal);
+  const exchange = new RawExchange({ timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES, signal });
   try {
-    if (!exchange.interrupted) {
-      const path = url.pathname + url.search;
-      client.dispatch({ method, path, headers, ...(body !== undefined && { body }) }, exchange);
-    }
-  } catch (error) {
-    exchange.fail(error);
-  }
-  try {
-    return await exchange.answer;
+    return await exchange.send(client, { method, path: url.pathname + url.search, headers, body: body ?? null });
   } finally {
     await client.destroy();
   }
@@ -102,7 +94,7 @@ function passing(outcome: Outcome): boolean {
   return outcome.status === 410 || outcome.status === 429 || outcome.status >= 500;
 }
 
-function accept(outcome: Outcome, request: MetadataRequest): RawAnswer {
+function accept(outcome: Outcome, request: MetadataRequest): RawResponse {
   const { operation, service, url } = request;
   const where = `Cannot ${operation} from ${service} at ${url.origin}`;
   const details = { operation, endpoint: url.origin };

@@ -1,18 +1,20 @@
+import type * as Http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type * as Undici from 'undici';
 import type { Dispatcher, Pool } from 'undici';
-import type { ConnectorOptions } from './connector.js';
-import { Connector } from './connector.js';
 import { interop } from '../interop.js';
+import type { ConnectorOptions } from './connector.js';
+import { Connector, proxyFor } from './connector.js';
 import { Http2Connection } from './http2-connection.js';
+import { TlsFiles } from './tls-files.js';
 
 const KEEP_ALIVE_MS = 60_000;
-/** How often, at most, certificates in files are looked at while the connections made with them are in use. */
-const CERTIFICATE_CHECK_MS = 10_000;
+/** How often, at most, certificate files are checked while the connections made with them are in use. */
+const CERTIFICATE_CHECK_INTERVAL_MS = 10_000;
 
 /** Codes of undici for a request that it does not send. */
-const REFUSED_BY_POOL: readonly unknown[] = ['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'];
+const REJECTED_BY_POOL: readonly unknown[] = ['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'];
 
 /** @internal */
 export interface ConnectionOptions extends ConnectorOptions {
@@ -22,12 +24,42 @@ export interface ConnectionOptions extends ConnectorOptions {
   readonly http2?: boolean | undefined;
 }
 
+/** The connections to one endpoint. @internal */
+export interface HttpConnections {
+  /** @param options the path is below the prefix of the endpoint; the body is a string */
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+  /** Called with the error of a request that never had a connection. */
+  recoverFrom?(error: unknown): void;
+  /** Ends every connection; requests under way fail. */
+  close(): Promise<void>;
+}
+
+/** Makes the connections to an endpoint: the part of the client that a server in the same process replaces. @internal */
+export type Connect = (endpoint: string) => HttpConnections;
+
 /**
- * The kept-alive connections to one server: one of HTTP/2 if the server takes it, else a pool of HTTP/1.1. It follows no
- * redirect, and uses a proxy only if it was given one.
+ * Loads undici and reads the certificates; connects nowhere. `Connect` throws `VaultInvalidOptionError` for a proxy that cannot
+ * be used with the endpoint.
+ *
+ * @param endpoints addresses that `Connect` will be called with
+ * @throws VaultInvalidOptionError for certificates that cannot be read
  * @internal
  */
-export class Connections {
+export async function prepareConnect(options: ConnectionOptions, endpoints: readonly string[]): Promise<Connect> {
+  const undici = interop(await import('undici'), 'Pool');
+  const secure = endpoints.some(
+    (endpoint) => endpoint.startsWith('https:') || proxyFor(options.proxy, endpoint)?.startsWith('https:'),
+  );
+  const files = secure ? await TlsFiles.load(options.tls) : undefined;
+  const http2 = options.http2 !== false && secure ? await import('node:http2') : undefined;
+  return (endpoint) => new Connections(endpoint, options, undici, http2, files);
+}
+
+/**
+ * The kept-alive connections to one server: one of HTTP/2 if the server supports it, otherwise a pool of HTTP/1.1. They follow
+ * no redirect, and use a proxy only if one is configured.
+ */
+class Connections implements HttpConnections {
   readonly #undici: typeof Undici;
   readonly #options: ConnectionOptions;
   readonly #connector: Connector;
@@ -39,57 +71,52 @@ export class Connections {
   #pool: Pool;
   #http2: Http2Connection | undefined;
   #onlyHttp1 = false;
-  /** A connection that was made for HTTP/2, and turned out to be the pool's. */
+  /** A connection that was made for HTTP/2 to a server that supports HTTP/1.1 only: the pool's first one. */
   #spare: Socket | undefined;
-  #nextCheck = performance.now() + CERTIFICATE_CHECK_MS;
+  #nextCheck = performance.now() + CERTIFICATE_CHECK_INTERVAL_MS;
   /** What the connections of the pool were secured with when it was made. */
   #poolContext: SecureContext | undefined;
 
-  private constructor(undici: typeof Undici, options: ConnectionOptions, connector: Connector) {
+  constructor(
+    endpoint: string,
+    options: ConnectionOptions,
+    undici: typeof Undici,
+    http2: typeof Http2 | undefined,
+    files: TlsFiles | undefined,
+  ) {
+    const { origin, pathname, protocol } = new URL(endpoint.startsWith('unix:') ? 'http://localhost' : endpoint);
     this.#undici = undici;
     this.#options = options;
-    this.#connector = connector;
-    const { origin, pathname } = new URL(options.endpoint.startsWith('unix:') ? 'http://localhost' : options.endpoint);
+    this.#connector = new Connector(endpoint, options, undici.buildConnector, files);
     this.#origin = origin;
     this.#prefix = pathname === '/' ? '' : pathname;
     this.#pool = this.#createPool();
-  }
-
-  /**
-   * Loads undici and reads the certificates; connects nowhere yet.
-   *
-   * @throws VaultInvalidOptionError for certificates that cannot be read
-   */
-  static async prepare(options: ConnectionOptions): Promise<Connections> {
-    const undici = interop(await import('undici'), 'Pool');
-    const connections = new Connections(undici, options, await Connector.prepare(options, undici));
-    if (options.http2 !== false && options.endpoint.startsWith('https:')) {
-      connections.#http2 = new Http2Connection(
-        await import('node:http2'),
-        connections.#origin,
-        (callback) => connections.#connector.connectHttp2(callback),
-        (socket) => connections.#fallBack(socket),
+    if (http2 && protocol === 'https:') {
+      this.#http2 = new Http2Connection(
+        http2,
+        origin,
+        (callback) => this.#connector.connectHttp2(callback),
+        (socket) => this.#fallBack(socket),
       );
     }
-    return connections;
   }
 
-  /** @param request its path is below the prefix of the endpoint */
-  dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     if (performance.now() >= this.#nextCheck) this.#checkCertificates();
-    const options = this.#prefix === '' ? request : { ...request, path: this.#prefix + request.path };
+    // The caller made the object for this request.
+    if (this.#prefix !== '') options.path = this.#prefix + options.path;
     (this.#onlyHttp1 ? this.#pool : (this.#http2 ?? this.#pool)).dispatch(options, handler);
   }
 
   /**
-   * Called with the error of a request that never had a connection. A pool that has refused a request takes the connection
-   * meant for it for a busy one, and waits forever for it to become free: it is replaced.
+   * A pool that has rejected a request takes the connection meant for it for a busy one, and waits forever for it to become
+   * free: it is replaced.
    */
   recoverFrom(error: unknown): void {
-    if (REFUSED_BY_POOL.includes((error as { code?: unknown } | undefined)?.code)) this.#replacePool();
+    if (REJECTED_BY_POOL.includes((error as { code?: unknown } | undefined)?.code)) this.#replacePool();
   }
 
-  /** Ends every connection, those included that are only being made. */
+  /** Ends every connection, also those that are still being established. */
   async close(): Promise<void> {
     const error = new this.#undici.errors.ClientDestroyedError();
     const closed = [...this.#pools].map((pool) => pool.destroy(error));
@@ -113,7 +140,7 @@ export class Connections {
     const pool = new this.#undici.Pool(this.#origin, {
       connections: this.#options.maxConnections,
       pipelining: 1,
-      // The exchange has one deadline over everything; undici's own would only cut in at other moments.
+      // The exchange has one deadline for everything.
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -129,7 +156,7 @@ export class Connections {
     return pool;
   }
 
-  /** The server takes no HTTP/2: from now on everything goes over the pool, beginning with this connection. */
+  /** The server does not support HTTP/2: from now on all requests use the pool, whose first connection is this one. */
   #fallBack(socket: Socket): Dispatcher {
     this.#onlyHttp1 = true;
     this.#spare = socket;
@@ -143,10 +170,10 @@ export class Connections {
   #checkCertificates(): void {
     this.#nextCheck = Infinity;
     void this.#connector.currentContext().then((context) => {
-      this.#nextCheck = performance.now() + CERTIFICATE_CHECK_MS;
+      this.#nextCheck = performance.now() + CERTIFICATE_CHECK_INTERVAL_MS;
       // Not compared with the last connection's: that may be newer than the others of the pool.
       if (context === this.#poolContext) return;
-      this.#http2?.renew();
+      this.#http2?.rotate();
       this.#replacePool();
     });
   }

@@ -1,17 +1,14 @@
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import type * as Undici from 'undici';
 import type { buildConnector } from 'undici';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { openTunnel, ProxyFailure } from './proxy-tunnel.js';
 import { checkProxy, ENVIRONMENT_PROXY, environmentProxy } from './proxy-address.js';
-import { TlsFiles } from './tls-files.js';
+import type { TlsFiles } from './tls-files.js';
 import type { TlsOptions } from './tls.options.js';
 
-/** How connections to one server are made. @internal */
+/** How connections are made. @internal */
 export interface ConnectorOptions {
-  /** Scheme, host, port and perhaps a path prefix, or `unix://` and the path of a socket. */
-  readonly endpoint: string;
   readonly tls: TlsOptions;
   readonly connectTimeoutMs: number;
   /** Address of a proxy, which may hold credentials; `environment` for that of the variables. */
@@ -22,11 +19,12 @@ type Connectors = Readonly<Record<'http1' | 'http2' | 'proxy', buildConnector.co
 type Done = (error: Error | null, socket: Socket | null) => void;
 
 /**
- * Makes connections: TCP, unix socket, through a proxy, TLS with the certificates of this moment. It knows every
- * connection that is only being made, so that these can be ended too: undici would leave them to their own deadline.
+ * Makes connections to one endpoint: TCP, unix socket, through a proxy, TLS with the current certificates. It knows every
+ * connection that is still being established, so that these can be ended too: undici would leave them to their own deadline.
  * @internal
  */
 export class Connector {
+  readonly #endpoint: string;
   readonly #options: ConnectorOptions;
   readonly #build: typeof buildConnector;
   readonly #files: TlsFiles | undefined;
@@ -36,29 +34,25 @@ export class Connector {
   #connectors: Connectors;
   #closed = false;
 
-  private constructor(options: ConnectorOptions, build: typeof buildConnector, files: TlsFiles | undefined) {
-    this.#options = options;
-    this.#build = build;
-    this.#files = files;
-    this.#proxy = options.proxy === undefined ? undefined : new URL(options.proxy);
-    this.#context = files?.latest;
-    this.#connectors = this.#buildAll();
-  }
-
   /**
-   * Reads the certificates; connects nowhere yet.
-   *
-   * @throws VaultInvalidOptionError for certificates that cannot be read, and for a proxy before a unix socket
+   * @param endpoint scheme, host, port and perhaps a path prefix, or `unix://` and the path of a socket
+   * @param files certificates; `undefined` when no connection uses TLS
+   * @throws VaultInvalidOptionError for a proxy and a unix socket
    */
-  static async prepare(given: ConnectorOptions, undici: typeof Undici): Promise<Connector> {
-    const options = { ...given, proxy: proxyOf(given) };
-    if (options.proxy !== undefined && options.endpoint.startsWith('unix:')) {
+  constructor(endpoint: string, options: ConnectorOptions, build: typeof buildConnector, files: TlsFiles | undefined) {
+    const proxy = proxyFor(options.proxy, endpoint);
+    if (proxy !== undefined && endpoint.startsWith('unix:')) {
       throw new VaultInvalidOptionError(
         '"request.proxy" (VAULT_PROXY_ADDR) cannot be used with an "endpoint" that is a unix socket. Leave one of them out.',
       );
     }
-    const secure = options.endpoint.startsWith('https:') || options.proxy?.startsWith('https:') === true;
-    return new Connector(options, undici.buildConnector, secure ? await TlsFiles.load(options.tls) : undefined);
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.#build = build;
+    this.#files = files;
+    this.#proxy = proxy === undefined ? undefined : new URL(proxy);
+    this.#context = files?.latest;
+    this.#connectors = this.#buildAll();
   }
 
   /** What connections are secured with, as the files were when they were last looked at. */
@@ -78,7 +72,7 @@ export class Connector {
 
   /** A TLS connection that offers HTTP/2; `alpnProtocol` of the socket says what the server has chosen. */
   connectHttp2(callback: Done): void {
-    const { hostname, host, protocol, port } = new URL(this.#options.endpoint);
+    const { hostname, host, protocol, port } = new URL(this.#endpoint);
     this.#start('http2', { hostname: hostname.replace(/^\[|\]$/g, ''), host, protocol, port }, callback);
   }
 
@@ -142,7 +136,8 @@ export class Connector {
   }
 
   #buildAll(): Connectors {
-    const { endpoint, connectTimeoutMs: timeout, tls } = this.#options;
+    const endpoint = this.#endpoint;
+    const { connectTimeoutMs: timeout, tls } = this.#options;
     const secure = this.#context && { secureContext: this.#context };
     const toServer = {
       timeout,
@@ -159,7 +154,13 @@ export class Connector {
   }
 }
 
-function proxyOf({ proxy, endpoint }: ConnectorOptions): string | undefined {
+/**
+ * The proxy for an endpoint, from the variables if the option says so.
+ *
+ * @throws VaultInvalidOptionError for a variable that is not the address of a proxy
+ * @internal
+ */
+export function proxyFor(proxy: string | undefined, endpoint: string): string | undefined {
   if (proxy !== ENVIRONMENT_PROXY) return proxy;
   const found = environmentProxy(endpoint);
   return found && checkProxy(found.value, found.name);

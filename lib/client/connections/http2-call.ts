@@ -96,12 +96,17 @@ export class Http2Call implements Dispatcher.DispatchController {
   pause(): void {}
   resume(): void {}
 
-  #onResponse({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+  #onResponse(received: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+    const headers: Record<string, string | string[]> = {};
+    for (const name in received) {
+      const value = received[name];
+      if (value !== undefined && name !== ':status') headers[name] = value;
+    }
     this.#events?.heard();
     this.#answered = true;
     const length = Number(headers['content-length']);
     if (this.#options.method !== 'HEAD' && length > 0) this.#announced = length;
-    if (!this.#done) this.#handler.onResponseStart?.(this, status, headers);
+    if (!this.#done) this.#handler.onResponseStart?.(this, received[':status'] ?? 0, headers);
   }
 
   #onEnd(stream: ClientHttp2Stream): void {
@@ -142,15 +147,15 @@ function headersOf(
   body: string | null | undefined,
 ): OutgoingHttpHeaders {
   const given = (headers ?? {}) as Record<string, string>;
-  // HTTP/2 carries anything; what the server would be handed is then its next surprise.
-  for (const name in given) validateHeaderValue(name, given[name] ?? '');
   if (!/^\/[\x21-\x7e]*$/.test(path)) throw new TypeError('path');
-  return {
-    ...given,
-    ...(body != null && { 'content-length': Buffer.byteLength(body) }),
-    ':method': method,
-    ':path': path,
-  };
+  const sent: OutgoingHttpHeaders = { ':method': method, ':path': path };
+  if (body != null) sent['content-length'] = Buffer.byteLength(body);
+  for (const name in given) {
+    // HTTP/2 itself carries any character.
+    validateHeaderValue(name, given[name] ?? '');
+    sent[name] = given[name];
+  }
+  return sent;
 }
 
 /** As undici names it. The message is dropped: it may quote the header. */

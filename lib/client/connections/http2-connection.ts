@@ -56,7 +56,7 @@ export class Http2Connection {
   }
 
   /** New calls get a new connection; those under way finish on theirs. */
-  renew(): void {
+  rotate(): void {
     const line = this.#current;
     this.#current = undefined;
     if (line?.open === 0) end(line);
@@ -72,7 +72,7 @@ export class Http2Connection {
   }
 
   #send(call: Http2Call): void {
-    if (this.#current && (isOver(this.#current) || isSilent(this.#current))) this.renew();
+    if (this.#current && (isOver(this.#current) || isSilent(this.#current))) this.rotate();
     const line = this.#current;
     if (line) this.#sendOn(line, call);
     else if (this.#waiting) this.#waiting.push(call);
@@ -137,7 +137,7 @@ export class Http2Connection {
 
   /** New calls go elsewhere. */
   #leave(line: Line): void {
-    if (line === this.#current) this.renew();
+    if (line === this.#current) this.rotate();
   }
 }
 

@@ -13,7 +13,7 @@ import {
   VaultServerError,
 } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
-import type { RawAnswer } from '../exchange.js';
+import type { RawResponse } from '../exchange.js';
 import type { CallContext } from './network-failure.js';
 import { beginning, IF_IT_REPEATS } from './network-failure.js';
 import { policyStanza } from './policy-stanza.js';
@@ -158,7 +158,7 @@ export function statusFailure(
 
 /** The error for a status that may have a body, and has one that is not JSON, or only the beginning of one. @internal */
 export function notJson(
-  { status, headers, text }: RawAnswer,
+  { status, headers, text }: RawResponse,
   cut: boolean,
   secrets: readonly string[],
   call: CallContext,

@@ -1,11 +1,14 @@
+import type NodeVault from 'node-vault';
 import type { client as NodeVaultClient } from 'node-vault';
 import { isVaultError, VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
 import { isRecord } from '../options/check-options.js';
 import { checkEncodedPath } from './path.js';
+import type { Pipeline } from './request-pipeline.js';
 import type { JsonObject } from './response.js';
+import type { TokenSource } from './token-source.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
-/** What node-vault hands to a transport, as far as it is used here. */
+/** What node-vault passes to `request-promise` for a request of the application, as far as it is used here. */
 interface NodeVaultOptions {
   readonly method: string;
   readonly uri: string;
@@ -15,26 +18,24 @@ interface NodeVaultOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly namespace?: string;
-  /** Present on this module's own calls. */
-  readonly vaultRequest?: VaultRequest;
 }
 
-interface NodeVaultAnswer {
+interface NodeVaultResponse {
   readonly statusCode: number;
   readonly body: unknown;
   readonly request: { readonly path: string };
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
-/** Methods whose first argument is a path, which node-vault pastes into the address whatever it is. */
-const TAKE_PATH: readonly string[] = ['read', 'write', 'update', 'list', 'delete', 'help'];
-/** Not calls: the parser of responses, and the maker of further methods. */
-const NO_CALLS: readonly string[] = ['handleVaultResponse', 'generateFunction'];
+/** Methods whose first argument is a path, which node-vault puts into the address whatever it is. */
+const PATH_METHODS: readonly string[] = ['read', 'write', 'update', 'list', 'delete', 'help'];
+/** Methods that send nothing: the parser of responses, and the generator of further methods. */
+const LOCAL_METHODS: readonly string[] = ['handleVaultResponse', 'generateFunction'];
 const TIMERS = ['startTokenRenewal', 'startLeaseRenewal'] as const;
-/** A login, and not a role or user that happens to be called so. */
+/** A login, and not a role or user of that name. */
 const LOGIN = /^auth\/.+(?<!\/(?:roles?|users?|groups?|certs))\/login(?:\/|$)/;
 const HEALTH = 'sys/health';
-/** What node-vault itself adds to a call, and what of a caller's `requestOptions` has an effect here. */
+/** What node-vault itself adds to a call, and the `requestOptions` of a caller that have an effect here. */
 const KNOWN_OPTIONS: readonly string[] = [
   ...['path', 'method', 'uri', 'json', 'headers'],
   ...['timeout', 'timeoutMs', 'signal', 'namespace'],
@@ -54,51 +55,109 @@ const OWN_HEADERS: readonly string[] = [
   ],
 ];
 
+/** What the binding passes to node-vault, with all fields that node-vault sets, so that it adds none. */
+interface OwnRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly uri: string;
+  readonly request: VaultRequest;
+  readonly tokens: TokenSource;
+}
+
+/** node-vault checks every call against a schema of two properties. tv4, which it uses for that, costs as much as the rest. */
+const REQUEST_VALIDATOR = {
+  validate: ({ path, method }: OwnRequest): boolean => typeof path === 'string' && typeof method === 'string',
+  error: undefined,
+};
+
+/** Loads the package, which importing this one does not. @internal */
+export async function loadNodeVault(): Promise<typeof NodeVault> {
+  return (await import('node-vault')).default;
+}
+
 /**
- * A node-vault client over our own transport, through the seam node-vault has for that (`request-promise`).
- *
- * Token, namespace and path prefix belong to the session and the transport, so the client's own fields for them are
- * fixed: logging in or creating a token through it changes nobody's identity. Its renewal timers are replaced by a
- * refusal, because the session does that work. Its methods reject with a `VaultError` and nothing else.
+ * node-vault over a pipeline, through the option that it has for other HTTP clients (`request-promise`): one client for the
+ * module's own requests, and for each source of tokens one that the application uses.
  * @internal
  */
-export async function createNodeVault(
-  endpoint: string,
-  send: (request: VaultRequest) => Promise<VaultResponse>,
-): Promise<NodeVaultClient> {
-  const { default: nodeVault } = await import('node-vault');
-  const prefix = `${endpoint}/v1/`;
+export class NodeVaultBinding {
+  readonly #nodeVault: typeof NodeVault;
+  readonly #pipeline: Pipeline;
+  readonly #own: NodeVaultClient;
+  readonly #clients = new Map<TokenSource, NodeVaultClient>();
 
-  const transport = async (options: NodeVaultOptions): Promise<NodeVaultAnswer> => {
-    const own = options.vaultRequest;
-    // For our own calls the whole answer travels as the "body": node-vault would drop status and headers.
-    if (own) return { statusCode: 200, body: await send(own), request: { path: '' } };
+  constructor(nodeVault: typeof NodeVault, pipeline: Pipeline) {
+    this.#nodeVault = nodeVault;
+    this.#pipeline = pipeline;
+    this.#own = nodeVault({
+      endpoint: pipeline.endpoint,
+      debug: () => undefined,
+      commands: {},
+      tv4: REQUEST_VALIDATOR as never,
+      'request-promise': {
+        defaults:
+          () =>
+          ({ request, tokens }: OwnRequest): Promise<VaultResponse> =>
+            pipeline.send(request, tokens),
+      },
+    });
+    this.#own.handleVaultResponse = ((response: VaultResponse) => response) as never;
+    // Taken from the environment; the pipeline sets both.
+    this.#own.token = '';
+    (this.#own as { namespace?: string }).namespace = '';
+  }
+
+  /** Sends a request of the module. */
+  request(request: VaultRequest, tokens: TokenSource): Promise<VaultResponse> {
+    const own: OwnRequest = { method: request.method, path: `/${request.path}`, headers: {}, uri: '', request, tokens };
+    return this.#own.request(own);
+  }
+
+  /** The client of the application; made once. */
+  clientFor(tokens: TokenSource): NodeVaultClient {
+    let client = this.#clients.get(tokens);
+    if (!client) {
+      client = createApplicationClient(this.#nodeVault, this.#pipeline, tokens);
+      this.#clients.set(tokens, client);
+    }
+    return client;
+  }
+}
+
+/**
+ * A client for the application. Token, namespace and path prefix belong to the session and the pipeline, so its own fields for
+ * them are fixed: logging in or creating a token through it changes no identity. Its renewal timers throw, because the session
+ * does that work. Its methods reject with a `VaultError` and nothing else.
+ */
+function createApplicationClient(
+  nodeVault: typeof NodeVault,
+  pipeline: Pipeline,
+  tokens: TokenSource,
+): NodeVaultClient {
+  const { endpoint } = pipeline;
+  const prefix = `${endpoint}/v1/`;
+  const send = async (options: NodeVaultOptions): Promise<NodeVaultResponse> => {
     const request = translate(options, prefix);
-    const { status, body } = await send(request);
-    // node-vault takes any path that contains sys/health for a health check, so it is shown only the real one.
+    const { status, body } = await pipeline.send(request, tokens);
+    // node-vault takes any path that contains sys/health for a health check, so it gets to see only the real one.
     return request.path === HEALTH
       ? { statusCode: status, body, request: { path: HEALTH } }
       : { statusCode: 200, body: body ?? '', request: { path: '' } };
   };
-
-  const config = {
-    endpoint,
-    debug: () => undefined,
-    'request-promise': { defaults: () => transport },
-  };
-  const client = nodeVault(config);
-  fix(client, 'token', undefined);
-  fix(client, 'namespace', undefined);
-  fix(client, 'pathPrefix', '');
+  const client = nodeVault({ endpoint, debug: () => undefined, 'request-promise': { defaults: () => send } });
+  lockProperty(client, 'token', undefined);
+  lockProperty(client, 'namespace', undefined);
+  lockProperty(client, 'pathPrefix', '');
   // Its own update() drops the headers of the call.
   client.update = (path: string, data: unknown, requestOptions?: object) =>
     client.request({ ...requestOptions, path: `/${path}`, method: 'PATCH', json: data });
   const methods = client as unknown as Record<string, unknown>;
   for (const [name, method] of Object.entries(methods)) {
-    if (typeof method === 'function' && !NO_CALLS.includes(name)) methods[name] = guarded(name, method as AnyCall);
+    if (typeof method === 'function' && !LOCAL_METHODS.includes(name)) methods[name] = guarded(name, method as AnyCall);
   }
   for (const name of TIMERS) {
-    fix(client, name, () => {
+    lockProperty(client, name, () => {
       throw new VaultInvalidOptionError(
         `${name}() is not available here: the module keeps tokens and leases alive itself.`,
       );
@@ -109,11 +168,11 @@ export async function createNodeVault(
 
 type AnyCall = (...args: readonly unknown[]) => unknown;
 
-/** The same method, whose failures for arguments of no use are typed and never thrown at once. */
+/** The same method, whose failures for unusable arguments are typed and always a rejection. */
 function guarded(name: string, method: AnyCall): AnyCall {
   const typed = (error: unknown): Promise<never> => {
     if (isVaultError(error)) return Promise.reject(error);
-    // Of the validator, which names a parameter of the API; anything else may hold what it was given.
+    // An error of the validator names a parameter of the API; any other may hold the arguments.
     const { code, params } = (error ?? {}) as { readonly code?: unknown; readonly params?: { readonly key?: unknown } };
     const missing = code === MISSING_PARAMETER ? ` ${JSON.stringify(params?.key)} is missing.` : '';
     return Promise.reject(
@@ -124,14 +183,13 @@ function guarded(name: string, method: AnyCall): AnyCall {
   };
   return (...args) => {
     try {
-      const own = name === 'request' && (args[0] as NodeVaultOptions | undefined)?.vaultRequest !== undefined;
-      if (TAKE_PATH.includes(name) && (typeof args[0] !== 'string' || args[0] === '')) {
+      if (PATH_METHODS.includes(name) && (typeof args[0] !== 'string' || args[0] === '')) {
         throw new VaultInvalidPathError(
           `${name}() of the node-vault client takes a path such as "secret/data/my-app" as its first argument.`,
         );
       }
       const result = method(...args);
-      return !own && result instanceof Promise ? result.catch(typed) : result;
+      return result instanceof Promise ? result.catch(typed) : result;
     } catch (error) {
       return typed(error);
     }
@@ -192,12 +250,12 @@ function translate(options: NodeVaultOptions, prefix: string): VaultRequest {
     query,
     headers,
     accept: path === HEALTH ? [429, 472, 473, 501, 503] : [],
-    ...(token !== undefined && { token }),
-    ...(namespace !== undefined && { namespace }),
-    ...(wrapTtl !== undefined && { wrapTtl }),
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(options.signal && { signal: options.signal }),
-    ...(body !== undefined && { body }),
+    token,
+    namespace,
+    wrapTtl,
+    timeoutMs,
+    signal: options.signal ?? undefined,
+    body,
   };
 }
 
@@ -230,7 +288,7 @@ function split(text: string, separator: string): [string, string | undefined] {
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function fix(target: object, property: string, value: unknown): void {
+function lockProperty(target: object, property: string, value: unknown): void {
   Object.defineProperty(target, property, {
     get: () => value,
     set: () => undefined,

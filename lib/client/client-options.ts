@@ -1,7 +1,6 @@
 import type { VaultConsistency } from './consistency.js';
 import type { VaultRateLimit } from './rate-limiter.js';
 import type { TlsOptions } from './connections/tls.options.js';
-import type { FailedTry } from './tries.js';
 
 /**
  * What applies to every call.
@@ -48,8 +47,8 @@ export interface VaultRequestOptions {
   readonly consistency?: VaultConsistency;
 }
 
-/** What the transport needs to know, checked and complete. @internal */
-export interface TransportOptions {
+/** What a client needs to know, checked and complete. @internal */
+export interface ClientOptions {
   /** The server, or the first of several. */
   readonly endpoint: string;
   /** Other servers of the same cluster. */
@@ -68,10 +67,6 @@ export interface TransportOptions {
   readonly rateLimit?: VaultRateLimit | undefined;
   /** Default: `off`. */
   readonly consistency?: VaultConsistency | undefined;
-  /** Told about every try that failed and is followed by another. Must not throw. */
-  readonly onRetry?: ((failed: FailedTry) => void) | undefined;
-  /** Told when calls are turned to another server. Must not throw. */
-  readonly onEndpoint?: ((endpoint: string) => void) | undefined;
   /** Default: `true`. */
   readonly http2?: boolean;
   /** Checked; may hold credentials. */
