@@ -19,7 +19,7 @@ import type { VaultEvent } from './observability/vault-event.js';
 import type { VaultSys } from './sys/vault-sys.js';
 
 /**
- * Everything Vault offers to a running application, over the session the module opened at boot. Inject it anywhere.
+ * Calls to Vault from a running application, over the session that the module opened at boot. Inject it anywhere.
  *
  * Every method rejects with a `VaultError` and nothing else.
  * @publicApi
@@ -30,18 +30,19 @@ export class VaultService {
   readonly #runtime: Pick<VaultRuntime, 'degraded'>;
   readonly #store: ConfigurationStore;
   readonly #refresher: ConfigurationRefresher;
-  /** Who the application is at the server. */
+  /** The session: state, accessor, policies, and a new login. */
   readonly session: VaultSession;
   /** Health, seal status, unsealing. */
   readonly sys: VaultSys;
   /**
-   * What happens to the session and to requests, from now on. Completes when the application begins to close, in
-   * `beforeApplicationShutdown`: an HTTP server that streams it can close. An error thrown by a listener is logged.
+   * Events of the session, requests and configuration, from the time of the subscription. Completes in
+   * `beforeApplicationShutdown`, so that an HTTP server that streams it can close. An error thrown by a listener is
+   * logged.
    */
   readonly events$: Observable<VaultEvent>;
   /**
-   * Changes of the configuration, each after it has been applied: keys and versions, never values. Completes as `events$`
-   * does.
+   * Changes of the configuration, each after it has been applied: keys and versions, never values. Completes when
+   * `events$` does.
    */
   readonly changes$: Observable<VaultConfigChange>;
 
@@ -78,12 +79,12 @@ export class VaultService {
     return new Kv1Engine(this.#client, mountPath);
   }
 
-  /** Reads any path, written as after `bao read`. @throws VaultNotFoundError when nothing is there */
+  /** Reads any path, as you would pass it to `bao read`. @throws VaultNotFoundError when nothing is there */
   read<T = Record<string, unknown>>(path: string, options?: VaultLogicalOptions): Promise<VaultSecret<T>> {
     return this.#logical.read<T>(path, options);
   }
 
-  /** Writes to any path, and returns what the server answers. */
+  /** Writes to any path, and returns the response. */
   write<T = Record<string, unknown>>(
     path: string,
     data?: object,
@@ -92,20 +93,19 @@ export class VaultService {
     return this.#logical.write<T>(path, data, options);
   }
 
-  /** Lists the names below any path. Nothing there is an empty list. */
+  /** Lists the names below any path. The list is empty if there are none. */
   list(path: string, options?: VaultCallOptions): Promise<string[]> {
     return this.#logical.list(path, options);
   }
 
-  /** Deletes what is at any path. */
+  /** Deletes any path. */
   delete(path: string, options?: VaultCallOptions): Promise<void> {
     return this.#logical.delete(path, options);
   }
 
   /**
-   * Reads every source again and applies what is new as one step. What cannot be read, or does not fit its schema, leaves
-   * the last good values in place and is named in the result.
-   *
+   * Reads every source again and applies new values in one step. If something cannot be read or does not match its
+   * schema, the last good values stay, and the result names it.
    * @throws VaultClosedError after the application was closed, VaultDisabledError with `enabled: false`
    */
   refresh(): Promise<VaultRefreshResult> {
@@ -115,9 +115,8 @@ export class VaultService {
   }
 
   /**
-   * Where a configuration value came from. Never the value. A part of a value (`tls.ca`, where a secret has an
-   * object `tls`) has the origin of the whole, under the key of the whole.
-   *
+   * Returns where a configuration value came from, never the value. For a part of a value (`tls.ca`, if a secret has
+   * an object `tls`) it describes the whole (`tls`).
    * @returns `undefined` when it is not from Vault, and for a container of values: `origins('database')` has those
    * @throws VaultInvalidOptionError when the key is no text
    */
@@ -127,8 +126,7 @@ export class VaultService {
   }
 
   /**
-   * Where the configuration values from Vault came from, in ascending precedence.
-   *
+   * Returns where the configuration values from Vault came from, in ascending precedence.
    * @param key only the value of this name, and everything below it; default: all there are
    * @throws VaultInvalidOptionError when the key is no text
    */
@@ -137,14 +135,14 @@ export class VaultService {
     return this.#store.origins(key);
   }
 
-  /** Set while the application runs on a snapshot of its configuration, because Vault could not be reached at boot. */
+  /** Set while the application runs on a snapshot, because Vault was unavailable at boot. */
   get degraded(): VaultDegradation | undefined {
     return this.#runtime.degraded;
   }
 
   /**
-   * The node-vault client over this session and transport, for what this class has no method for. It cannot change the
-   * session: logging in through it returns a token and changes nothing here.
+   * The node-vault client over this session and transport, for calls that this class has no method for. It cannot
+   * change the session: a login through it returns a token and has no other effect.
    */
   get client(): NodeVaultClient {
     return this.#client.nodeVault;

@@ -251,12 +251,13 @@ function errorsPage() {
     const value = member.literal.text;
     const symbol = classes.get(value);
     if (!symbol) throw new Error(`No class has the code ${value}.`);
-    return { value, symbol, advice: commentBefore(member) };
+    return { value, symbol, advice: commentOf(member) };
   });
   for (const { value, symbol, advice } of rows) {
     const retryable = retryableOf(symbol);
     lines.push(`### ${value}`, '', `\`${symbol.name}\`: ${describe(symbol)} ${retryable}`, '');
-    if (advice) lines.push(`What to do: ${advice}`, '');
+    if (!advice) throw new Error(`${value} has no comment that says what to do.`);
+    lines.push(`What to do: ${advice.replace(/\[(dev|ops)\]/g, '**[$1]**')}`, '');
     const extra = checker
       .getDeclaredTypeOfSymbol(symbol)
       .getProperties()
@@ -296,11 +297,13 @@ function retryableOf(symbol) {
   throw new Error(`${symbol.name} has no "retryable".`);
 }
 
-function commentBefore(node) {
-  const text = node.getSourceFile().getFullText();
-  const ranges = ts.getLeadingCommentRanges(text, node.getFullStart()) ?? [];
-  const comments = ranges.map(({ pos, end }) => text.slice(pos, end)).filter((comment) => comment.startsWith('/**'));
-  return oneLine(comments.join(' ').replace(/\/\*\*|\*\/|^\s*\*(?!\/)/gm, ''));
+/** The comment of a member of a union type, which stands before its `|`. */
+function commentOf(member) {
+  const members = member.parent.types;
+  const previous = members[members.indexOf(member) - 1];
+  const text = member.getSourceFile().getFullText();
+  const [, comment = ''] = /\/\*\*([^]*?)\*\//.exec(text.slice(previous?.end ?? member.parent.pos, member.end)) ?? [];
+  return oneLine(comment.replace(/^\s*\*/gm, ''));
 }
 
 function servicePage() {

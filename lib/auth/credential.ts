@@ -4,9 +4,9 @@ import { failureKind } from '../errors/redact.js';
 import { isQuoted, QUOTES_ADVICE } from '../options/environment.js';
 
 /**
- * Where a credential comes from: the value itself, an environment variable, a file, or a function. It is asked again at
- * every login, so that what the platform rotates is picked up. White space around it is cut off; of a password only line
- * breaks at its end.
+ * Source of a credential: the value itself, an environment variable, a file, or a function. It is read again at every
+ * login, so that credentials that the platform rotates are picked up. Whitespace around it is removed; from a password
+ * only trailing line breaks.
  * @publicApi
  */
 export type Credential =

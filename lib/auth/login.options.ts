@@ -6,22 +6,28 @@ import type { MfaPasscodes } from './mfa.js';
 import { checkMfa } from './mfa.js';
 
 /**
- * What every login method takes.
+ * Options of every login method.
  * @publicApi
  */
 export interface LoginOptions {
-  /** Vault namespace to log in to, when it is not the one secrets are read from. Default: the module's `namespace`. */
+  /**
+   * Vault namespace to log in to, if the secrets are in another one. `''` is the root namespace. Default: `namespace`
+   * of the module.
+   */
   readonly namespace?: string;
 }
 
 /**
- * What every login method takes that is an auth mount of the server.
+ * Options of every login method that is mounted in the server.
  * @publicApi
  */
 export interface MountedLoginOptions extends LoginOptions {
-  /** Where the auth method is enabled, without `auth/`. Default: the name of the method. */
+  /** Path where the auth method is enabled, without `auth/`. Default: the name of the method. */
   readonly mountPath?: string;
-  /** Passcodes for a second factor, where the server enforces one. Default: such a login is an error that names the factor. */
+  /**
+   * Passcodes for a second factor, by the name, id or type of the method. Default: none; if the server requires a
+   * factor, the error names it.
+   */
   readonly mfa?: MfaPasscodes;
 }
 

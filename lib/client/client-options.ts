@@ -3,47 +3,56 @@ import type { VaultRateLimit } from './rate-limiter.js';
 import type { TlsOptions } from './connections/tls.options.js';
 
 /**
- * What applies to every call.
+ * Options that apply to every call.
  * @publicApi
  */
 export interface VaultRequestOptions {
-  /** Deadline of a whole call, with connecting, waiting, repeating and redirects, in milliseconds. Default: `VAULT_CLIENT_TIMEOUT`, else 15 000. */
+  /**
+   * Deadline of a whole call in milliseconds, including connecting, waiting, retries and redirects. Default:
+   * `VAULT_CLIENT_TIMEOUT`, else 15 000.
+   */
   readonly timeoutMs?: number;
-  /** Deadline of establishing a connection, in milliseconds. Default: 5 000. */
+  /** Timeout for opening a connection, in milliseconds. Default: 5 000. */
   readonly connectTimeoutMs?: number;
-  /** Connections of HTTP/1.1 kept open to one server at most; HTTP/2 takes one. Default: 8. */
+  /** Maximum number of HTTP/1.1 connections to one server. HTTP/2 uses one. Default: 8. */
   readonly maxConnections?: number;
   /**
-   * Further headers of every call, such as one that a gateway asks for. Those that start with `X-Vault-`, and those of the
-   * connection and the body, are the module's own. Values are kept out of logs and errors. Default: `VAULT_HEADERS`.
+   * Additional headers of every call, for example for a gateway. Headers that start with `X-Vault-`, and those of the
+   * connection and the body, cannot be set. Values never appear in logs or errors. Default: `VAULT_HEADERS`.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Whether HTTP/2 is offered where there is TLS: all calls then share one connection. A server that does not take it is
-   * served by HTTP/1.1. Default: `true`.
+   * Whether to offer HTTP/2 over TLS; all calls then share one connection. If the server does not support it, HTTP/1.1
+   * is used. Default: `true`.
    */
   readonly http2?: boolean;
   /**
-   * Proxy between this machine and the server: `http://` or `https://`, host and port, and before them user name and
-   * password if it wants some, which are kept out of logs and errors. It is asked to connect through (CONNECT), so that
-   * TLS goes on to the server itself. `environment` follows `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, which are not read
-   * otherwise.
-   * Default: `VAULT_PROXY_ADDR`, else `VAULT_HTTP_PROXY`, else none.
+   * Address of a proxy: `http://` or `https://`, user name and password if required, host and port. Credentials in it
+   * never appear in logs or errors. The module opens a tunnel (CONNECT), so TLS is end-to-end. `environment` uses
+   * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, which are ignored otherwise. Default: `VAULT_PROXY_ADDR`, else
+   * `VAULT_HTTP_PROXY`, else none.
    */
   readonly proxy?: string;
-  /** Whether one redirect per call is followed, within the configured address. Default: `true`, unless `VAULT_DISABLE_REDIRECTS` is set. */
+  /**
+   * Whether to follow one redirect per attempt, to a configured address only. Default: `true`, unless
+   * `VAULT_DISABLE_REDIRECTS` is set.
+   */
   readonly redirects?: boolean;
   /**
-   * How often a call is repeated after a failure that may pass, within its deadline. 0 repeats nothing. A write is
-   * repeated only when the server surely has not acted on it. Default: `VAULT_MAX_RETRIES`, else 2.
+   * Maximum number of retries after a failure that may be temporary, within the deadline of the call. 0: no retries. A
+   * write is retried only if the server has certainly not processed it. Failover to another endpoint does not count.
+   * Default: `VAULT_MAX_RETRIES`, else 2.
    */
   readonly retries?: number;
   /**
-   * Requests this client sends at most; more of them wait for their turn within their deadline. Text is read as
-   * `rate[:burst]`. Default: `VAULT_RATE_LIMIT`, else no limit.
+   * Maximum rate of requests. Further requests wait, and fail at once if they would have to wait beyond their
+   * deadline. A string has the form `rate[:burst]`. Default: `VAULT_RATE_LIMIT`, else no limit.
    */
   readonly rateLimit?: VaultRateLimit | string;
-  /** What reads may miss in a cluster whose standbys answer reads. Default: `off`. */
+  /**
+   * Whether reads may be stale in a cluster whose standbys serve reads: `off`, `read-your-writes` or `forward`.
+   * Default: `off`.
+   */
   readonly consistency?: VaultConsistency;
 }
 

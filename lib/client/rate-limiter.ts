@@ -1,11 +1,11 @@
 /**
- * How many requests may leave.
+ * Rate limit of requests: a token bucket.
  * @publicApi
  */
 export interface VaultRateLimit {
-  /** Requests per second in the long run; may be below 1. */
+  /** Average number of requests per second; may be below 1. */
   readonly perSecond: number;
-  /** Requests that may leave at once after a pause. Default: `perSecond`, rounded down, at least 1. */
+  /** Number of requests that can be sent at once after a pause. Default: `perSecond`, rounded down, at least 1. */
   readonly burst?: number;
 }
 

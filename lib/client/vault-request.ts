@@ -30,7 +30,7 @@ export interface VaultRequest {
    * (`issuesOnRead`).
    */
   readonly idempotent?: boolean | undefined;
-  /** Ends the call early with `VaultAbortedError`. */
+  /** Aborts the call; it then rejects with `VaultAbortedError`. */
   readonly signal?: AbortSignal | undefined;
   /** Statuses that are not an error here, besides 2xx. */
   readonly accept?: readonly number[] | undefined;

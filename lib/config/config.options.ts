@@ -16,45 +16,51 @@ import type { VaultSource } from './sources/vault-source.js';
 import { aliases } from './sources/vault-source.js';
 
 /**
- * What is read into `ConfigService` before any provider of the application is created.
+ * The configuration that is read into `ConfigService` before any provider of the application is created.
  * @publicApi
  */
 export interface VaultConfigOptions {
-  /** Secrets laid out by application and profile; weaker than `sources`. */
+  /** Shared and application secrets, by profile. `sources` take precedence. */
   readonly layout?: VaultLayoutOptions;
-  /** Secrets to read, in ascending precedence: later ones win, key by key. */
+  /** Secrets and configuration namespaces to read. Later ones take precedence, key by key. */
   readonly sources?: readonly (VaultSource | VaultConfigNamespace<object>)[];
   /**
-   * Factories as in `ConfigModule.forRoot({ load })`, `registerAs` included. While they run, variables of `process.env` that
-   * hold references have the values in their place. What they make goes into `ConfigService`, with references in it resolved;
-   * weaker than `layout` and `sources`. They run again when a refresh brings other values for those variables.
+   * Factories as in `ConfigModule.forRoot({ load })`, including `registerAs`. While they run, variables in
+   * `process.env` that contain references have the resolved values. References in their results are resolved too.
+   * `layout` and `sources` take precedence over the results. The factories run again when a refresh changes those
+   * variables.
    */
   readonly load?: readonly VaultConfigFactory[];
   /**
-   * Whether references such as `vault:secret/data/my-app/db#password` are resolved, in variables of the environment and
-   * `.env` and in what `load` makes; and how. Default: `true`.
+   * Whether and how to resolve references such as `vault:secret/data/my-app/db#password` in environment variables,
+   * `.env` and the results of `load`. Default: `true`.
    */
   readonly references?: boolean | VaultReferenceOptions;
   /**
-   * `env`: a variable that is set, in the environment or `.env`, wins over a value of Vault with the same key, or the same
-   * key in capitals. Default: `vault`.
+   * `env`: a variable that is set, in the environment or `.env`, takes precedence over a Vault value with the same
+   * key, or with the same key in uppercase. Default: `vault`.
    */
   readonly precedence?: VaultPrecedence;
-  /** Every value under its name in capitals too: `database.maxPoolSize` also as `DATABASE_MAX_POOL_SIZE`. */
+  /**
+   * Also makes every value available under its uppercase name: `database.maxPoolSize` as `DATABASE_MAX_POOL_SIZE`.
+   * Default: none.
+   */
   readonly aliases?: 'SCREAMING_CASE';
-  /** Validates everything that came from Vault; what it makes of the values is what the application gets. */
+  /**
+   * Validates everything that came from Vault and `load`. The application gets the output of the schema. Default:
+   * none.
+   */
   readonly schema?: StandardSchema<unknown, unknown>;
-  /** Keeps an encrypted copy on disk, to start on when Vault cannot be reached. Default: none. */
+  /** Keeps an encrypted copy on disk, to boot from if Vault is unavailable. Default: none. */
   readonly snapshot?: VaultSnapshotOptions;
   /**
-   * Writes values to `process.env` too, for code that looks nowhere else: a list of keys, `'references'` for the variables
-   * that hold references, which get the values in their place, or `true` for all keys. Top-level keys keep their names,
-   * `database.url` becomes `DATABASE_URL`. They are there before any factory of `load` runs and before any provider is
-   * created, stay current, and are restored when the application closes. Everything the process starts inherits them.
-   * Default: `false`.
+   * Also writes values to `process.env`, for code that reads nothing else: a list of keys, `'references'` for the
+   * variables that contain references, or `true` for all keys. Top-level keys keep their names; `database.url` becomes
+   * `DATABASE_URL`. The variables are set before factories of `load` run and before any provider is created, follow a
+   * refresh, and are restored when the application closes. Child processes inherit them. Default: `false`.
    */
   readonly exportToProcessEnv?: boolean | 'references' | readonly string[];
-  /** Keeps the values current while the application runs. Default: only `vault.refresh()` does. */
+  /** Reads the values again while the application runs. Default: only `vault.refresh()` does. */
   readonly refresh?: VaultRefreshOptions;
 }
 

@@ -5,9 +5,9 @@ import { readOptions } from '../options/check-options.js';
  * @publicApi
  */
 export interface VaultCallOptions {
-  /** Ends the call early with `VaultAbortedError`. */
+  /** Aborts the call; it then rejects with `VaultAbortedError`. */
   readonly signal?: AbortSignal | undefined;
-  /** Whole-call deadline in milliseconds. Default: `request.timeoutMs`. */
+  /** Deadline of the whole call, in milliseconds. Default: `request.timeoutMs`. */
   readonly timeoutMs?: number | undefined;
   /** Vault namespace to use instead of the module's; `''` is the root namespace. */
   readonly namespace?: string | undefined;

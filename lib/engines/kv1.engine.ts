@@ -17,7 +17,7 @@ export class Kv1Engine {
   readonly #client: Requester;
   readonly #mount: string;
   readonly #inMount: string;
-  /** Where the engine is mounted. */
+  /** Path where the engine is mounted. */
   readonly mountPath: string;
 
   /** @internal */
@@ -41,7 +41,7 @@ export class Kv1Engine {
     return dataOf(response, call) as T;
   }
 
-  /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */
+  /** Lists the names below a path; folders end with a slash. The list is empty if there are none. */
   async list(secretPath = '', options?: VaultCallOptions): Promise<string[]> {
     const path = withoutTrailingSlash(secretPath);
     return listKeys(this.#client, this.#call('GET', path, 'list', options, undefined, LIST));

@@ -17,7 +17,7 @@ import { secretData } from './secret-data.js';
  * @publicApi
  */
 export interface Kv2WriteOptions extends VaultCallOptions {
-  /** Write only if this is the current version; 0 = only if nothing is there yet. */
+  /** Check-and-set: writes only if this is the current version. 0: only if the secret does not exist yet. */
   readonly cas?: number;
 }
 
@@ -27,9 +27,10 @@ const IDEMPOTENT_PARTS: readonly Part[] = ['delete', 'undelete', 'destroy'];
 /**
  * A KV version 2 engine: secrets with versions.
  *
- * `secretPath` is the path as `bao kv get` takes it, without `data/`. An absent path is `VaultNotFoundError`, a deleted
- * version `VaultDeletedVersionError`, a destroyed one the same with `destroyed: true`; every method can also reject with
- * the errors of any call (permission, connection, timeout, sealed …) and with `VaultInvalidPathError` before a call.
+ * `secretPath` is the path as you would pass it to `bao kv get`, without `data/`. A missing secret is a
+ * `VaultNotFoundError`. A deleted version is a `VaultDeletedVersionError`, a destroyed one the same with `destroyed:
+ * true`. Every method can also reject with the errors of any call (permission, connection, timeout, sealed, …), and
+ * with `VaultInvalidPathError` before a request is sent.
  * @see https://openbao.org/api-docs/secret/kv/kv-v2/
  * @publicApi
  */
@@ -37,7 +38,7 @@ export class Kv2Engine {
   readonly #client: Requester;
   readonly #mount: string;
   readonly #inMount: string;
-  /** Where the engine is mounted. */
+  /** Path where the engine is mounted. */
   readonly mountPath: string;
 
   /** @internal */
@@ -67,19 +68,19 @@ export class Kv2Engine {
     return this.#read<T>(secretPath, checkVersion(version), options);
   }
 
-  /** Reads what is known of a secret and its versions, without any value. */
+  /** Reads the metadata of a secret and its versions, without values. */
   async metadata(secretPath: string, options?: VaultCallOptions): Promise<Kv2Metadata> {
     const call = this.#call('GET', 'metadata', secretPath, 'read the metadata of', options);
     return parseMetadata(await this.#client.request(call), call);
   }
 
-  /** Lists the names below a path; those that are folders end in a slash. Nothing there is an empty list. */
+  /** Lists the names below a path; folders end with a slash. The list is empty if there are none. */
   async list(secretPath = '', options?: VaultCallOptions): Promise<string[]> {
     const path = withoutTrailingSlash(secretPath);
     return listKeys(this.#client, this.#call('GET', 'metadata', path, 'list', options, undefined, LIST));
   }
 
-  /** Writes a new version; earlier ones stay. */
+  /** Writes a new version; earlier ones are kept. */
   async write(secretPath: string, data: object, options?: Kv2WriteOptions): Promise<Kv2Version> {
     const body = { data: secretData(data), options: casOf(options) };
     const call = this.#call('POST', 'data', secretPath, 'write', options, body);
@@ -87,10 +88,9 @@ export class Kv2Engine {
   }
 
   /**
-   * Changes the named keys of a secret and leaves the others: a JSON merge patch (RFC 7396), in which `null` removes a
-   * key. Needs the policy capability `patch`. Where the server or a proxy does not take PATCH (405), the secret is read,
-   * merged here and written back with check-and-set, so a concurrent write is never overwritten.
-   *
+   * Changes single keys of a secret: a JSON merge patch (RFC 7396), in which `null` removes a key. Requires the policy
+   * capability `patch`. If the server or a proxy does not accept PATCH (405), the secret is read, merged and written
+   * back with check-and-set, so a concurrent write is never overwritten.
    * @throws VaultCasMismatchError when somebody else wrote in between
    */
   async patch(secretPath: string, data: object, options?: Kv2WriteOptions): Promise<Kv2Version> {
@@ -109,34 +109,33 @@ export class Kv2Engine {
     return this.write(secretPath, merged, { ...callOptions(options), cas });
   }
 
-  /** Deletes the current version; `undelete` brings it back. */
+  /** Deletes the current version; `undelete` restores it. */
   async delete(secretPath: string, options?: VaultCallOptions): Promise<void> {
     await this.#client.request(this.#call('DELETE', 'data', secretPath, 'delete', options));
   }
 
-  /** Deletes versions; `undelete` brings them back. */
+  /** Deletes versions; `undelete` restores them. */
   deleteVersions(secretPath: string, versions: readonly number[], options?: VaultCallOptions): Promise<void> {
     return this.#versions('delete', secretPath, versions, options);
   }
 
-  /** Brings deleted versions back. */
+  /** Restores deleted versions. */
   undelete(secretPath: string, versions: readonly number[], options?: VaultCallOptions): Promise<void> {
     return this.#versions('undelete', secretPath, versions, options);
   }
 
-  /** Removes the data of versions for good. */
+  /** Removes the data of versions permanently. */
   destroy(secretPath: string, versions: readonly number[], options?: VaultCallOptions): Promise<void> {
     return this.#versions('destroy', secretPath, versions, options);
   }
 
-  /** Removes a secret with all its versions and metadata for good. */
+  /** Removes a secret with all its versions and metadata permanently. */
   async deleteMetadata(secretPath: string, options?: VaultCallOptions): Promise<void> {
     await this.#client.request(this.#call('DELETE', 'metadata', secretPath, 'remove', options));
   }
 
   /**
-   * Writes an old version again as the newest one, unless somebody writes in between.
-   *
+   * Writes an old version again as the newest one, with check-and-set.
    * @throws VaultDeletedVersionError when that version holds no data any more
    * @throws VaultCasMismatchError when somebody else wrote in between
    */

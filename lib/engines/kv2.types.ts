@@ -8,7 +8,7 @@ export interface Kv2Version {
   readonly createdTime: string;
   /** RFC 3339, once deleted or scheduled for deletion. */
   readonly deletionTime?: string;
-  /** Whether its data is gone for good. */
+  /** Whether its data was removed permanently. */
   readonly destroyed: boolean;
 }
 
@@ -17,9 +17,9 @@ export interface Kv2Version {
  * @publicApi
  */
 export interface Kv2Secret<T> extends Kv2Version {
-  /** The values as stored. `T` is what the caller says; it is not checked. */
+  /** The values as stored. `T` is not checked. */
   readonly data: T;
-  /** Free-form text pairs kept beside the secret. */
+  /** Custom key-value metadata of the secret. */
   readonly customMetadata: Readonly<Record<string, string>>;
 }
 
@@ -28,20 +28,20 @@ export interface Kv2Secret<T> extends Kv2Version {
  * @publicApi
  */
 export interface Kv2Metadata {
-  /** Newest version, deleted or not. */
+  /** Newest version, even if it is deleted. */
   readonly currentVersion: number;
   readonly oldestVersion: number;
   /** RFC 3339. */
   readonly createdTime: string;
   /** RFC 3339. */
   readonly updatedTime: string;
-  /** Versions kept; 0 = the mount's setting. */
+  /** Number of versions to keep; 0: the setting of the mount. */
   readonly maxVersions: number;
   /** Whether writes need `cas`. */
   readonly casRequired: boolean;
   /** Vault duration such as `3h25m19s`; `0s` = never. */
   readonly deleteVersionAfter: string;
   readonly customMetadata: Readonly<Record<string, string>>;
-  /** Every version still known, oldest first. */
+  /** All known versions, oldest first. */
   readonly versions: readonly Kv2Version[];
 }

@@ -17,7 +17,7 @@ export interface VaultSecret<T = Record<string, unknown>> {
   readonly data: T;
   /** `''` without a lease. */
   readonly leaseId: string;
-  /** Seconds. */
+  /** In seconds. */
   readonly leaseDuration: number;
   readonly renewable: boolean;
   readonly warnings: readonly string[];
@@ -28,7 +28,7 @@ export interface VaultSecret<T = Record<string, unknown>> {
 }
 
 /**
- * Options of a generic call.
+ * Options of a call of any path.
  * @publicApi
  */
 export interface VaultLogicalOptions extends VaultCallOptions {

@@ -3,52 +3,90 @@ import { printableMessage } from './printable.js';
 const BRAND: unique symbol = Symbol.for('nestjs-vault.VaultError') as never;
 
 /**
- * Stable identifiers of the ways this module fails. Compare these rather than messages.
+ * Stable identifiers of the ways this module fails. Compare these rather than messages. Each comment says what to do, and
+ * becomes part of docs/reference/errors.md.
  * @publicApi
  */
 export type VaultErrorCode =
+  /** Nothing, if you aborted the call. */
   | 'VAULT_ABORTED'
+  /** Read the reason in the message. [ops] Check the role and the auth mount. [dev] Check the credential in `auth`. */
   | 'VAULT_AUTHENTICATION'
+  /**
+   * [ops] Check that the endpoint is Vault itself and not a proxy, a load balancer or another service. [dev] Store a
+   * number that JavaScript cannot represent as a string.
+   */
   | 'VAULT_BAD_RESPONSE'
+  /** [dev] Read the secret again, and write with its current version. */
   | 'VAULT_CAS_MISMATCH'
+  /** [dev] Do not call Vault after `app.close()`; end background work before it. */
   | 'VAULT_CLOSED'
+  /** Go through the list in the message: each entry has its own fix. */
   | 'VAULT_CONFIGURATION'
+  /** [ops] Check the address, the server, the DNS name, the firewall and the proxy. The module retries by itself. */
   | 'VAULT_CONNECTION'
+  /** [ops] Restore the version with `bao kv undelete`, or write a new one with `bao kv put`. */
   | 'VAULT_DELETED_VERSION'
+  /** [dev] Enable the module, or provide the values of this test in another way. */
   | 'VAULT_DISABLED'
+  /** [dev] Correct the option or the variable that the message names. */
   | 'VAULT_INVALID_OPTION'
+  /** [dev] Correct the path: without the mount, without `data/`, without slashes at its ends. */
   | 'VAULT_INVALID_PATH'
+  /**
+   * [ops] Write the secret with the command in the message. [dev] Or correct the mount or the path, or set `optional:
+   * true`.
+   */
   | 'VAULT_NOT_FOUND'
+  /** [ops] Run `bao operator init`, and check that the endpoint is the right server. */
   | 'VAULT_NOT_INITIALIZED'
+  /** [ops] Add the policy line in the message. The response is the same if the mount or the path is misspelled. */
   | 'VAULT_PERMISSION_DENIED'
+  /** [dev] Send fewer requests, or set `request.rateLimit`. [ops] Raise the quota. */
   | 'VAULT_RATE_LIMITED'
+  /** [dev] Correct the request; the message has the errors of the server. */
   | 'VAULT_REQUEST'
+  /** [ops] Unseal the server with `bao operator unseal`, or set up auto-unseal. */
   | 'VAULT_SEALED'
+  /** [ops] Look at the log of the server and at the proxy in front of it. */
   | 'VAULT_SERVER'
+  /** [ops] Check the file, its key and its age; the message has the reason. */
   | 'VAULT_SNAPSHOT'
+  /** [dev] The message lists what was tried, and the output of the server. */
   | 'VAULT_TEST_SERVER'
+  /**
+   * [ops] Check the health of the server and the network. [dev] Raise `request.timeoutMs` or `boot.timeoutMs` if calls
+   * are slow by nature.
+   */
   | 'VAULT_TIMEOUT'
+  /**
+   * [ops] Check the certificate of the server. [dev] Set `tls.ca` to its authority. An unexpected certificate may be
+   * an attack.
+   */
   | 'VAULT_TLS';
 
 /**
- * What an error may say about the call that failed. There is no field for a request, a response or a cause on purpose:
- * loggers print every field they find, and those objects carry tokens and secret values.
+ * Fields that describe the call that failed. There is deliberately no field for a request, a response or a cause:
+ * loggers print every field, and those objects contain tokens and secret values.
  * @publicApi
  */
 export interface VaultErrorDetails {
-  /** What was being done, in words: `read secret/data/my-app`. */
+  /** Description of the call: `read secret/data/my-app`. */
   readonly operation?: string | undefined;
-  /** API path below `/v1/`, without query. */
+  /** API path after `/v1/`, without query. */
   readonly path?: string | undefined;
-  /** Mount of the secrets engine or auth method concerned. */
+  /** Mount of the secrets engine or auth method. */
   readonly mountPath?: string | undefined;
-  /** HTTP status of the answer, when there was one. */
+  /** HTTP status of the response, if there was one. */
   readonly statusCode?: number | undefined;
-  /** Vault namespace the call was made in. */
+  /** Vault namespace of the call. */
   readonly namespace?: string | undefined;
-  /** Scheme, host and port of the server asked. */
+  /** Address of the server that was called. */
   readonly endpoint?: string | undefined;
-  /** Low-level reason: an errno or TLS code such as `ECONNREFUSED`. */
+  /**
+   * Stable identifier of the cause: an errno or TLS code such as `ECONNREFUSED`, or one of the identifiers in the
+   * reference.
+   */
   readonly reason?: string | undefined;
 }
 
@@ -79,7 +117,7 @@ export abstract class VaultError extends Error implements VaultErrorDetails {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** True when the same call may succeed later without anybody changing anything. */
+  /** Whether the same call may succeed later without any change on your side. */
   get retryable(): boolean {
     return false;
   }

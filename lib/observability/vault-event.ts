@@ -1,100 +1,111 @@
 import type { VaultErrorCode } from '../errors/index.js';
 
-/** What every event says. */
+/** Fields of every event. */
 interface EventBase {
-  /** By this machine's clock. */
+  /** Time of the event, by the clock of this machine. */
   readonly at: Date;
 }
 
-/** A token, as far as it may be named. */
+/** Fields that identify a token without revealing it. */
 interface TokenFacts {
-  /** Names the token in Vault's audit log; batch tokens have none. */
+  /** Names the token in Vault's audit log. Batch tokens have none. */
   readonly accessor: string | undefined;
-  /** When the token ends; `undefined` when it never does. */
+  /** Time when the token expires; `undefined` if it never does. */
   readonly expiresAt: Date | undefined;
 }
 
 /** Why something failed; safe to log. */
 interface Failure {
-  /** `undefined` when it was no error of this module, such as one thrown by a function in the options. */
+  /**
+   * Code of the error; `undefined` if it was not a `VaultError`, for example an error thrown by a function in the
+   * options.
+   */
   readonly code: VaultErrorCode | undefined;
   readonly reason: string;
 }
 
-/** The module has logged in: for the first time at boot, which nobody can listen to yet, and later `again`. @publicApi */
+/** The module has logged in. The first login happens at boot, before anything can subscribe. @publicApi */
 export interface VaultLoginEvent extends EventBase, TokenFacts {
   readonly type: 'login';
   /** Login method, as in `auth.method`. */
   readonly method: string;
+  /** Policies of the token. */
   readonly policies: readonly string[];
+  /** `false` for the login at boot. */
   readonly again: boolean;
 }
 
-/** A login has failed; it will be tried again. @publicApi */
+/** A login has failed. It is retried. @publicApi */
 export interface VaultLoginFailedEvent extends EventBase, Failure {
   readonly type: 'login-failed';
   readonly method: string;
 }
 
-/** The token lives longer. @publicApi */
+/** The token was renewed. @publicApi */
 export interface VaultTokenRenewedEvent extends EventBase, TokenFacts {
   readonly type: 'token-renewed';
 }
 
-/** The token was not renewed. It is tried again; when the server will not renew it any more (`final`), replaced in time. @publicApi */
+/** A renewal failed. It is retried, or with `final`, the token is replaced by a login before it expires. @publicApi */
 export interface VaultRenewalFailedEvent extends EventBase, TokenFacts, Failure {
   readonly type: 'renewal-failed';
+  /** The server will not renew this token any more, so that a login replaces it. */
   readonly final: boolean;
 }
 
 /**
- * The session is in trouble (`recovering`, `lost`) or out of it again. Once for each change. `session-closed` is for the log:
- * `events$` has completed by then.
+ * The state of the session has changed: `recovering` if it is degraded, `lost` if there is no valid token, `recovered`
+ * if it is active again. `session-closed` appears only in the log, because `events$` has completed by then.
  * @publicApi
  */
 export interface VaultSessionStateEvent extends EventBase {
   readonly type: 'session-recovering' | 'session-lost' | 'session-recovered' | 'session-closed';
-  /** What led to it, where something failed. */
+  /** Reason of the change, if something failed. Safe to log. */
   readonly reason: string | undefined;
 }
 
-/** A request has failed and is sent again. @publicApi */
+/** A request has failed and is retried. @publicApi */
 export interface VaultRequestRetriedEvent extends EventBase {
   readonly type: 'request-retried';
-  /** HTTP status of the answer, when there was one. */
+  /** HTTP status of the response, if there was one. */
   readonly statusCode?: number | undefined;
   readonly reason: string;
+  /** Description of the call. */
   readonly operation: string;
+  /** Server that the attempt went to. */
   readonly endpoint: string;
-  /** How many times it has been sent so far. */
+  /** Number of attempts so far. */
   readonly attempt: number;
-  /** Milliseconds until it is sent again. */
+  /** Delay until the next attempt, in milliseconds. */
   readonly waitMs: number;
 }
 
-/** Calls go to another of the configured servers from now on. @publicApi */
+/** Calls go to another configured server from now on. @publicApi */
 export interface VaultEndpointChangedEvent extends EventBase {
   readonly type: 'endpoint-changed';
   readonly endpoint: string;
 }
 
 /**
- * The configuration is a snapshot's (`snapshot-used`, at boot, which nobody can listen to yet), or is Vault's again
- * (`snapshot-left`); or the snapshot needs somebody's attention, such as one that cannot be written (`snapshot-problem`).
+ * The boot used the snapshot (`snapshot-used`; only in the log, because nothing can subscribe yet), the configuration
+ * comes from Vault again (`snapshot-left`), or the snapshot could not be written (`snapshot-problem`).
  * @publicApi
  */
 export interface VaultSnapshotEvent extends EventBase {
   readonly type: 'snapshot-used' | 'snapshot-left' | 'snapshot-problem';
+  /** Path of the snapshot. */
   readonly file: string;
   readonly reason: string | undefined;
 }
 
-/** The configuration has changed, and the new values are in place. @publicApi */
+/** The configuration has changed. The new values are in place. @publicApi */
 export interface VaultConfigChangedEvent extends EventBase {
   readonly type: 'config-changed';
-  /** As `ConfigService.get` takes them. */
+  /** Keys that have changed, as you would pass them to `ConfigService.get`. */
   readonly keys: readonly string[];
-  /** Versions of the secrets behind them; one is missing when the secret is new, or gone. */
+  /**
+   * Secrets of these keys with their old and new versions. `from` is missing for a new secret, `to` for a removed one.
+   */
   readonly secrets: readonly {
     readonly namespace?: string;
     readonly mountPath: string;
@@ -104,14 +115,15 @@ export interface VaultConfigChangedEvent extends EventBase {
   }[];
 }
 
-/** What a refresh could not read or had to refuse is another than before; none (`codes` is empty) when all is well again. @publicApi */
+/** A refresh failed with other error codes than the one before. `codes` is empty after the recovery. @publicApi */
 export interface VaultConfigProblemEvent extends EventBase {
   readonly type: 'config-problem';
+  /** Codes of the errors. */
   readonly codes: readonly VaultErrorCode[];
 }
 
 /**
- * What happens in a running module, told apart by `type`. Events never hold a token or a secret value.
+ * Events of a running module, distinguished by `type`. They never contain a token or a secret value.
  * @publicApi
  */
 export type VaultEvent =

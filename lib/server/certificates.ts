@@ -37,22 +37,22 @@ export interface ClientCertificates {
  */
 export interface CertificateOptions {
   /**
-   * DNS names and IP addresses the server certificate is for.
+   * DNS names and IP addresses in the server certificate.
    * @default ['127.0.0.1', '::1', 'localhost']
    */
   hosts?: string[];
   /**
-   * When the server certificate begins to be valid.
+   * Start of the validity of the server certificate.
    * @default an hour ago
    */
   notBefore?: Date;
   /**
-   * When the server certificate ends to be valid; a date in the past makes an expired one.
+   * End of the validity of the server certificate; a date in the past creates an expired one.
    * @default in a day
    */
   notAfter?: Date;
   /**
-   * Whether to make a client certificate too, which turns mutual TLS on.
+   * Whether to create a client certificate too, which turns on mutual TLS.
    * @default false
    */
   client?: boolean;

@@ -1,15 +1,15 @@
 import { VaultError } from '../errors/vault-error.js';
 
 /**
- * What went wrong with a test server: no `binary` was found or could be fetched, the server did not `start`, an administrative
- * `request` was refused, or the `usage` cannot work (an option, a call at the wrong time).
+ * What failed: no `binary` was found or could be downloaded, the server did not `start`, an administrative `request`
+ * was refused, or the `usage` is wrong (an option, a call at the wrong time).
  * @publicApi
  */
 export type VaultTestServerProblem = 'binary' | 'start' | 'request' | 'usage';
 
 /**
- * Thrown by everything in `nestjs-vault/testing`. The message says what failed and what to do; it may quote the server's own
- * output, which carries no secrets, and never a token, an unseal key or a value that was written.
+ * A test server failed. Thrown by everything in `nestjs-vault/testing`. The message may quote the output of the
+ * server, which contains no secrets, and never contains a token, an unseal key or a value that was written.
  * @publicApi
  */
 export class VaultTestServerError extends VaultError {

@@ -8,9 +8,8 @@ import type { ServerCertificates } from './certificates.js';
 export type VaultServerStorage = 'dev' | 'file' | 'raft';
 
 /**
- * Options of {@link startVaultServer}. All are optional; without any, an unsealed server in memory is started over plain HTTP
- * with KV version 2 mounted at `secret/`.
- *
+ * Options of {@link startVaultServer}. All are optional. Without any, an unsealed in-memory server is started over
+ * plain HTTP, with KV version 2 mounted at `secret/`.
  * @publicApi
  */
 export interface VaultServerOptions {
@@ -26,27 +25,30 @@ export interface VaultServerOptions {
    */
   tls?: boolean | ServerCertificates;
   /**
-   * Whether to initialise and unseal the server. `false` leaves a server with empty storage uninitialised.
+   * Whether to initialize and unseal the server. `false` leaves a server with empty storage uninitialized.
    * @default true
    */
   initialize?: boolean;
   /**
-   * How many unseal keys to make, and how many of them open the server.
+   * Number of unseal keys to create, and number of keys that are needed to unseal.
    * @default { shares: 1, threshold: 1 }
    */
   seal?: { shares: number; threshold: number };
   /**
-   * Id of the root token, instead of one drawn by the server. The server refuses ids that begin with `s.` or `hvs.`.
-   * For data that is initialised already, the root token it was given then.
+   * Id of the root token. The server rejects ids that begin with `s.` or `hvs.`. For existing data, the root token
+   * that was set then. Default: created by the server.
    */
   rootToken?: string;
-  /** Keys that unseal data initialised earlier (`dataDir`); without them such a server stays sealed. */
+  /** Keys that unseal existing data (`dataDir`). Without them, such a server stays sealed. */
   unsealKeys?: readonly string[];
-  /** Directory for the data of `file` and `raft`; it is kept by `stop()`. Default: a temporary one that is removed. */
+  /** Directory for the data of `file` and `raft`; `stop()` keeps it. Default: a temporary directory that is removed. */
   dataDir?: string;
   /** Port on 127.0.0.1. Default: a free one. */
   port?: number;
-  /** Further server configuration, whose top-level settings replace generated ones: audit devices, lease defaults. */
+  /**
+   * Additional settings for the server's configuration file, such as audit devices or lease defaults. Top-level
+   * settings replace generated ones.
+   */
   config?: Record<string, unknown>;
   /**
    * OpenBao version to run, such as `2.7.2`. Default: the environment variable `NESTJS_VAULT_SERVER_VERSION`, else whatever
@@ -59,12 +61,12 @@ export interface VaultServerOptions {
    */
   binary?: string;
   /**
-   * How long the server may take from being started to being ready, in milliseconds.
+   * Timeout for the start of the server, in milliseconds.
    * @default 30000
    */
   startTimeoutMs?: number;
-  /** Aborts the start; what was started is ended. */
+  /** Aborts the start and ends the process. */
   signal?: AbortSignal;
-  /** Receives the server's output as it comes, for instance to print it. By default it is only kept for `output()`. */
+  /** Receives the output of the server as it arrives. Default: the output is only kept for `output()`. */
   onOutput?: (text: string) => void;
 }

@@ -3,7 +3,7 @@ import { badResponse, isJsonObject } from '../client/response.js';
 import type { VaultRequest, VaultResponse } from '../client/vault-request.js';
 
 /**
- * State of a server, as its health endpoint tells it.
+ * State of a server, as its health endpoint reports it.
  * @publicApi
  */
 export type VaultServerState =
@@ -15,7 +15,7 @@ export type VaultServerState =
  */
 export interface VaultHealth {
   readonly state: VaultServerState;
-  /** HTTP status of the answer; it stands for the state. */
+  /** HTTP status of the response, which encodes the state. */
   readonly statusCode: number;
   readonly initialized: boolean;
   readonly sealed: boolean;
@@ -71,7 +71,7 @@ export interface VaultSealStatus {
   readonly threshold: number;
   /** Keys that exist. */
   readonly shares: number;
-  /** Keys submitted in the attempt under way. */
+  /** Keys submitted in the current attempt. */
   readonly progress: number;
   readonly version?: string;
 }

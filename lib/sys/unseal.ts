@@ -10,13 +10,13 @@ import type { VaultSealStatus } from './server-state.js';
 import { parseSealStatus } from './server-state.js';
 
 /**
- * How far unsealing has come.
+ * Progress of unsealing one server.
  * @publicApi
  */
 export interface VaultUnsealProgress {
   readonly endpoint: string;
   readonly sealed: boolean;
-  /** Keys accepted so far; all that are needed once the server is open. */
+  /** Keys accepted so far; equal to `threshold` once the server is unsealed. */
   readonly progress: number;
   /** Keys needed. */
   readonly threshold: number;
@@ -29,7 +29,7 @@ export interface VaultUnsealProgress {
 export interface VaultUnsealOptions {
   /** Servers to unseal, one after the other. Default: the module's own, all of them. */
   readonly endpoints?: readonly string[];
-  /** Throw away keys of an unfinished attempt first. Default: `false`, they count. */
+  /** Whether to discard the keys of an unfinished attempt first. Default: `false`: they count. */
   readonly reset?: boolean;
   /** Called after every key. */
   readonly onProgress?: (progress: VaultUnsealProgress) => void;
@@ -37,11 +37,11 @@ export interface VaultUnsealOptions {
 }
 
 /**
- * What became of one server.
+ * Result of unsealing one server.
  * @publicApi
  */
 export interface VaultUnsealResult extends VaultUnsealProgress {
-  /** `already-unsealed`: it was open, and no key was sent. */
+  /** `already-unsealed`: no key was sent. */
   readonly outcome: 'unsealed' | 'already-unsealed';
 }
 

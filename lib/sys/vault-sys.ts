@@ -20,7 +20,7 @@ export class VaultSys {
     private readonly connect: (endpoint: string) => Promise<VaultClient>,
   ) {}
 
-  /** Health of the server in use; standby, sealed and the like are answers, not errors. */
+  /** Reads the health of the server in use. Standby, sealed and similar states are results, not errors. */
   async health(options?: VaultCallOptions): Promise<VaultHealth> {
     const call = {
       method: 'GET',
@@ -34,7 +34,7 @@ export class VaultSys {
     return parseHealth(await this.client.request(call), call);
   }
 
-  /** Whether the server is initialised and sealed. */
+  /** Reads whether the server is initialized and sealed. */
   async sealStatus(options?: VaultCallOptions): Promise<VaultSealStatus> {
     const call = {
       method: 'GET',
@@ -48,11 +48,10 @@ export class VaultSys {
   }
 
   /**
-   * Unseals a server, or several.
+   * Unseals one or more servers, one after the other.
    *
-   * Each server is asked first; one that is open already is left alone and reported as such. Keys are submitted one by
-   * one, only as many as it takes. Without `endpoints` the module's own servers are meant.
-   *
+   * A server that is already unsealed gets no key and is reported as such. Keys are submitted one by one, only as many
+   * as are needed. Without `endpoints`, all servers of the module are unsealed.
    * @param keys unseal keys, in base64 or hex as `operator init` printed them
    * @throws VaultNotInitializedError when there is nothing to unseal yet
    * @throws VaultSealedError when the keys did not suffice

@@ -12,7 +12,8 @@ import { checkToken } from '../token.js';
 import { unwrapSecretId } from './unwrap.js';
 
 /**
- * A secret id that arrives response-wrapped. It is unwrapped once and kept for later logins.
+ * A response-wrapped secret id. It is unwrapped once and kept in memory for later logins. A restarted process needs a
+ * new wrapping token.
  * @publicApi
  */
 export interface WrappedSecretId {
@@ -21,25 +22,28 @@ export interface WrappedSecretId {
 }
 
 /**
- * A secret id that the module fetches for itself with a bootstrap token ("pull").
+ * A secret id that the module fetches with a token ("pull"), a new one for each login.
  * @publicApi
  */
 export interface PulledSecretId {
-  /** Token that may update `auth/<mount>/role/<roleName>/secret-id` and read the role id. It is never revoked. */
+  /**
+   * Token that may update `auth/<mount>/role/<roleName>/secret-id`, and read the role id if `roleId` is left out. It
+   * is never revoked.
+   */
   readonly token: Credential;
   readonly roleName: string;
 }
 
 /**
- * Role id and secret id, Vault's method for machines.
+ * Role id and secret id.
  * @see https://openbao.org/api-docs/auth/approle/
  * @publicApi
  */
 export interface AppRoleAuth extends MountedLoginOptions {
   readonly method: 'approle';
-  /** Needed, except with `PulledSecretId`, where it is fetched when absent. */
+  /** Role id. Required, except with a pulled secret id: it is then fetched. */
   readonly roleId?: Credential;
-  /** Left out for roles with `bind_secret_id=false`. */
+  /** Secret id: as it is, wrapped, or pulled. Leave it out for roles with `bind_secret_id=false`. */
   readonly secretId?: Credential | WrappedSecretId | PulledSecretId;
 }
 

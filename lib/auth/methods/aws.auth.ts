@@ -46,8 +46,8 @@ export const aws: LoginMethodDefinition<AwsIamAuth | AwsEc2Auth> = {
 };
 
 /**
- * An IAM principal: the role of a pod, task, function or instance, or a user. It is proved with a signed
- * `sts:GetCallerIdentity` request, which is signed anew at every login. Needs the package `@smithy/signature-v4`, and
+ * An IAM principal: the role of a pod, task, function or instance, or a user. The proof is a signed
+ * `sts:GetCallerIdentity` request, signed again at every login. Requires the package `@smithy/signature-v4`, and
  * without `credentials` also `@aws-sdk/credential-provider-node`.
  * @see https://developer.hashicorp.com/vault/api-docs/auth/aws#login
  * @publicApi
@@ -130,7 +130,7 @@ function base64(text: string): string {
 }
 
 /**
- * An EC2 instance, proved with its signed identity document.
+ * An EC2 instance. The proof is its signed identity document.
  * @see https://developer.hashicorp.com/vault/api-docs/auth/aws#login
  * @publicApi
  */
@@ -139,12 +139,12 @@ export interface AwsEc2Auth extends MountedLoginOptions {
   readonly type: 'ec2';
   /** Default: the server takes the role with the name of the machine image. */
   readonly role?: string;
-  /** What to prove the identity with. Default: `pkcs7`. */
+  /** Form of the signed identity document. Default: `pkcs7`. */
   readonly signature?: 'pkcs7' | 'rsa2048' | 'identity';
   /**
-   * Tells the server that it is still the same client: an instance that has logged in once is let in again only with the same
-   * one. Default: one is made at start and kept in memory, so that a restarted application is refused, unless the role has
-   * `disallow_reauthentication` off and this option names one that outlives the restart.
+   * Nonce of the first login of the instance, which Vault requires for every later login. Default: a nonce is created
+   * at start and kept in memory, so that the login of a restarted process is refused. Set a nonce that outlives the
+   * restart.
    */
   readonly nonce?: Credential;
   /** Address of the instance metadata service. Default: as for the AWS SDKs, else `http://169.254.169.254`. */

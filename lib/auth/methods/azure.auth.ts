@@ -13,34 +13,41 @@ import type { MetadataRequest } from './metadata.js';
 import { name, oneOf } from '../../options/check-options.js';
 
 /**
- * A managed identity of Azure, proved with an access token that is fetched anew at every login.
+ * A managed identity of Azure. The proof is an access token, fetched again at every login.
  * @see https://developer.hashicorp.com/vault/api-docs/auth/azure#login
  * @publicApi
  */
 export interface AzureAuth extends MountedLoginOptions {
   readonly method: 'azure';
   readonly role: string;
-  /** Whom the token is for: the `resource` of the server's auth/azure/config. Default: `https://management.azure.com/`. */
+  /**
+   * Audience of the token; it must match `resource` in the server's auth/azure/config. Default:
+   * `https://management.azure.com/`.
+   */
   readonly resource?: string;
   /**
-   * Who hands out the token. Default: `workload-identity` when `AZURE_FEDERATED_TOKEN_FILE` is set, `app-service` (App
-   * Service, Functions, Container Apps) when `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are, else `instance-metadata`.
+   * Source of the token. Default: `workload-identity` if `AZURE_FEDERATED_TOKEN_FILE` is set, `app-service` (App
+   * Service, Functions, Container Apps) if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, else
+   * `instance-metadata`.
    */
   readonly source?: AzureTokenSource;
-  /** Which of several identities. Default: the only one; with workload identity `AZURE_CLIENT_ID`. */
+  /** Selects one of several identities. Default: the only one; with workload identity `AZURE_CLIENT_ID`. */
   readonly clientId?: string;
   /** The same, by object id. */
   readonly objectId?: string;
   /** Tenant of a workload identity. Default: `AZURE_TENANT_ID`. */
   readonly tenantId?: string;
-  /** An access token made elsewhere, such as by `@azure/identity`. Default: it is fetched from `source`. */
+  /** An access token from another source, such as `@azure/identity`. Default: the token is fetched from `source`. */
   readonly jwt?: Credential;
-  /** Default: with the source `instance-metadata` read from there, else not sent. So are the next three. */
+  /**
+   * Default: with the source `instance-metadata` it is read from there, else not sent. The same applies to the next
+   * three.
+   */
   readonly subscriptionId?: string;
   readonly resourceGroupName?: string;
   readonly vmName?: string;
   readonly vmssName?: string;
-  /** Full id of an Azure resource that is not a machine, for roles bound to one. Default: not sent. */
+  /** Full id of an Azure resource other than a machine, for roles that are bound to one. Default: not sent. */
   readonly resourceId?: string;
   /** Address of the instance metadata service. Default: `http://169.254.169.254`. */
   readonly metadataEndpoint?: string;

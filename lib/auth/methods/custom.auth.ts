@@ -20,8 +20,8 @@ export interface CustomLoginClient {
   /** Scheme, host and port of the server. */
   readonly endpoint: string;
   /**
-   * Aborted when nobody waits for the login any more: the boot has run out of time, the login has taken more than a
-   * minute, or the application closes while none of the function's own calls is under way.
+   * Aborted when the login is no longer needed: the boot has timed out, the login has taken more than a minute, or the
+   * application closes while no `write` is in progress.
    */
   readonly signal: AbortSignal | undefined;
   /**

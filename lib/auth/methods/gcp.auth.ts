@@ -11,7 +11,7 @@ import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
- * An instance of Compute Engine or a pod on GKE, proved with an identity token of the metadata server.
+ * An instance of Compute Engine or a pod on GKE. The proof is an identity token of the metadata server.
  * @see https://developer.hashicorp.com/vault/api-docs/auth/gcp#login
  * @publicApi
  */
@@ -27,7 +27,7 @@ export interface GcpGceAuth extends MountedLoginOptions {
 }
 
 /**
- * A service account, proved with a JWT it has signed: with its key file, or through the IAM Credentials service.
+ * A service account. The proof is a JWT that it has signed, with its key file or through the IAM Credentials service.
  * @see https://developer.hashicorp.com/vault/api-docs/auth/gcp#login
  * @publicApi
  */
@@ -39,7 +39,9 @@ export interface GcpIamAuth extends MountedLoginOptions {
   readonly serviceAccount?: string;
   /** Key file of the account, as JSON. Default: the file in `GOOGLE_APPLICATION_CREDENTIALS`, else none. */
   readonly credentials?: Credential;
-  /** Access token to have the JWT signed with, when there is no key file. Default: from the metadata server. */
+  /**
+   * Access token for the IAM Credentials service, if there is no key file. Default: a token from the metadata server.
+   */
   readonly accessToken?: Credential;
   /** Address of the IAM Credentials service. Default: Google's. */
   readonly iamEndpoint?: string;

@@ -7,7 +7,7 @@ import { MOUNTED, authMountPath } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
- * A personal access token of GitHub (Vault only; OpenBao has no such method).
+ * A personal access token of GitHub. Vault only; OpenBao has no such method.
  * @see https://developer.hashicorp.com/vault/api-docs/auth/github
  * @publicApi
  */

@@ -9,13 +9,13 @@ import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
- * A JWT somebody else has signed: a CI system, a cloud, a service mesh.
+ * A JWT that is signed by another system: CI, a cloud, a service mesh.
  * @see https://openbao.org/api-docs/auth/jwt/#jwt-login
  * @publicApi
  */
 export interface JwtAuth extends MountedLoginOptions {
   readonly method: 'jwt';
-  /** The JWT; asked for again at every login, because it ends soon. */
+  /** The JWT. It is read again at every login, because it expires soon. */
   readonly jwt: Credential;
   /** Default: `default_role` of the mount. */
   readonly role?: string;

@@ -20,8 +20,8 @@ export interface KubernetesAuth extends MountedLoginOptions {
   readonly method: 'kubernetes';
   readonly role: string;
   /**
-   * The service account's token; read again at every login, because Kubernetes replaces it.
-   * Default: the file `/var/run/secrets/kubernetes.io/serviceaccount/token`.
+   * Token of the service account. It is read again at every login, because Kubernetes replaces it. Default: the file
+   * `/var/run/secrets/kubernetes.io/serviceaccount/token`.
    */
   readonly jwt?: Credential;
 }

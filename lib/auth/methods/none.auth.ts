@@ -1,8 +1,8 @@
 import type { LoginMethodDefinition } from '../login-method.js';
 
 /**
- * No login and no token: a Vault Agent or Proxy that listens next to the application adds its own (`auto_auth` with
- * `use_auto_auth_token`). Requests carry no token header, and nothing is looked up, renewed or revoked.
+ * No login and no token: a Vault Agent or Proxy next to the application adds its own token (`auto_auth` with
+ * `use_auto_auth_token`). Requests have no token header, and nothing is looked up, renewed or revoked.
  * @see https://openbao.org/docs/agent-and-proxy/
  * @publicApi
  */

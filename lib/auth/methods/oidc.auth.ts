@@ -16,8 +16,8 @@ const TIMEOUT_MS = 120_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 
 /**
- * A person logs in with a browser: for developers' machines. Every login opens the browser again, also the one after the
- * token has ended.
+ * A person logs in with a browser. For developers' machines: each login needs the browser again, also when the token
+ * has expired.
  * @see https://openbao.org/docs/auth/jwt/#oidc-authentication
  * @publicApi
  */
@@ -26,13 +26,13 @@ export interface OidcAuth extends MountedLoginOptions {
   /** Default: `default_role` of the mount. */
   readonly role?: string;
   /**
-   * Port on 127.0.0.1 to which the browser comes back; `http://localhost:<port>/oidc/callback` has to be among the role's
-   * `allowed_redirect_uris` (where the port may be any). Default: 8250.
+   * Port on 127.0.0.1 for the redirect of the browser; 0 picks a free one. `http://localhost:<port>/oidc/callback`
+   * must be in `allowed_redirect_uris` of the role; OpenBao accepts any port there. Default: 8250.
    */
   readonly port?: number;
-  /** Gets the address to log in at, to open a browser for instance. Default: it is logged. */
+  /** Receives the login URL, for example to open a browser. Default: the URL is logged. */
   readonly openUrl?: (url: string) => void | Promise<void>;
-  /** How long the person may take, in milliseconds; at boot, `boot.timeoutMs` counts too. Default: 120 000. */
+  /** Timeout for the person's login, in milliseconds. At boot, `boot.timeoutMs` also applies. Default: 120 000. */
   readonly timeoutMs?: number;
 }
 

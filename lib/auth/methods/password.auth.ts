@@ -58,7 +58,7 @@ export class PasswordLogin implements LoginMethod {
 }
 
 /**
- * User name and password kept by Vault.
+ * User name and password, stored in Vault.
  * @see https://openbao.org/api-docs/auth/userpass/
  * @publicApi
  */
@@ -75,7 +75,7 @@ export const userpass: LoginMethodDefinition<UserpassAuth> = {
 };
 
 /**
- * User name and password checked against a directory.
+ * User name and password, checked by an LDAP directory.
  * @see https://openbao.org/api-docs/auth/ldap/
  * @publicApi
  */
@@ -95,7 +95,7 @@ export const ldap: LoginMethodDefinition<LdapAuth, 'username' | 'password'> = {
 };
 
 /**
- * User name and password checked by a RADIUS server.
+ * User name and password, checked by a RADIUS server.
  * @see https://openbao.org/api-docs/auth/radius/
  * @publicApi
  */
@@ -112,8 +112,8 @@ export const radius: LoginMethodDefinition<RadiusAuth> = {
 };
 
 /**
- * User name and password checked by Okta (Vault only; OpenBao has no such method). When Okta wants a push confirmed on a
- * phone, the login waits for it, no longer than `request.timeoutMs`.
+ * User name and password, checked by Okta. Vault only; OpenBao has no such method. If a push notification has to be
+ * confirmed, the login waits for it, at most `request.timeoutMs`.
  * @see https://developer.hashicorp.com/vault/api-docs/auth/okta
  * @publicApi
  */
@@ -121,9 +121,9 @@ export interface OktaAuth extends MountedLoginOptions {
   readonly method: 'okta';
   readonly username: Credential;
   readonly password: Credential;
-  /** Passcode for Okta's own second factor. Default: Okta is asked for a push. */
+  /** Passcode for Okta's own second factor. Default: Okta sends a push notification. */
   readonly totp?: Credential;
-  /** Whose passcode it is. Default: Vault tries what the user has enrolled. */
+  /** Provider of the passcode. Default: Vault tries the factors that the user has enrolled. */
   readonly provider?: 'GOOGLE' | 'OKTA';
 }
 

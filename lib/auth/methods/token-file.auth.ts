@@ -10,9 +10,9 @@ import { checkToken } from '../token.js';
 import { unwrapToken, wrappingTokenOf } from './unwrap.js';
 
 /**
- * The file into which a Vault Agent writes its token (its sink), plain or response-wrapped (`wrap_ttl`). The file is
- * watched: a new token is used without a restart. The token is the agent's, which renews it; this module neither renews
- * nor revokes it.
+ * The file where a Vault Agent writes its token (its sink), plain or response-wrapped (`wrap_ttl`). The file is
+ * checked every second, and a new token is used without a restart. The token belongs to the agent; the module neither
+ * renews nor revokes it.
  * @see https://openbao.org/docs/agent-and-proxy/autoauth/sinks/file/
  * @publicApi
  */

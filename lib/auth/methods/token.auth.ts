@@ -12,7 +12,7 @@ import { lookUpToken } from '../look-up-token.js';
 import { checkToken } from '../token.js';
 
 /**
- * An existing token. It is looked up at boot, and never revoked by this module.
+ * An existing token. It is looked up at boot, renewed if possible, and never revoked.
  * @publicApi
  */
 export interface TokenAuth extends LoginOptions {

@@ -1,5 +1,5 @@
 /**
- * Something in PEM form: the text or bytes themselves, or the file they are in. Files are read again when they change.
+ * PEM data: the text or bytes, or the file that contains them. Files are read again when they change.
  * @publicApi
  */
 export type VaultPem = string | Uint8Array | { readonly file: string };
@@ -7,18 +7,27 @@ export type VaultPem = string | Uint8Array | { readonly file: string };
 /** TLS towards Vault, in PEM. TLS 1.2 is the minimum. @internal */
 export interface TlsOptions {
   /**
-   * Certificate authorities to trust instead of the system's; `{ directory }` takes the certificates of all files in it.
-   * Default: `VAULT_CACERT` (a file), else `VAULT_CACERT_BYTES`, else `VAULT_CAPATH` (a directory), else the system's.
+   * Certificate authorities to trust instead of those of the system. `{ directory }` loads the certificates of all
+   * files in it. Default: `VAULT_CACERT` (a file), else `VAULT_CACERT_BYTES`, else `VAULT_CAPATH` (a directory), else
+   * those of the system.
    */
   readonly ca?: VaultPem | { readonly directory: string } | readonly VaultPem[];
-  /** Client certificate, intermediates behind it; comes with `key`. Default: `VAULT_CLIENT_CERT`, else `VAULT_CLIENT_CERT_BYTES`. */
+  /**
+   * Client certificate, followed by its intermediates. Requires `key`. Default: `VAULT_CLIENT_CERT`, else
+   * `VAULT_CLIENT_CERT_BYTES`.
+   */
   readonly cert?: VaultPem;
   /** Private key of the client certificate. Default: `VAULT_CLIENT_KEY`, else `VAULT_CLIENT_KEY_BYTES`. */
   readonly key?: VaultPem;
-  /** Passphrase of `key`, asked whenever the key is read. */
+  /** Passphrase of `key`. It is read whenever the key is read. */
   readonly passphrase?: string | (() => string | Promise<string>);
-  /** Name expected in the server's certificate. Default: `VAULT_TLS_SERVER_NAME`, else the endpoint's host. */
+  /**
+   * Name that the server's certificate must contain. Default: `VAULT_TLS_SERVER_NAME`, else the host of the endpoint.
+   */
   readonly serverName?: string;
-  /** `false` accepts any certificate: for laptops only. Default: `true`, unless `VAULT_SKIP_VERIFY` is set. */
+  /**
+   * `false` accepts any certificate, and the boot logs a warning. For laptops only. Default: `true`, unless
+   * `VAULT_SKIP_VERIFY` is set.
+   */
   readonly rejectUnauthorized?: boolean;
 }

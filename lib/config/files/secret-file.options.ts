@@ -6,16 +6,16 @@ import { VaultInvalidOptionError } from '../../errors/index.js';
 import { isKeyPath } from '../reserved-keys.js';
 
 /**
- * A value that is also written to a file, for libraries that insist on one. Only the owner of the process can read it; it
- * is rewritten when the value changes, and removed when the application is closed.
+ * A value that is also written to a file, for libraries that need one. The file has mode 0600, is replaced when a
+ * refresh changes the value, and is removed when the application closes.
  * @publicApi
  */
 export interface VaultSecretFile {
-  /** Key of the value, as it is called in Vault. */
+  /** Key of the value, by its name in Vault. */
   readonly key: string;
-  /** Where to write it; the folder must exist. Default: a file in a private folder among the temporary files. */
+  /** Path of the file; its folder must exist. Default: a file in a new private folder for temporary files. */
   readonly path?: string;
-  /** Key of the configuration that holds the path. Default: the name of the value with `_FILE` behind it. */
+  /** Key of the configuration that contains the path. Default: the name of the value followed by `_FILE`. */
   readonly name?: string;
   /** `base64`: the value is binary data in base64, such as a key store. Default: `utf8`. */
   readonly encoding?: 'utf8' | 'base64';

@@ -6,15 +6,18 @@ import type { StandardSchema } from '../standard-schema.js';
 import type { VaultSource, VaultSourceOptions } from '../sources/vault-source.js';
 
 /**
- * What a namespace is made of: one secret, or `sources` for several, of which later ones win key by key.
+ * Options of a configuration namespace: those of a source, or `sources` for several secrets.
  * @publicApi
  */
 export interface VaultConfigNamespaceOptions<S = StandardSchema<unknown, object>> extends Partial<
   Omit<VaultSourceOptions, 'as'>
 > {
-  /** Several secrets instead of `secretPath`. */
+  /** Several secrets instead of `secretPath`. Later ones override earlier ones, key by key. */
   readonly sources?: readonly VaultSource[];
-  /** Any Standard Schema (zod, valibot, arktype, …): checks the values; its defaults and transforms reach the consumer. */
+  /**
+   * Any Standard Schema (zod, valibot, arktype, Joi). Consumers get its output, with defaults, coercion and
+   * transforms.
+   */
   readonly schema?: S;
   /** Name of the `VaultModule` that reads it. Default: the one without a name. */
   readonly vault?: string;

@@ -4,21 +4,20 @@ import { encodeMount } from '../../client/path.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 
 /**
- * How references such as `vault:secret/data/my-app/db#password` are understood.
+ * How references such as `vault:secret/data/my-app/db#password` are resolved.
  * @publicApi
  */
 export interface VaultReferenceOptions {
   /**
-   * Mounts that references name and no source does, if they have a slash in them. Otherwise a reference without `data/`
-   * has its mount in its first segment.
+   * Mounts that contain a slash and that no source names. Otherwise, the mount of a reference without `data/` is its
+   * first segment.
    */
   readonly mountPath?: string | readonly string[];
-  /** Whether values of secrets may be references themselves. Default: `false`. */
+  /** Whether values of secrets may be references. Default: `false`. */
   readonly inSecrets?: boolean;
   /**
-   * Variables, and keys that `ConfigModule` itself has loaded, whose texts look like references and are meant as they are,
-   * with all that is below them: `['WORKER_TOKEN', 'worker.env']`. Any other such text is resolved or stops the boot.
-   * Default: none.
+   * Variables and keys whose strings look like references but are not, including everything below them:
+   * `['WORKER_TOKEN', 'worker.env']`. Any other such string is resolved or stops the boot. Default: none.
    */
   readonly literal?: readonly string[];
 }

@@ -20,18 +20,17 @@ const LONGEST_BACKOFF = 8;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * What a refresh found. Never holds a value.
+ * Result of a refresh. It never contains a value.
  * @publicApi
  */
 export interface VaultRefreshResult {
-  /** What has changed; `undefined` when nothing has. */
+  /** The change; `undefined` if nothing has changed. */
   readonly change: VaultConfigChange | undefined;
-  /** Sources that could not be read, whose last good values stay; and new values that were refused. */
+  /** Sources that could not be read, and new values that were rejected. The last good values stay. */
   readonly problems: readonly VaultError[];
   /**
-   * Keys that have another value in Vault, or none, and keep the one they have in the application, because of `keys` in
-   * `config.refresh` or `refresh: false` of a source. Only those that no earlier result has with the same value; missing
-   * when there is none.
+   * Keys whose new value in Vault was not applied because of `config.refresh.keys` or `refresh: false` of a source.
+   * Each new value is reported once. Missing if there are none.
    */
   readonly notRefreshed?: readonly string[];
 }

@@ -3,18 +3,21 @@ import { is, positive } from '../../options/check-options.js';
 import { isKeyPath } from '../reserved-keys.js';
 
 /**
- * How the configuration is kept current in a running application.
+ * When and what to read again in a running application.
  * @publicApi
  */
 export interface VaultRefreshOptions {
-  /** How often every source is read, in milliseconds; each time up to 20 % earlier. At least 50. Default: 300 000. */
+  /**
+   * Interval between two refreshes, in milliseconds; each is up to 20 % shorter at random. At least 50. Default: 300
+   * 000.
+   */
   readonly intervalMs?: number;
-  /** Refresh on SIGHUP too. Default: `false`. */
+  /** Whether `SIGHUP` also starts a refresh. Default: `false`. */
   readonly sighup?: boolean;
   /**
-   * Only these keys change in a running application; everything else keeps the value it had at boot. A key stands for all
-   * below it too: `database` for `database.password`. The log warns of one that the configuration does not have.
-   * Default: all keys.
+   * The only keys that change in a running application; everything else stays as it was at boot. A key includes all
+   * keys below it: `database` includes `database.password`. A key that is not in the configuration is a warning in the
+   * log. Default: all keys.
    */
   readonly keys?: readonly string[];
 }

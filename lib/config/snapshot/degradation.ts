@@ -1,12 +1,12 @@
 /**
- * Says that the application runs on a snapshot of its configuration, because Vault could not be reached at boot.
+ * Present while the application runs on a snapshot, because Vault was unavailable at boot.
  * @publicApi
  */
 export interface VaultDegradation {
-  /** When the application started on it. */
+  /** Time when the application booted from the snapshot. */
   readonly since: Date;
-  /** When the values were read from Vault. */
+  /** Time when the values were read from Vault. */
   readonly snapshotTakenAt: Date;
-  /** Why Vault could not be used. */
+  /** Reason why Vault was unavailable. Safe to log. */
   readonly because: string;
 }

@@ -7,22 +7,29 @@ import { VaultInvalidOptionError } from '../../errors/index.js';
 import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
 
 /**
- * An encrypted copy of the configuration on disk, for the boot on which Vault cannot be reached.
+ * An encrypted copy of the configuration on disk, to boot from if Vault is unavailable.
  * @publicApi
  */
 export interface VaultSnapshotOptions {
-  /** Where it is kept. The folder must exist; the file is replaced as a whole and only its owner can read it. */
+  /**
+   * Path of the file. Its folder must exist and outlive the process. The file has mode 0600 and is replaced as a
+   * whole.
+   */
   readonly file: string;
   /**
-   * 32 bytes in base64 (44 characters, with the padding) or hex (64 characters); anything else is a passphrase of at least
-   * 20 characters, which is made costly to guess (scrypt). Asked at every write and read of the file; a function has 10 s.
+   * 32 bytes in base64 (44 characters, with the padding) or hex (64 characters). Anything else is a passphrase of at
+   * least 20 characters, from which the key is derived with scrypt. It is read at every write and read of the file; a
+   * function has 10 s to return it.
    */
   readonly key: Credential;
-  /** How old a snapshot the application may start on, in milliseconds. Default: 86 400 000 (a day). */
+  /**
+   * Maximum age of a snapshot, in milliseconds; older ones are rejected. Any number above 0, not `Infinity`. Default:
+   * 86 400 000 (a day).
+   */
   readonly maxAgeMs?: number;
   /**
-   * How long a boot waits for a Vault that does not answer before it starts on the snapshot, in milliseconds; never
-   * longer than `boot.timeoutMs`. Default: 10 000.
+   * How long a boot waits for a Vault that does not respond before it uses the snapshot, in milliseconds; at most
+   * `boot.timeoutMs`. Default: 10 000.
    */
   readonly waitMs?: number;
 }

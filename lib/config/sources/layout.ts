@@ -9,30 +9,30 @@ import type { ResolvedSource } from './vault-source.js';
 import { kvVersion } from './vault-source.js';
 
 /**
- * Secrets laid out by application and profile. From general to specific, and the specific one wins, key by key: `shared`,
- * `shared/profile`, `application`, `application/profile`. Paths at which the KV engine has no secret are skipped. Every text may take variables of the
- * environment: `${NODE_ENV}`, `${APP:-my-app}`.
+ * Shared and application secrets, each also by profile. Later ones override earlier ones, key by key: `shared`,
+ * `shared/profile`, `application`, `application/profile`. Secrets that do not exist are skipped. Every string may
+ * contain variables of the environment: `${NODE_ENV}`, `${APP:-my-app}`.
  * @publicApi
  */
 export interface VaultLayoutOptions {
   /** Path of the application's own secrets. */
   readonly application: string;
   /**
-   * Profiles that are active, a list or a text with commas; later ones are more specific. Default: none.
+   * Active profiles: a list or a comma-separated string. Later ones take precedence. Default: none.
    * @example '${NODE_ENV:-development}'
    */
   readonly profiles?: string | readonly string[];
-  /** Path of what several applications share; `false` for none. Default: `application`. */
+  /** Path of the secret that several applications share; `false` for none. Default: `application`. */
   readonly shared?: string | false;
   /** Mount of the KV engine. Default: `secret`. */
   readonly mountPath?: string;
   /** Version of the KV engine, as for a source. */
   readonly kvVersion?: 1 | 2;
-  /** What stands between a path and a profile. Default: `/`. */
+  /** Separator between path and profile. Default: `/`. */
   readonly separator?: string;
-  /** Namespace to read from. Default: the module's. */
+  /** Vault namespace to read from. Default: `namespace` of the module. */
   readonly namespace?: string;
-  /** Whether it is all right if none of the paths exists. Default: `false`. */
+  /** Whether all of the secrets may be missing. Default: `false`. */
   readonly optional?: boolean;
 }
 

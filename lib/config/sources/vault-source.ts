@@ -10,62 +10,61 @@ import { resolveFiles } from '../files/secret-file.options.js';
 import { expand } from './template.js';
 
 /**
- * One secret whose keys become configuration.
+ * A secret whose keys become configuration.
  * @publicApi
  */
 export interface VaultSourceOptions {
   /**
-   * Path as `bao kv get` takes it: without the mount and without `data/`. May take variables of the environment:
-   * `${APP:-my-app}/db`.
+   * Path as you would pass it to `bao kv get`: without the mount and without `data/`. It may contain variables of the
+   * environment: `${APP:-my-app}/db`.
    */
   readonly secretPath: string;
-  /** Mount of the KV engine; may take variables too. Default: `secret`. */
+  /** Mount of the KV engine. It may contain variables too. Default: `secret`. */
   readonly mountPath?: string;
-  /**
-   * Version of the KV engine. Default: 2, and when a read there fails, what the server says about the mount. `1` saves
-   * the requests that find a KV v1 engine.
-   */
+  /** Version of the KV engine. Default: detected. `1` saves the requests that detect a KV v1 engine. */
   readonly kvVersion?: 1 | 2;
-  /** Read this version for ever, instead of the current one. */
+  /** Pins the secret to this version (at least 1). Default: the current version. */
   readonly version?: number;
   /**
-   * Reads the secrets below `secretPath` instead of one at it, each under its name: with `secretPath: 'shop'`, the key
-   * `password` of the secret `shop/db` becomes `db.password`. `direct`: only those right below, `all`: those in folders too.
-   * Needs the policy capability `list`. At most 1,000 secrets in 16 levels of folders. Takes no `version`, `keys`, `map`,
-   * `prefix`, `nest` and `files`.
+   * Reads the secrets below `secretPath` instead of the one at it, and nests each under its name: with `secretPath:
+   * 'shop'`, the key `password` of the secret `shop/db` becomes `db.password`. `direct` skips subfolders, `all`
+   * includes them. Requires the policy capability `list`. At most 1,000 secrets in 16 levels of folders. Cannot be
+   * combined with `version`, `keys`, `map`, `prefix`, `nest` and `files`.
    */
   readonly below?: 'direct' | 'all';
-  /** Put the keys under this one: with `as: 'database'`, `password` becomes `database.password`. */
+  /** Puts all values into a nested object: with `as: 'database'`, `password` becomes `database.password`. */
   readonly as?: string;
-  /** Take only these keys; each must be there. Default: all. */
+  /** Takes only these keys, and those that `map` names; each must exist. Default: all. */
   readonly keys?: readonly string[];
   /**
-   * New names for keys, by their name in Vault; each must be there, others keep theirs. Or a function that gives the name,
-   * or `undefined` to leave the key out. Dots in a new name make containers: `database.password`.
+   * New names for keys, by their names in Vault; each must exist, and other keys keep their names. Or a function that
+   * returns the new name, or `undefined` to leave the key out. Dots in a new name create nested objects:
+   * `database.password`.
    */
   readonly map?: Readonly<Record<string, string>> | ((key: string) => string | undefined);
-  /** Put before every name that `map` does not give: with `DB_`, `PASSWORD` becomes `DB_PASSWORD`. */
+  /** Prepended to every name that does not come from `map`: with `DB_`, `PASSWORD` becomes `DB_PASSWORD`. */
   readonly prefix?: string;
   /**
-   * Text at which flat names are split into containers: with `__`, `DB__MAX_POOL` becomes `db.maxPool`. Names in capitals
-   * turn into camelCase. Names that `map` gives are not split.
+   * Separator that splits flat names into nested objects: with `__`, `DB__MAX_POOL` becomes `db.maxPool`. Uppercase
+   * names become camelCase. Names from `map` are not split.
    */
   readonly nest?: string;
-  /** Keys whose values are written to files too, for libraries that insist on paths. */
+  /** Keys whose values are also written to files, for libraries that need paths. */
   readonly files?: readonly (string | VaultSecretFile)[];
-  /** Every value of this source under its name in capitals too: `database.password` also as `DATABASE_PASSWORD`. */
+  /**
+   * Also makes every value of this source available under its uppercase name: `database.password` as
+   * `DATABASE_PASSWORD`.
+   */
   readonly aliases?: 'SCREAMING_CASE';
   /**
-   * Whether the secret may be absent: the KV engine says that it does not exist. Any other failure stops the boot: a
-   * mount, namespace or version that does not exist, a denied, deleted or destroyed secret. Default: `false`.
+   * Whether the secret may be missing: the KV engine says that it does not exist. Any other failure stops the boot: a
+   * mount, Vault namespace or version that does not exist, and a denied, deleted or destroyed secret. Default:
+   * `false`.
    */
   readonly optional?: boolean;
-  /** Namespace to read from. Default: the module's. */
+  /** Vault namespace to read from. Default: `namespace` of the module. */
   readonly namespace?: string;
-  /**
-   * `false`: the values of this source stay as they were at boot, also when the secret changes while the application runs.
-   * Default: `true`.
-   */
+  /** `false`: the values of this source stay as they were at boot, even if the secret changes. Default: `true`. */
   readonly refresh?: boolean;
 }
 
