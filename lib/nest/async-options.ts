@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { VaultModuleAsyncOptions, VaultModuleOptions, VaultOptionsFactory } from '../vault.options.js';
 import { readEnvFile } from '../options/env-file.js';
+import { isMissingDependency } from './nest-internals.js';
 
 /** Token of the options in that context. */
 const VAULT_OPTIONS = Symbol.for('nestjs-vault:options');
@@ -82,8 +83,7 @@ async function inContext(module: DynamicModule): Promise<VaultModuleOptions> {
 }
 
 function missingDependency(error: unknown): unknown {
-  if (!(error instanceof Error) || !/UnknownDependenciesException|UnknownElementException/.test(error.constructor.name))
-    return error;
+  if (!isMissingDependency(error)) return error;
   const firstLine = error.message.split('\n')[0] ?? '';
   return new VaultInvalidOptionError(
     `The options of VaultModule.forRootAsync() need a provider that is not there: ${firstLine} ` +

@@ -8,20 +8,21 @@ import { printable, shortList } from '../errors/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';
 import { failureKind } from '../errors/redact.js';
+import { injectablesOf, instancesOf } from './nest-internals.js';
 
 type Method = (change: VaultConfigChange) => unknown;
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
 const logger = new Logger('VaultModule');
 
-/** A method that takes longer is reported and not waited for any more. */
+/** A method that takes longer is reported, and the next one is called. */
 const LISTENER_TIMEOUT_MS = 30_000;
 
 /**
- * Calls the methods that `OnVaultChange` marks after each change, one after the other in the order of their modules, and the
- * next change's after those. They are looked for at every change, because modules may be loaded later. Only of providers,
- * controllers and what these use that live as long as the application, each transient instance of them included. After the end
- * of `changes$` no other method is called.
+ * Calls the methods that `OnVaultChange` marks after each change, in the order of their modules: each when the one before has
+ * ended, and those of the next change after all of these. They are looked up at every change, because modules may be loaded
+ * later. Only providers, controllers and what these use count that live as long as the application, transient instances of
+ * them included. After the end of `changes$` no other method is called.
  *
  * @param vault name of the module whose changes these are
  * @internal
@@ -67,20 +68,10 @@ export function listenToChanges(
 function inModuleOrder(discovery: DiscoveryService): Wrapper[] {
   const listed = [...discovery.getProviders(), ...discovery.getControllers()];
   const modules = [...new Set(listed.flatMap(({ host }) => host ?? []))];
-  // Guards, pipes, interceptors and filters that controllers name are in none of these lists.
-  const wrappers = [...listed, ...modules.flatMap(({ injectables }) => [...injectables.values()])];
+  const wrappers = [...listed, ...modules.flatMap(injectablesOf)];
   const ranks = new Map<unknown, number>(modules.map((module, rank) => [module, rank]));
   const rankOf = ({ host }: Wrapper) => ranks.get(host) ?? modules.length;
   return wrappers.sort((one, other) => rankOf(one) - rankOf(other));
-}
-
-/** Those whose constructor has run: until then, Nest has an empty object in the place of an instance. */
-function instancesOf(wrapper: Wrapper): object[] {
-  if (!wrapper.isDependencyTreeStatic()) return [];
-  const made = wrapper.isTransient
-    ? wrapper.getStaticTransientInstances().map((host) => (host?.isResolved ? (host.instance as unknown) : undefined))
-    : [wrapper.isNotMetatype || wrapper.initTime !== undefined ? (wrapper.instance as unknown) : undefined];
-  return made.filter((instance) => typeof instance === 'object' && instance !== null);
 }
 
 /**

@@ -1,13 +1,24 @@
-import { ConfigModule } from '@nestjs/config';
 import type { DynamicModule, FactoryProvider, InjectionToken, Type } from '@nestjs/common';
+import { ConfigModule, ConfigService } from '@nestjs/config';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 
-/** Token of the object that `ConfigService` reads its values from. @internal */
+/**
+ * All that this package knows of Nest and `@nestjs/config` beyond their documentation. Checked on Nest 10.4, 11.2 and 12.5 with
+ * `@nestjs/config` 3.3, 4.0 and 12.0 by `test/programs/nest-internals.spec.ts`, which imports nothing else of this package; so
+ * this file imports nothing else either. What `BootRegistry` knows of a scan, that it reads `imports` twice and consumes the
+ * first promise again at its end, is checked there too.
+ */
+
+/** Token of the object that `ConfigService` reads its values from, the host. @internal */
 export const CONFIGURATION_HOST = 'CONFIGURATION_TOKEN';
-/** Token of the provider that merges what a factory has made into that object. */
+/** Token of the provider that merges what a factory has made into the host. */
 const CONFIGURATION_LOADER = 'CONFIGURATION_LOADER';
-/** Token of the provider that adds what validation has made of the environment. */
+/** Token of the provider that adds what validation has made of the environment to the host. */
 const VALIDATED_LOADER = 'VALIDATED_ENV_LOADER';
+/** Key of the host with what validation has made of the environment. `ConfigService` asks it first. @internal */
+export const VALIDATED_ENVIRONMENT = '_PROCESS_ENV_VALIDATED';
+/** Name of the listener by which `enableShutdownHooks` ends the application on a signal. */
+const SHUTDOWN_LISTENER = 'cleanup';
 
 type Module = ModulesContainer extends Map<string, infer M> ? M : never;
 type Wrapper = NonNullable<ReturnType<Module['getProviderByKey']>>;
@@ -229,4 +240,68 @@ function findNextContainer(found: (modules: ModulesContainer) => void): void {
     },
   });
   queueMicrotask(restore);
+}
+
+/**
+ * The containers of the values of a `registerAs` factory, from its `KEY`: `CONFIGURATION(database)`, where dots in the name
+ * separate containers. Empty for other factories.
+ *
+ * @internal
+ */
+export function pathOfFactory(factory: object): string[] {
+  const { KEY } = factory as { readonly KEY?: unknown };
+  const name = typeof KEY === 'string' ? /^CONFIGURATION\((.+)\)$/.exec(KEY)?.[1] : undefined;
+  return name?.split('.') ?? [];
+}
+
+/** A change of one value, as listeners of `ConfigService.changes$` receive it. @internal */
+export interface ConfigServiceChange {
+  readonly path: string;
+  readonly oldValue: unknown;
+  readonly newValue: unknown;
+}
+
+/** Notifies the listeners of `ConfigService.changes$` without setting a value: `set` would write `process.env`. @internal */
+export function notifyConfigService(config: ConfigService, change: ConfigServiceChange): void {
+  (config as unknown as { readonly _changes$?: { next(change: ConfigServiceChange): void } })._changes$?.next(change);
+}
+
+/**
+ * Whether `ConfigService` asks the environment before its own values, as it does before `@nestjs/config` 4 (Nest 10).
+ *
+ * @internal
+ */
+export function asksEnvironmentFirst(): boolean {
+  const [name] = Object.keys(process.env).filter((key) => /^\w+$/.test(key) && process.env[key] !== '');
+  const own = {};
+  return name !== undefined && new ConfigService({ [name]: own }).get(name) !== own;
+}
+
+/** Whether `enableShutdownHooks` has been called for this signal. @internal */
+export function hasShutdownHook(signal: NodeJS.Signals): boolean {
+  return process.listeners(signal).some(({ name }) => name === SHUTDOWN_LISTENER);
+}
+
+/** Whether an error of Nest says that a provider is missing. Its classes are not exported. @internal */
+export function isMissingDependency(error: unknown): error is Error {
+  return error instanceof Error && /UnknownDependenciesException|UnknownElementException/.test(error.constructor.name);
+}
+
+/** Guards, pipes, interceptors and filters that controllers name: `DiscoveryService` does not list them. @internal */
+export function injectablesOf({ injectables }: Module): Wrapper[] {
+  return [...injectables.values()];
+}
+
+/**
+ * Instances of a provider that live as long as the application and whose constructor has run: until then, Nest has an empty
+ * object in the place of an instance.
+ *
+ * @internal
+ */
+export function instancesOf(wrapper: Wrapper): object[] {
+  if (!wrapper.isDependencyTreeStatic()) return [];
+  const created = wrapper.isTransient
+    ? wrapper.getStaticTransientInstances().map((holder) => (holder?.isResolved ? holder.instance : undefined))
+    : [wrapper.isNotMetatype || wrapper.initTime !== undefined ? wrapper.instance : undefined];
+  return created.filter((instance) => typeof instance === 'object' && instance !== null);
 }
