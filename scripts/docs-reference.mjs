@@ -119,7 +119,10 @@ function describe(symbol) {
   const tags = symbol.getJsDocTags(checker);
   const lines = [ts.displayPartsToString(symbol.getDocumentationComment(checker))];
   for (const { name, text } of tags) {
-    if (name === 'default') lines.push(`Default: \`${ts.displayPartsToString(text)}\`.`);
+    if (name === 'default') {
+      const value = ts.displayPartsToString(text);
+      lines.push(`Default: ${/^\w+ /.test(value) ? value : code(value)}.`);
+    }
     if (name === 'throws') lines.push(`Throws ${ts.displayPartsToString(text).replace(/\.?$/, '.')}`);
     if (name === 'example') lines.push(`Example: \`${ts.displayPartsToString(text)}\`.`);
   }
@@ -128,7 +131,7 @@ function describe(symbol) {
 
 function oneLine(text) {
   return text
-    .replace(/\{@link (\w+)\s*\}/g, '`$1`')
+    .replace(/\{@link ([\w.]+)\s*\}/g, '`$1`')
     .replace(/\s+/g, ' ')
     .trim();
 }
@@ -142,6 +145,11 @@ const isPrivate = (symbol) =>
 function typeText(symbol) {
   const { type } = symbol.declarations[0];
   return type ? oneLine(type.getText()).replace(/^\| /, '') : checker.typeToString(checker.getTypeOfSymbol(symbol));
+}
+
+/** Names of the parameters of a method; optional ones end with a question mark. */
+function parametersOf({ parameters }) {
+  return parameters.map((of) => of.name.getText() + (of.questionToken || of.initializer ? '?' : '')).join(', ');
 }
 
 const code = (text) => `\`${text.replace(/\s+/g, ' ')}\``;
@@ -194,12 +202,10 @@ function optionsPage() {
       lines.push(`Also takes the options of ${links.join(' and ')}.`, '');
     }
     const rows = members(type, sections).map((member) => {
-      const optional = member.flags & ts.SymbolFlags.Optional;
-      return [
-        code(prefix + member.name),
-        code(typeText(member)),
-        `${optional ? '' : '**Required.** '}${describe(member)}`,
-      ];
+      const [declaration] = member.declarations;
+      const called = ts.isMethodSignature(declaration) ? `(${parametersOf(declaration)})` : '';
+      const required = member.flags & ts.SymbolFlags.Optional || called ? '' : '**Required.** ';
+      return [prefix + member.name + called, typeText(member), `${required}${describe(member)}`];
     });
     lines.push(...list(rows));
   }
@@ -322,10 +328,9 @@ function servicePage() {
     const rows = members(name).map((member) => {
       const [declaration] = member.declarations;
       const isMethod = ts.isMethodDeclaration(declaration);
-      const parameters = isMethod ? declaration.parameters.map(({ name: of, questionToken, initializer }) => of.getText() + (questionToken || initializer ? '?' : '')) : []; // prettier-ignore
       const returns = declaration.type?.getText() ?? checker.typeToString(isMethod ? checker.getTypeOfSymbol(member).getCallSignatures()[0].getReturnType() : checker.getTypeOfSymbol(member)); // prettier-ignore
       return [
-        code(prefix + member.name + (isMethod ? `(${parameters.join(', ')})` : '')),
+        code(prefix + member.name + (isMethod ? `(${parametersOf(declaration)})` : '')),
         code(returns),
         describe(member),
       ];

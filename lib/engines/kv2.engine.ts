@@ -91,7 +91,7 @@ export class Kv2Engine {
    * Changes single keys of a secret: a JSON merge patch (RFC 7396), in which `null` removes a key. Requires the policy
    * capability `patch`. If the server or a proxy does not accept PATCH (405), the secret is read, merged and written
    * back with check-and-set, so a concurrent write is never overwritten.
-   * @throws VaultCasMismatchError when somebody else wrote in between
+   * @throws VaultCasMismatchError if the secret was changed in between
    */
   async patch(secretPath: string, data: object, options?: Kv2WriteOptions): Promise<Kv2Version> {
     const body = { data: secretData(data), options: casOf(options) };
@@ -137,7 +137,7 @@ export class Kv2Engine {
   /**
    * Writes an old version again as the newest one, with check-and-set.
    * @throws VaultDeletedVersionError when that version holds no data any more
-   * @throws VaultCasMismatchError when somebody else wrote in between
+   * @throws VaultCasMismatchError if the secret was changed in between
    */
   async rollback(secretPath: string, version: number, options?: VaultCallOptions): Promise<Kv2Version> {
     const { currentVersion } = await this.metadata(secretPath, options);

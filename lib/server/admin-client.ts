@@ -15,7 +15,7 @@ export interface VaultServerResponse<T = unknown> {
 }
 
 /**
- * How {@link VaultServer.request} makes a call.
+ * Options of {@link VaultServer.request}.
  * @publicApi
  */
 export interface VaultServerRequestOptions {
@@ -24,10 +24,10 @@ export interface VaultServerRequestOptions {
    * @default the server's root token
    */
   token?: string;
-  /** Namespace to make the call in. */
+  /** Vault namespace of the call. */
   namespace?: string;
   /**
-   * Whether a status of 400 and above becomes an error.
+   * Whether a status of 400 or above throws an error.
    * @default true
    */
   throwOnError?: boolean;

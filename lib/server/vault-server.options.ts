@@ -51,8 +51,8 @@ export interface VaultServerOptions {
    */
   config?: Record<string, unknown>;
   /**
-   * OpenBao version to run, such as `2.7.2`. Default: the environment variable `NESTJS_VAULT_SERVER_VERSION`, else whatever
-   * `bao` or `vault` is on PATH, else 2.6.2.
+   * OpenBao version to run, such as `2.7.2`. Default: `NESTJS_VAULT_SERVER_VERSION`, else the version of `bao` or
+   * `vault` on PATH, else 2.6.2.
    */
   version?: string;
   /**

@@ -13,7 +13,7 @@ import { completeLogin } from '../submit-login.js';
 import { checkToken } from '../token.js';
 
 /**
- * What a login function of one's own may do at the server. Its calls carry no token, but for one that is given.
+ * Argument of a login function. Its calls send no token, unless one is passed.
  * @publicApi
  */
 export interface CustomLoginClient {
@@ -25,8 +25,7 @@ export interface CustomLoginClient {
    */
   readonly signal: AbortSignal | undefined;
   /**
-   * Writes to a path such as `auth/my-plugin/login`, and resolves with the whole JSON answer.
-   *
+   * Writes to a path such as `auth/my-plugin/login`, and resolves with the complete JSON response.
    * @throws VaultError
    */
   write(path: string, data?: object, options?: { readonly token?: string }): Promise<unknown>;
@@ -41,14 +40,17 @@ export type CustomLoginResult =
   string | { readonly token: string; readonly revoke?: boolean } | { readonly auth: object };
 
 /**
- * A function that logs in. Its token is looked up before it is used.
+ * A function that logs in. A token that it returns is looked up before it is used.
  * @publicApi
  */
 export interface CustomAuth extends LoginOptions {
   readonly method: 'custom';
-  /** Called at every login. `VaultError`s it throws are passed on, of others only the kind is told. */
+  /**
+   * Called at every login. `VaultError`s that it throws are passed through; for other errors, only the class is
+   * reported.
+   */
   readonly login: (vault: CustomLoginClient) => CustomLoginResult | Promise<CustomLoginResult>;
-  /** As with every other method. */
+  /** Passcodes for a second factor, by the name, id or type of the method. Default: none. */
   readonly mfa?: MfaPasscodes;
 }
 
