@@ -1,7 +1,6 @@
 import type { client as NodeVaultClient } from 'node-vault';
 import type { Observable } from 'rxjs';
 import { takeUntil } from 'rxjs';
-import type { VaultSession } from './auth/session/session.js';
 import type { VaultClient } from './client/vault-client.js';
 import type { VaultDegradation } from './config/snapshot/degradation.js';
 import type { VaultRuntime } from './boot/vault-runtime.js';
@@ -16,6 +15,7 @@ import type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.
 import { LogicalEngine } from './engines/logical.engine.js';
 import { VaultInvalidOptionError } from './errors/index.js';
 import type { VaultEvent } from './observability/vault-event.js';
+import { VaultSession } from './session/vault-session.js';
 import type { VaultSys } from './sys/vault-sys.js';
 
 /**
@@ -61,7 +61,7 @@ export class VaultService {
     this.#runtime = runtime;
     this.#client = runtime.client;
     this.#logical = new LogicalEngine(runtime.client);
-    this.session = runtime.session;
+    this.session = new VaultSession(runtime.session);
     this.sys = runtime.sys;
     this.events$ = events$.pipe(takeUntil(ending));
     this.changes$ = store.changes$.pipe(takeUntil(ending));

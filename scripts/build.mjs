@@ -18,6 +18,7 @@ const ROOMS = [
   'options',
   'client',
   'auth',
+  'session',
   'engines',
   'sys',
   'config',

@@ -1,4 +1,3 @@
-import { VaultSession } from '../auth/session/session.js';
 import { loadNodeVault, NodeVaultBinding } from '../client/node-vault.js';
 import type { Pipeline } from '../client/request-pipeline.js';
 import { fixedToken } from '../client/token-source.js';
@@ -12,6 +11,7 @@ import { resolveConfig } from '../config/resolve-config.js';
 import { VaultDisabledError, VaultInvalidOptionError } from '../errors/index.js';
 import { EventHub } from '../observability/event-hub.js';
 import { readEnvironment } from '../options/env-file.js';
+import { SessionManager } from '../session/session-manager.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { BootAttempts } from './boot-attempts.js';
@@ -51,7 +51,7 @@ export async function bootDisabled(
   const events = new EventHub();
   const client = await rejectingClient();
   const login = { method: 'disabled', login: () => Promise.reject(disabled('log in')) };
-  const session = new VaultSession(login, { client: () => client, shutdown: { revoke: false, timeoutMs: 1 } });
+  const session = new SessionManager(client, login, { shutdown: { revoke: false, timeoutMs: 1 } });
   const sys = new VaultSys(client, () => Promise.resolve(client));
   const loader = new ConfigurationLoader(client, plan);
   const attempts = new BootAttempts(

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { filter } from 'rxjs';
 import { resolveCredential } from '../auth/credential.js';
-import { VaultSession } from '../auth/session/session.js';
 import type { RequestObserver } from '../client/request-pipeline.js';
+import { fixedToken } from '../client/token-source.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { createVaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
@@ -20,6 +20,7 @@ import { EventHub } from '../observability/event-hub.js';
 import { logEvents } from '../observability/log-events.js';
 import type { VaultEvent } from '../observability/vault-event.js';
 import { checkOptions } from '../options/check-options.js';
+import { SessionManager } from '../session/session-manager.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { checkEndpoint } from './resolve-endpoint.js';
@@ -65,12 +66,6 @@ export async function boot(
   const events = new EventHub();
   // A boot that waits for Vault has one line for all of its attempts.
   logEvents(events.events$.pipe(filter(({ type }) => !attempts.isWaiting || !ATTEMPT_EVENTS.includes(type))), log);
-  const session = new VaultSession(resolved.login, {
-    client: () => client,
-    shutdown: resolved.shutdown,
-    emit: (event) => events.emit(event),
-  });
-  const tokens = VaultSession.tokensOf(session);
   const work = async (limit: AbortSignal, diagnostics: BootDiagnostics): Promise<LoadedConfiguration> => {
     diagnostics.step = 'a function in "unseal.keys"';
     await connect(resolved, session, client, sys, limit, log);
@@ -79,10 +74,16 @@ export async function boot(
   };
   const attempts = new BootAttempts(work, resolved.bootTimeoutMs, () => client.endpoint);
   const observer = observe(events, (error) => attempts.requestFailed(error));
-  const client = await createVaultClient(resolved.transport, tokens, observer);
+  // The session sends its own requests without the token it supplies to all others.
+  const anonymous = await createVaultClient(resolved.transport, fixedToken(undefined), observer);
+  const session = new SessionManager(anonymous, resolved.login, {
+    shutdown: resolved.shutdown,
+    emit: (event) => events.emit(event),
+  });
+  const client = anonymous.withTokens(session);
   const sys = new VaultSys(client, (given) => {
     const endpoint = checkEndpoint(given, '"endpoints"');
-    return createVaultClient({ ...resolved.transport, endpoint, otherEndpoints: [] }, tokens);
+    return createVaultClient({ ...resolved.transport, endpoint, otherEndpoints: [] }, session);
   });
   const loader = new ConfigurationLoader(client, resolved.config);
   const snapshot =
@@ -111,7 +112,7 @@ export async function boot(
     logSummary(
       start.loaded,
       log,
-      runtime.degraded ? undefined : { endpoint: client.endpoint, accessor: session.accessor },
+      runtime.degraded ? undefined : { endpoint: client.endpoint, accessor: session.status.accessor },
     );
     logAbsentSources(resolved.config.layers, start.loaded.reads, log);
     if (runtime.degraded) {
@@ -138,7 +139,7 @@ export async function boot(
 
 async function connect(
   { unseal }: ResolvedOptions,
-  session: VaultSession,
+  session: SessionManager,
   client: VaultClient,
   sys: VaultSys,
   signal: AbortSignal,
@@ -151,7 +152,7 @@ async function connect(
   }
   try {
     // Open already when an attempt to come back from a snapshot got that far.
-    if (session.state === 'starting') await session.open(signal);
+    if (session.state === 'starting') await session.login(signal);
   } catch (error) {
     throw await explainUninitialized(error, client, sys, signal);
   }

@@ -1,6 +1,6 @@
 import { isVaultError, VaultConfigurationError } from '../errors/index.js';
 import { Backoff } from '../lifetime/backoff.js';
-import type { Timer } from '../lifetime/timers.js';
+import type { Clock } from '../lifetime/clock.js';
 import { Timers } from '../lifetime/timers.js';
 
 /** Instances that booted together do not come back together. */
@@ -15,8 +15,8 @@ export class SnapshotRecovery {
   readonly #warn: (message: string) => void;
   readonly #closing = new AbortController();
   readonly #backoff = new Backoff(ATTEMPT_BACKOFF);
-  readonly #timers: Timers;
-  #timer: Timer | undefined;
+  readonly #clock: Clock;
+  #cancelTimer: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #lastCause: string | undefined;
 
@@ -27,23 +27,23 @@ export class SnapshotRecovery {
   constructor(
     attempt: (signal: AbortSignal) => Promise<void>,
     warn: (message: string) => void,
-    timers: Timers = new Timers(),
+    clock: Clock = new Timers(),
   ) {
     this.#attempt = attempt;
     this.#warn = warn;
-    this.#timers = timers;
+    this.#clock = clock;
     this.#schedule();
   }
 
   /** Aborts the attempt under way, and waits for it. */
   async close(): Promise<void> {
-    this.#timer?.cancel();
+    this.#cancelTimer?.();
     this.#closing.abort();
     await this.#running;
   }
 
   #schedule(): void {
-    this.#timer = this.#timers.set(this.#backoff.next(), () => {
+    this.#cancelTimer = this.#clock.setTimer(this.#backoff.next(), () => {
       this.#running = this.#run();
     });
   }

@@ -1,4 +1,3 @@
-import type { VaultSession } from '../auth/session/session.js';
 import type { VaultClient } from '../client/vault-client.js';
 import type { ConfigPlan } from '../config/config-layer.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
@@ -10,6 +9,7 @@ import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import type { VaultError } from '../errors/index.js';
 import type { EventHub } from '../observability/event-hub.js';
+import type { SessionManager } from '../session/session-manager.js';
 import type { VaultSys } from '../sys/vault-sys.js';
 import type { BootLog } from './boot-summary.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
@@ -41,7 +41,7 @@ export class VaultRuntime {
     { loaded, takenAt, cause }: StartConfiguration,
     load: (signal?: AbortSignal) => Promise<LoadedConfiguration>,
     readonly plan: ConfigPlan,
-    readonly session: VaultSession,
+    readonly session: SessionManager,
     readonly client: VaultClient,
     readonly sys: VaultSys,
     readonly events: EventHub,

@@ -58,17 +58,6 @@ export class VaultClient implements Requester {
     return new VaultClient(this.#pipeline, tokens, this.#binding);
   }
 
-  /** The same client for an owner that tracks its requests: `during` gets each of them. */
-  watched(during: <T>(request: Promise<T>) => Promise<T>): Requester {
-    const endpoint = (): string => this.endpoint;
-    return {
-      get endpoint() {
-        return endpoint();
-      },
-      request: (request) => during(this.request(request)),
-    };
-  }
-
   /** Closes every connection of the pipeline; later requests are rejected with `VaultClosedError`. */
   close(): Promise<void> {
     return this.#pipeline.close();

@@ -6,25 +6,19 @@ const MAX_SLEEP_MS = 60_000;
 /** The wall clock is followed when it gains more than this: less is rounding and adjustment of the clock. */
 const MIN_JUMP_MS = 1_000;
 
-/** A callback that was planned. @internal */
-export interface Timer {
-  readonly pending: boolean;
-  cancel(): void;
-}
-
-interface PlannedCallback extends Timer {
+interface PlannedCallback {
   pending: boolean;
   readonly dueMs: number;
   readonly callback: () => void;
 }
 
 /**
- * All timers of an application on one timer of the clock, with delays of any length. They keep no process alive, and are
+ * All timers of an application on one timer of its clock, with delays of any length. They keep no process alive, and are
  * due early after a suspension or when the wall clock is set forward. Without a planned callback the clock has no timer.
  * @internal
  */
-export class Timers {
-  readonly clock: Clock;
+export class Timers implements Clock {
+  readonly #clock: Clock;
   /** Sorted by time, the next one last. */
   readonly #planned: PlannedCallback[] = [];
   #cancelSleep: (() => void) | undefined;
@@ -34,21 +28,25 @@ export class Timers {
   #offsetMs: number;
 
   constructor(clock: Clock = systemClock) {
-    this.clock = clock;
+    this.#clock = clock;
     this.#offsetMs = clock.now() - clock.monotonic();
   }
 
-  /**
-   * Calls back once, after `delayMs`.
-   *
-   * @param callback must not throw
-   */
-  set(delayMs: number, callback: () => void): Timer {
-    const dueMs = this.#nowMs() + Math.max(0, delayMs);
-    const timer: PlannedCallback = { pending: true, dueMs, callback, cancel: () => this.#remove(timer) };
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  /** @param callback must not throw */
+  setTimer(delayMs: number, callback: () => void): () => void {
+    const dueMs = this.#agedMs() + Math.max(0, delayMs);
+    const timer: PlannedCallback = { pending: true, dueMs, callback };
     this.#planned.splice(this.#indexOf(dueMs), 0, timer);
     this.#sleep();
-    return timer;
+    return () => this.#cancel(timer);
   }
 
   /** First index whose callback is not due after `dueMs`. */
@@ -63,7 +61,7 @@ export class Timers {
     return low;
   }
 
-  #remove(timer: PlannedCallback): void {
+  #cancel(timer: PlannedCallback): void {
     if (!timer.pending) return;
     timer.pending = false;
     this.#planned.splice(this.#planned.indexOf(timer, this.#indexOf(timer.dueMs)), 1);
@@ -71,9 +69,9 @@ export class Timers {
   }
 
   /** Monotonic time, and what it missed. */
-  #nowMs(): number {
-    const monotonicMs = this.clock.monotonic();
-    const offsetMs = this.clock.now() - monotonicMs;
+  #agedMs(): number {
+    const monotonicMs = this.#clock.monotonic();
+    const offsetMs = this.#clock.now() - monotonicMs;
     const jumpMs = offsetMs - this.#offsetMs;
     if (jumpMs > MIN_JUMP_MS) this.#skippedMs += jumpMs;
     if (jumpMs > MIN_JUMP_MS || jumpMs < 0) this.#offsetMs = offsetMs;
@@ -83,20 +81,20 @@ export class Timers {
   /** Sets the clock's timer for the next callback, unless it is set for that already. */
   #sleep(): void {
     const next = this.#planned.at(-1);
-    const nowMs = this.#nowMs();
+    const nowMs = this.#agedMs();
     const wakeMs = next ? Math.min(next.dueMs, nowMs + MAX_SLEEP_MS) : Infinity;
     // Waking too early does no harm, so that moving a timer further away costs nothing.
     if (next && this.#wakeMs <= wakeMs) return;
     this.#cancelSleep?.();
     this.#wakeMs = wakeMs;
-    this.#cancelSleep = next && this.clock.setTimer(Math.max(0, wakeMs - nowMs), () => this.#wake());
+    this.#cancelSleep = next && this.#clock.setTimer(Math.max(0, wakeMs - nowMs), () => this.#wake());
   }
 
   #wake(): void {
     this.#cancelSleep = undefined;
     this.#wakeMs = Infinity;
     // Node's timers fire up to a millisecond early.
-    const dueMs = this.#nowMs() + 1;
+    const dueMs = this.#agedMs() + 1;
     try {
       for (let next = this.#planned.at(-1); next && next.dueMs < dueMs; next = this.#planned.at(-1)) {
         this.#planned.pop();

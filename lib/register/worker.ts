@@ -1,5 +1,4 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { VaultSession } from '../auth/session/session.js';
 import { boot } from '../boot/boot.js';
 import { sessionIdentity } from '../boot/registered-session.js';
 import type { VaultRuntime } from '../boot/vault-runtime.js';
@@ -67,7 +66,7 @@ async function handOver(
   before: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const written = Object.entries(process.env).filter(([name, value]) => value !== before[name]);
-  const login = VaultSession.loginOf(runtime.session);
+  const login = runtime.session.currentLogin;
   // One with a number of uses would be used up by two.
   const transferable = identity !== undefined && login?.owned === true && (login.numUses ?? 0) === 0;
   const { files } = runtime.configuration;

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CustomAuth } from '../../lib/auth/methods/custom.auth.js';
-import type { VaultSession } from '../../lib/auth/session/session.js';
 import { fixedToken } from '../../lib/client/token-source.js';
 import { createVaultClient } from '../../lib/client/vault-client.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
@@ -110,7 +109,7 @@ describe('token-file', () => {
   it('keeps its token while the file is absent, half written or wrong, and takes the next good one', async () => {
     const [first, second] = [await bench.token({ policies: ['app'] }), await bench.token({ policies: ['default'] })];
     const file = await sink(first);
-    const session: VaultSession = await bench.open({ method: 'token-file', file });
+    const session = await bench.open({ method: 'token-file', file });
     const { accessor } = session;
     await unlink(file);
     await writeFile(file, 'two words');

@@ -5,12 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { generate } from 'selfsigned';
 import type { CertAuth } from '../../lib/auth/methods/cert.auth.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import { VaultSession } from '../../lib/auth/session/session.js';
 import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { TlsOptions } from '../../lib/client/connections/tls.options.js';
+import { fixedToken } from '../../lib/client/token-source.js';
 import { createVaultClient } from '../../lib/client/vault-client.js';
+import { SessionManager } from '../../lib/session/session-manager.js';
 import type { ClientCertificates, VaultServer } from '../../lib/testing/index.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
+import { OpenedSession } from '../support/auth-bench.js';
 
 type Pair = Pick<ClientCertificates, 'cert' | 'key'>;
 
@@ -90,21 +92,20 @@ async function open(
   auth: Omit<CertAuth, 'method'>,
   pair: TlsOptions,
   endpoint = server.endpoint,
-): Promise<VaultSession> {
+): Promise<OpenedSession> {
   const tls = { ...pair, ca };
-  const session = new VaultSession(createLoginMethod({ method: 'cert', ...auth }, { tls }), {
-    client: () => client,
+  const options = { endpoint, tls, timeoutMs: 10_000, connectTimeoutMs: 5_000, maxConnections: 2 };
+  const client = await createVaultClient(options, fixedToken(undefined));
+  const manager = new SessionManager(client, createLoginMethod({ method: 'cert', ...auth }, { tls }), {
     shutdown: { revoke: true, timeoutMs: 5_000 },
   });
-  const options = { endpoint, tls, timeoutMs: 10_000, connectTimeoutMs: 5_000, maxConnections: 2 };
-  const client = await createVaultClient(options, VaultSession.tokensOf(session));
   closing.push(async () => {
-    await session.close();
+    await manager.close();
     await client.close();
   });
-  await session.open();
-  session.start();
-  return session;
+  await manager.login();
+  manager.start();
+  return new OpenedSession(manager);
 }
 
 describe('cert', () => {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { VaultSession } from '../../lib/auth/session/session.js';
+import type { OpenedSession } from '../support/auth-bench.js';
 import { AuthBench } from '../support/auth-bench.js';
 import { vaultError } from '../support/fault-server.js';
 
@@ -18,9 +18,10 @@ beforeAll(async () => {
 afterEach(() => bench.reset());
 afterAll(() => bench.stop());
 
-const read = (session: VaultSession, path = 'secret/data/app') =>
+const read = (session: OpenedSession, path = 'secret/data/app') =>
   bench.clientOf(session).request({ method: 'GET', path });
-const revoke = ({ accessor }: VaultSession) => bench.server.request('POST', 'auth/token/revoke-accessor', { accessor });
+const revoke = ({ accessor }: OpenedSession) =>
+  bench.server.request('POST', 'auth/token/revoke-accessor', { accessor });
 const counts = () => ({
   logins: bench.sent('login/app').length,
   lookups: bench.sent('lookup-self').length,
@@ -93,7 +94,7 @@ describe('a replaced token', () => {
   it('lives on until calls under way have ended, and is revoked then', async () => {
     const session = await bench.open(userpass, { graceMs: 0 });
     const { accessor } = session;
-    const handle = await VaultSession.tokensOf(session).acquire({ timeLeftMs: 1000, operation: 'read' });
+    const handle = await session.manager.acquire({ timeLeftMs: 1000, operation: 'read' });
     await session.relogin();
     expect(await bench.alive(accessor)).toBe(true);
     handle.release(true);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { VaultSession } from '../../lib/auth/session/session.js';
 import { vaultError } from '../support/fault-server.js';
+import type { OpenedSession } from '../support/auth-bench.js';
 import { AuthBench } from '../support/auth-bench.js';
 
 let server: AuthBench;
@@ -27,7 +27,7 @@ class Scenario {
   constructor(readonly bench: AuthBench) {}
 
   /** Logs in as a new user with these settings. */
-  async open(settings: object): Promise<VaultSession> {
+  async open(settings: object): Promise<OpenedSession> {
     const user = { password: 'pw-of-app', token_policies: ['app'], ...settings };
     await this.bench.server.request('POST', `auth/userpass/users/${this.#name}`, user);
     return this.bench.open({ method: 'userpass', username: this.#name, password: 'pw-of-app' }, EARLY);
@@ -46,7 +46,7 @@ class Scenario {
   }
 
   /** Reads all the time until then; every failed read counts. */
-  async readUntil(session: VaultSession, over: () => boolean): Promise<unknown[]> {
+  async readUntil(session: OpenedSession, over: () => boolean): Promise<unknown[]> {
     const failures: unknown[] = [];
     const client = this.bench.clientOf(session);
     while (!over()) {

@@ -2,10 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import { VaultSession } from '../../lib/auth/session/session.js';
+import { fixedToken } from '../../lib/client/token-source.js';
 import { createVaultClient } from '../../lib/client/vault-client.js';
+import { SessionManager } from '../../lib/session/session-manager.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
+import { OpenedSession } from '../support/auth-bench.js';
 import type { FaultServer } from '../support/fault-server.js';
 import { forwardTo, json, silent, startFaultServer } from '../support/fault-server.js';
 
@@ -29,23 +31,22 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function session(auth: VaultAuth, endpoint = front.endpoint): Promise<VaultSession> {
-  const made = new VaultSession(createLoginMethod(auth), {
-    client: () => client,
+async function session(auth: VaultAuth, endpoint = front.endpoint): Promise<OpenedSession> {
+  const client = await createVaultClient(
+    { endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 4 },
+    fixedToken(undefined),
+  );
+  const manager = new SessionManager(client, createLoginMethod(auth), {
     shutdown: { revoke: true, timeoutMs: 1000 },
     graceMs: 0,
   });
-  const client = await createVaultClient(
-    { endpoint, tls: {}, timeoutMs: 5000, connectTimeoutMs: 2000, maxConnections: 4 },
-    VaultSession.tokensOf(made),
-  );
   closing.push(async () => {
-    await made.close();
+    await manager.close();
     await client.close();
   });
-  await made.open();
-  made.start();
-  return made;
+  await manager.login();
+  manager.start();
+  return new OpenedSession(manager);
 }
 
 const alive = async (accessor: string | undefined): Promise<boolean> =>

@@ -1,9 +1,11 @@
 import type { VaultAuth } from '../../lib/auth/login-methods.js';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import { VaultSession } from '../../lib/auth/session/session.js';
+import { fixedToken } from '../../lib/client/token-source.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
 import { createVaultClient } from '../../lib/client/vault-client.js';
 import type { VaultEvent } from '../../lib/observability/vault-event.js';
+import { SessionManager } from '../../lib/session/session-manager.js';
+import { VaultSession } from '../../lib/session/vault-session.js';
 import type { VaultServer, VaultServerOptions } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
 import { until } from './until.js';
@@ -23,10 +25,21 @@ export interface SessionOptions {
   readonly random?: () => number;
 }
 
+/** A session as the application sees it, and its manager. */
+export class OpenedSession extends VaultSession {
+  constructor(readonly manager: SessionManager) {
+    super(manager);
+  }
+
+  close(): Promise<void> {
+    return this.manager.close();
+  }
+}
+
 /** A real server, a front before it that records requests, and sessions that log in through the front. */
 export class AuthBench {
   readonly #opened: (() => Promise<void>)[] = [];
-  readonly #clients = new WeakMap<VaultSession, VaultClient>();
+  readonly #clients = new WeakMap<OpenedSession, VaultClient>();
   /** What the sessions told, since the last reset. */
   readonly events: VaultEvent[] = [];
 
@@ -47,16 +60,9 @@ export class AuthBench {
   }
 
   /** Logs in as the module does at boot. */
-  async open(auth: VaultAuth, options: SessionOptions = {}): Promise<VaultSession> {
+  async open(auth: VaultAuth, options: SessionOptions = {}): Promise<OpenedSession> {
     const { namespace, revoke = true, shutdownMs = 5_000, graceMs, random } = options;
-    const session = new VaultSession(createLoginMethod(auth), {
-      client: () => client,
-      shutdown: { revoke, timeoutMs: shutdownMs },
-      emit: (event) => this.events.push(event),
-      ...(graceMs !== undefined && { graceMs }),
-      ...(random && { random }),
-    });
-    const client = await createVaultClient(
+    const anonymous = await createVaultClient(
       {
         endpoint: this.front.endpoint,
         namespace,
@@ -65,20 +71,28 @@ export class AuthBench {
         connectTimeoutMs: 5_000,
         maxConnections: 8,
       },
-      VaultSession.tokensOf(session),
+      fixedToken(undefined),
     );
+    const manager = new SessionManager(anonymous, createLoginMethod(auth), {
+      shutdown: { revoke, timeoutMs: shutdownMs },
+      emit: (event) => this.events.push(event),
+      ...(graceMs !== undefined && { graceMs }),
+      ...(random && { random }),
+    });
+    const client = anonymous.withTokens(manager);
+    const session = new OpenedSession(manager);
     this.#opened.push(async () => {
       await session.close();
       await client.close();
     });
     this.#clients.set(session, client);
-    await session.open();
-    session.start();
+    await manager.login();
+    manager.start();
     return session;
   }
 
   /** The client a session was opened with. */
-  clientOf(session: VaultSession): VaultClient {
+  clientOf(session: OpenedSession): VaultClient {
     return this.#clients.get(session) as VaultClient;
   }
 

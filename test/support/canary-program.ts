@@ -71,6 +71,7 @@ async function use(vault: VaultService, config: ConfigService): Promise<void> {
   }
   show('service', vault);
   show('session', vault.session);
+  show('status', vault.session.status);
   show('client', vault.client);
   show('engine', kv);
   show('origins', vault.origins());

@@ -1,9 +1,10 @@
 import type { Login, LoginMethod } from '../../lib/auth/login-method.js';
-import { VaultSession } from '../../lib/auth/session/session.js';
-import type { TokenHandle, TokenSource } from '../../lib/client/token-source.js';
-import type { VaultClient } from '../../lib/client/vault-client.js';
-import type { VaultRequest } from '../../lib/client/vault-request.js';
+import type { TokenHandle } from '../../lib/client/token-source.js';
+import type { Requester } from '../../lib/client/vault-client.js';
+import type { VaultRequest, VaultResponse } from '../../lib/client/vault-request.js';
+import { Timers } from '../../lib/lifetime/timers.js';
 import type { VaultEvent } from '../../lib/observability/vault-event.js';
+import { SessionManager } from '../../lib/session/session-manager.js';
 import { SimulatedClock } from './simulated-clock.js';
 
 export interface SessionBenchOptions {
@@ -25,8 +26,7 @@ export class SessionBench {
   renew: () => unknown = () => ({ auth: { lease_duration: this.ttl, renewable: true } });
   logIn: () => unknown = () => undefined;
   lookUp: () => unknown = () => ({ data: {} });
-  readonly session: VaultSession;
-  readonly tokens: TokenSource;
+  readonly session: SessionManager;
 
   constructor(
     readonly ttl: number,
@@ -44,33 +44,31 @@ export class SessionBench {
         return { token, leaseDuration: ttl, renewable: true, ...plain, ...more };
       },
     };
-    const request = async ({ path, token }: VaultRequest): Promise<unknown> => {
+    const request = async ({ path, token }: VaultRequest): Promise<VaultResponse> => {
       if (path.endsWith('revoke-self')) this.revoked.push(token);
       if (path.endsWith('renew-self')) this.renewals.push(clock.monotonic());
       const answer = path.endsWith('renew-self') ? this.renew : path.endsWith('lookup-self') ? this.lookUp : undefined;
       return { status: answer ? 200 : 204, headers: {}, body: await Promise.resolve(answer?.()) };
     };
-    const client = { endpoint: '', request, watched: () => client } as unknown as VaultClient;
-    this.session = new VaultSession(method, {
-      client: () => client,
+    const client: Requester = { endpoint: '', request };
+    this.session = new SessionManager(client, method, {
       shutdown: { revoke: true, timeoutMs: 1000 },
       emit: (event) => void this.events.push(event),
-      clock,
+      timers: new Timers(clock),
       random,
       ...(graceMs !== undefined && { graceMs }),
     });
-    this.tokens = VaultSession.tokensOf(this.session);
   }
 
   async open(start = true): Promise<this> {
-    await this.session.open();
+    await this.session.login();
     if (start) this.session.start();
     return this;
   }
 
   /** For a call with that much time; synchronous while there is a valid token. */
   acquire(timeLeftMs = 5_000): TokenHandle | Promise<TokenHandle> {
-    return this.tokens.acquire({ timeLeftMs, operation: 'read' });
+    return this.session.acquire({ timeLeftMs, operation: 'read' });
   }
 
   told(): string[] {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLoginMethod } from '../../lib/auth/login-methods.js';
-import { VaultSession } from '../../lib/auth/session/session.js';
 import type { VaultClient } from '../../lib/client/vault-client.js';
+import { SessionManager } from '../../lib/session/session-manager.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer } from '../support/fault-server.js';
 import * as fault from '../support/fault-server.js';
@@ -12,13 +12,12 @@ const PASSWORD = canary('password');
 const TOKEN = canary('issued-token');
 let server: FaultServer;
 let client: VaultClient;
-let session: VaultSession;
+let session: SessionManager;
 
 beforeEach(async () => {
   server = await fault.startFaultServer(fault.json(500, {}));
   client = await createClient(server.endpoint, undefined);
-  session = new VaultSession(createLoginMethod({ method: 'userpass', username: 'app', password: PASSWORD }), {
-    client: () => client,
+  session = new SessionManager(client, createLoginMethod({ method: 'userpass', username: 'app', password: PASSWORD }), {
     shutdown: { revoke: true, timeoutMs: 1000 },
     // Renewals come early: one that is late would be a login, for which some tests would wait in vain.
     random: () => 0.99,
@@ -59,7 +58,7 @@ it.each<[string, FaultHandler]>([
   ['20 000 bytes of headers', fault.json(200, {}, { 'x-large': 'x'.repeat(20_000) })],
 ])('answered with %s, a login is an error of ours', async (_, answer) => {
   server.answerWith(answer);
-  const error: unknown = await session.open().catch((thrown: unknown) => thrown);
+  const error: unknown = await session.login().catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: expect.stringMatching(/^VAULT_(AUTHENTICATION|BAD_RESPONSE)$/) as unknown });
   expect(findLeaks(renderError(error))).toEqual([]);
   expect(session.state).toBe('starting');
@@ -69,13 +68,12 @@ it.each([
   { method: 'userpass', username: 'app', password: PASSWORD },
   { method: 'token', token: TOKEN },
 ] as const)("a 404 without a word is not Vault's: $method", async (auth) => {
-  const other = new VaultSession(createLoginMethod(auth), {
-    client: () => client,
+  const other = new SessionManager(client, createLoginMethod(auth), {
     shutdown: { revoke: false, timeoutMs: 1000 },
   });
   for (const answer of [fault.answer(404), fault.json(404, { message: 'no such page' })]) {
     server.answerWith(answer);
-    const error: unknown = await other.open().catch((thrown: unknown) => thrown);
+    const error: unknown = await other.login().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: 'VAULT_AUTHENTICATION',
       message: expect.stringMatching(/404\. Vault does not answer so\. Check that "endpoint"/) as unknown,
@@ -84,7 +82,7 @@ it.each([
   }
   // A mount that is missing is told with words, and one that may be somewhere else too.
   server.answerWith(fault.json(404, { errors: ['no handler for route'] }));
-  await expect(other.open()).rejects.toThrow(auth.method === 'token' ? /namespace does not exist/ : /auth list/);
+  await expect(other.login()).rejects.toThrow(auth.method === 'token' ? /namespace does not exist/ : /auth list/);
   await other.close();
 });
 
@@ -107,12 +105,12 @@ it.each<[string, object]>([
   ['policies of all kinds', { policies: [null, 7, {}, ['x']] }],
 ])('a token with %s is taken, without harm, and without a storm of logins', async (_, auth) => {
   server.answerWith(login(auth));
-  await session.open();
+  await session.login();
   session.start();
   expect(session.state).toBe('active');
-  expect(session.accessor).toBeUndefined();
-  expect(session.policies.every((policy) => typeof policy === 'string')).toBe(true);
-  expect(session.expiresAt?.toISOString() ?? '').toMatch(/^(\d{4}-.*Z)?$/);
+  expect(session.status.accessor).toBeUndefined();
+  expect(session.status.policies.every((policy) => typeof policy === 'string')).toBe(true);
+  expect(session.status.expiresAt?.toISOString() ?? '').toMatch(/^(\d{4}-.*Z)?$/);
   // A token that ends at once is replaced every 100 ms.
   expect(await requestsPer100Ms()).toBeLessThanOrEqual(1);
 });
@@ -126,7 +124,7 @@ it.each<[string, FaultHandler]>([
   ['no JSON', fault.html()],
 ])('a renewal answered with %s ends nothing', async (_, answer) => {
   server.answerWith(login({ lease_duration: 3, renewable: true }));
-  await session.open();
+  await session.login();
   server.answerWith((request, response) =>
     (request.url.endsWith('renew-self') ? answer : login({ lease_duration: 3600 }))(request, response),
   );

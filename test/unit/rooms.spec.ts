@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 
 const LIB = fileURLToPath(new URL('../../lib/', import.meta.url));
 /** From left to right: a room imports only rooms to its left. */
-const ROOMS = ['options', 'client', 'auth', 'engines', 'sys', 'config', 'boot', 'nest'];
+const ROOMS = ['options', 'client', 'auth', 'session', 'engines', 'sys', 'config', 'boot', 'nest'];
 /** What every room may use; they know none of the others. */
 const FREE = ['errors', 'lifetime', 'observability'];
 /** Entry points of their own, which stand on all of it. */

@@ -25,7 +25,7 @@ describe('a long life', () => {
   it('without an end costs no timer', async () => {
     const bench = await new SessionBench(0).open();
     expect(bench.clock.timers).toBe(0);
-    expect(bench.session.expiresAt).toBeUndefined();
+    expect(bench.session.status.expiresAt).toBeUndefined();
   });
 });
 
@@ -117,13 +117,13 @@ describe('a login that hangs while renewals fail', () => {
     await bench.clock.advance(30_000);
     expect(bench.session.state).toBe('active');
     expect(bench.logins).toHaveLength(2);
-    expect((bench.session.expiresAt as Date).getTime()).toBeGreaterThan(bench.clock.now() + 500_000);
+    expect((bench.session.status.expiresAt as Date).getTime()).toBeGreaterThan(bench.clock.now() + 500_000);
   });
 
   it('is given up after a minute', async () => {
     const bench = await new SessionBench(600).open();
     bench.logIn = () => new Promise(() => undefined);
-    const outcome = bench.session.relogin().catch((error: unknown) => error);
+    const outcome = bench.session.login().catch((error: unknown) => error);
     await bench.clock.advance(60_000);
     expect(await outcome).toMatchObject({ code: 'VAULT_TIMEOUT', message: expect.stringMatching(/60 s\./) as unknown });
   });
@@ -132,7 +132,7 @@ describe('a login that hangs while renewals fail', () => {
 it('a login that hangs when the session is closed leaves no timer, and is over for who waits for it', async () => {
   const bench = await new SessionBench(600).open();
   bench.logIn = () => new Promise(() => undefined);
-  const outcome = bench.session.relogin().catch((error: unknown) => error);
+  const outcome = bench.session.login().catch((error: unknown) => error);
   const told = bench.told();
   await bench.session.close();
   expect(await outcome).toMatchObject({ code: 'VAULT_CLOSED' });

@@ -35,7 +35,7 @@ describe('a replaced token', () => {
     const bench = await new SessionBench(0).open();
     const first = bench.acquire() as TokenHandle;
     const second = bench.acquire() as TokenHandle;
-    await bench.session.relogin();
+    await bench.session.login();
     await bench.clock.advance(HOUR);
     first.release(true);
     first.release(true);
@@ -49,7 +49,7 @@ describe('a replaced token', () => {
   it('is not revoked before its grace period is over', async () => {
     const bench = await new SessionBench(0).open();
     (bench.acquire() as TokenHandle).release(true);
-    await bench.session.relogin();
+    await bench.session.login();
     await bench.clock.advance(29_999);
     expect(bench.revoked).toEqual([]);
     await bench.clock.advance(1);
@@ -64,7 +64,7 @@ describe('a login', () => {
     const controller = new AbortController();
     if (outcome === 'fails') bench.logIn = () => Promise.reject(new VaultConnectionError('refused'));
     if (outcome === 'is aborted') bench.logIn = () => new Promise(() => undefined);
-    const login = bench.session.open(controller.signal).catch((error: unknown) => error);
+    const login = bench.session.login(controller.signal).catch((error: unknown) => error);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
     if (outcome === 'is aborted') controller.abort();
     await login;
