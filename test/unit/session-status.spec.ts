@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import { VaultConnectionError } from '../../lib/errors/index.js';
+import type { VaultSessionState } from '../../lib/session/session-options.js';
 import { VaultSession } from '../../lib/session/vault-session.js';
 import { SessionBench } from '../support/session-bench.js';
 
@@ -12,6 +13,9 @@ it('the status describes the session as plain frozen data, from the first login 
   const bench = new SessionBench(600, { policies: ['app'] });
   const session = new VaultSession(bench.session);
   const at = (): Date => new Date(bench.clock.now());
+  const advanceWhile = async (state: VaultSessionState): Promise<void> => {
+    while (session.state === state) await bench.clock.advance(1_000);
+  };
   const begun = at();
   const method = 'simulated';
   const none = { accessor: undefined, policies: [], expiresAt: undefined };
@@ -28,19 +32,20 @@ it('the status describes the session as plain frozen data, from the first login 
   const { renew } = bench;
   bench.renew = unreachable;
   bench.logIn = unreachable;
-  while (session.state === 'active') await bench.clock.advance(1_000);
+  await advanceWhile('active');
   const failed = expect.objectContaining({ code: 'VAULT_CONNECTION', reason: 'Cannot reach it.' }) as unknown;
   const recovering = session.status;
   expect(recovering).toMatchObject({ state: 'recovering', accessor: 'token-1', lastFailure: failed });
   expect(recovering.since).toEqual(recovering.lastFailure?.at);
   expect(recovering.since.getTime()).toBeGreaterThan(at().getTime() - 1_000);
 
-  while (session.state === 'recovering') await bench.clock.advance(1_000);
+  await advanceWhile('recovering');
   expect(session.status).toMatchObject({ state: 'lost', lastFailure: failed });
 
   bench.renew = renew;
   bench.logIn = () => undefined;
-  while (session.state !== 'active') await bench.clock.advance(1_000);
+  await advanceWhile('lost');
+  expect(session.state).toBe('active');
   const { since, lastFailure } = session.status;
   expect(since.getTime()).toBeGreaterThan(opened.getTime() + 600_000);
   expect(lastFailure).toMatchObject({ code: 'VAULT_CONNECTION' });
