@@ -80,6 +80,7 @@ const SERVICES = [
 ];
 /** Results and other types that these methods return. */
 const RESULTS = [
+  'VaultSessionStatus',
   'VaultSecret',
   'Kv2Secret',
   'Kv2Version',
