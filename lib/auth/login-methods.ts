@@ -96,7 +96,7 @@ export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls
   const made = kind.create(withDefaults(kind, auth), context);
   const interactive = method === 'okta' || ('mfa' in auth && auth.mfa !== undefined);
   return interactive
-    ? Object.assign(made, { longestMs: Math.max(made.loginTimeoutMs ?? 0, INTERACTIVE_LOGIN_TIMEOUT_MS) })
+    ? Object.assign(made, { loginTimeoutMs: Math.max(made.loginTimeoutMs ?? 0, INTERACTIVE_LOGIN_TIMEOUT_MS) })
     : made;
 }
 

@@ -1,3 +1,4 @@
+import { createLoginMethod } from '../../lib/auth/login-methods.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { VaultConfigurationError } from '../../lib/index.js';
 import { resolveOptions } from '../../lib/boot/resolve-options.js';
@@ -446,5 +447,14 @@ describe('several settings that are missing or wrong', () => {
     delete process.env['VAULT_ADDR'];
     delete process.env['BAO_ADDR'];
     expect(await failure({})).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
+  });
+});
+
+describe('login timeout', () => {
+  it.each([
+    { method: 'okta', username: 'u', password: 'p' },
+    { method: 'userpass', username: 'u', password: 'p', mfa: { totp: () => '123456' } },
+  ] as const)('createLoginMethod gives $method five minutes when a person may have to confirm the login', (auth) => {
+    expect(createLoginMethod(auth).loginTimeoutMs).toBe(300_000);
   });
 });
