@@ -1,4 +1,4 @@
-import { anything, checkOptions } from '../options/check-options.js';
+import { unchecked, checkOptions } from '../options/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { AppRoleAuth } from './methods/approle.auth.js';
 import { approle } from './methods/approle.auth.js';
@@ -92,7 +92,7 @@ export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls
   const { method } = auth as { readonly method?: unknown };
   const kind = kindOf(method);
   if (!kind) throw unknownMethod(method);
-  checkOptions(auth, { method: anything, ...kind.shape }, 'auth');
+  checkOptions(auth, { method: unchecked, ...kind.shape }, 'auth');
   const made = kind.create(withDefaults(kind, auth), context);
   const interactive = method === 'okta' || ('mfa' in auth && auth.mfa !== undefined);
   return interactive

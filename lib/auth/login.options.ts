@@ -1,5 +1,5 @@
 import type { Shape } from '../options/check-options.js';
-import { namespaceText, is } from '../options/check-options.js';
+import { namespaceText, typeOf } from '../options/check-options.js';
 import { encodeMount } from '../client/path.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { MfaPasscodes } from './mfa.js';
@@ -35,7 +35,7 @@ export interface MountedLoginOptions extends LoginOptions {
 export const LOGIN: Shape = { namespace: namespaceText };
 
 /** Checks for {@link MountedLoginOptions}. @internal */
-export const MOUNTED: Shape = { ...LOGIN, mountPath: is('string'), mfa: checkMfa };
+export const MOUNTED: Shape = { ...LOGIN, mountPath: typeOf('string'), mfa: checkMfa };
 
 /** The mount of an auth method, encoded. @throws VaultInvalidPathError naming `auth.mountPath` @internal */
 export function authMountPath(method: string, { mountPath }: MountedLoginOptions): string {

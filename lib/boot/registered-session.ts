@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { defaultAuth } from '../auth/default-auth.js';
 import type { Login, LoginMethod } from '../auth/login-method.js';
-import { fromEnvironment, VARIABLES } from '../options/environment.js';
+import { readVariable, VARIABLES } from '../options/environment.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { resolveEndpoints } from './resolve-endpoint.js';
 
@@ -52,7 +52,7 @@ export function sessionIdentity(options: VaultModuleOptions): string | undefined
     const auth = options.auth ?? defaultAuth();
     const parts = {
       endpoints: resolveEndpoints(options.endpoint),
-      namespace: options.namespace ?? fromEnvironment(VARIABLES.namespace) ?? '',
+      namespace: options.namespace ?? readVariable(VARIABLES.namespace) ?? '',
       auth,
       ...(auth?.method === 'cert' && { tls: options.tls }),
     };

@@ -1,5 +1,12 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { QUOTES_ADVICE, VARIABLES, fromEnvironment, isQuoted, nameOf, withheldAdvice } from '../options/environment.js';
+import {
+  QUOTES_ADVICE,
+  VARIABLES,
+  readVariable,
+  isQuoted,
+  variableName,
+  withheldAdvice,
+} from '../options/environment.js';
 
 /** More servers than any cluster has; each is asked when one is looked for. */
 const MOST = 20;
@@ -32,10 +39,10 @@ export function resolveEndpoints(given: string | readonly string[] | undefined):
 
 function endpointOfEnvironment(): string {
   for (const variable of [VARIABLES.agentAddress, VARIABLES.address]) {
-    const value = fromEnvironment(variable);
+    const value = readVariable(variable);
     if (value === undefined) continue;
     refuseSrvLookup();
-    return checkEndpoint(value, nameOf(variable));
+    return checkEndpoint(value, variableName(variable));
   }
   throw new VaultInvalidOptionError(
     `"endpoint" is missing. Set it to the address of Vault, such as "https://vault.example.com:8200", or set VAULT_ADDR.${withheldAdvice()}`,
@@ -44,9 +51,9 @@ function endpointOfEnvironment(): string {
 
 /** Left unread, the variable would send calls to the host itself, where nobody may listen. */
 function refuseSrvLookup(): void {
-  if (fromEnvironment(VARIABLES.srvLookup) !== true) return;
+  if (readVariable(VARIABLES.srvLookup) !== true) return;
   throw new VaultInvalidOptionError(
-    `${nameOf(VARIABLES.srvLookup)}: looking the server up in SRV records is not supported. ` +
+    `${variableName(VARIABLES.srvLookup)}: looking the server up in SRV records is not supported. ` +
       'Give its address in "endpoint", or unset the variable.',
   );
 }

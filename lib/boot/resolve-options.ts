@@ -15,9 +15,9 @@ import { shortList } from '../errors/printable.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError, VaultConfigurationError, VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';
-import { checkOptions, namespaceText, is, positive } from '../options/check-options.js';
+import { checkOptions, namespaceText, typeOf, positiveNumber } from '../options/check-options.js';
 import { expandedReferences, readEnvironment } from '../options/env-file.js';
-import { fromEnvironment, VARIABLES } from '../options/environment.js';
+import { readVariable, VARIABLES } from '../options/environment.js';
 import { continuing, registeredSessionFor } from './registered-session.js';
 import { checkEndpoint, checkEndpoints, resolveEndpoints } from './resolve-endpoint.js';
 import { REQUEST_SHAPE, resolveRequest } from './resolve-request.js';
@@ -37,14 +37,14 @@ export interface ResolvedOptions {
 /** What the options of the module may be. @internal */
 export const OPTIONS_SHAPE: Shape = {
   endpoint: checkEndpoints,
-  enabled: is('boolean'),
+  enabled: typeOf('boolean'),
   namespace: namespaceText,
-  auth: is('object'),
+  auth: typeOf('object'),
   tls: TLS_SHAPE,
   request: REQUEST_SHAPE,
-  boot: { timeoutMs: positive },
+  boot: { timeoutMs: positiveNumber },
   config: CONFIG_SHAPE,
-  shutdown: { revoke: is('boolean'), timeoutMs: positive },
+  shutdown: { revoke: typeOf('boolean'), timeoutMs: positiveNumber },
   unseal: {
     keys: (value) =>
       Array.isArray(value) && value.length > 0 && !value.some((key) => checkCredential(key))
@@ -52,7 +52,7 @@ export const OPTIONS_SHAPE: Shape = {
         : 'a list of credentials, not empty',
     endpoints: (value) =>
       Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? undefined : 'a list of addresses',
-    reset: is('boolean'),
+    reset: typeOf('boolean'),
   },
 };
 
@@ -78,7 +78,7 @@ export async function resolveOptions(
       tls: () => tls,
       login: async () => continuing(createLoginMethod(auth ?? { method: 'token' }, { tls: await tls }), registered),
       config: () => resolveConfig(options.config, environment, features),
-      namespace: () => options.namespace ?? fromEnvironment(VARIABLES.namespace),
+      namespace: () => options.namespace ?? readVariable(VARIABLES.namespace),
       request: () => resolveRequest(options.request),
       snapshot: () => resolveSnapshot(options.config?.snapshot),
     },

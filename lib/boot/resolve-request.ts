@@ -4,8 +4,8 @@ import type { VaultRateLimit } from '../client/rate-limiter.js';
 import type { ClientOptions, VaultRequestOptions } from '../client/client-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';
-import { headerText, is, positive, wholeNumber } from '../options/check-options.js';
-import { fromEnvironment, nameOf, VARIABLES } from '../options/environment.js';
+import { headerText, typeOf, positiveNumber, wholeNumber } from '../options/check-options.js';
+import { readVariable, variableName, VARIABLES } from '../options/environment.js';
 import { goRateLimit } from '../options/go-values.js';
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]{1,200}$/i;
@@ -29,13 +29,13 @@ const headers = (value: unknown): string | undefined =>
 
 /** @internal */
 export const REQUEST_SHAPE: Shape = {
-  timeoutMs: positive,
-  connectTimeoutMs: positive,
-  maxConnections: positive,
+  timeoutMs: positiveNumber,
+  connectTimeoutMs: positiveNumber,
+  maxConnections: positiveNumber,
   headers,
-  http2: is('boolean'),
-  proxy: is('string'),
-  redirects: is('boolean'),
+  http2: typeOf('boolean'),
+  proxy: typeOf('string'),
+  redirects: typeOf('boolean'),
   retries: wholeNumber,
   rateLimit: checkRateLimit,
   consistency: (value) =>
@@ -50,23 +50,23 @@ export const REQUEST_SHAPE: Shape = {
  */
 export function resolveRequest(options: VaultRequestOptions = {}): Omit<ClientOptions, 'endpoint' | 'tls'> {
   return {
-    timeoutMs: options.timeoutMs ?? fromEnvironment(VARIABLES.timeoutMs) ?? 15_000,
+    timeoutMs: options.timeoutMs ?? readVariable(VARIABLES.timeoutMs) ?? 15_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
     maxConnections: Math.ceil(options.maxConnections ?? 8),
     headers: lowerCase(options.headers ?? headersOfEnvironment()),
     http2: options.http2 ?? true,
     proxy: resolveProxy(options.proxy),
-    redirects: options.redirects ?? fromEnvironment(VARIABLES.disableRedirects) !== true,
-    retries: options.retries ?? fromEnvironment(VARIABLES.retries) ?? 2,
-    rateLimit: readRateLimit(options.rateLimit) ?? fromEnvironment(VARIABLES.rateLimit),
+    redirects: options.redirects ?? readVariable(VARIABLES.disableRedirects) !== true,
+    retries: options.retries ?? readVariable(VARIABLES.retries) ?? 2,
+    rateLimit: readRateLimit(options.rateLimit) ?? readVariable(VARIABLES.rateLimit),
     consistency: options.consistency,
   };
 }
 
 function headersOfEnvironment(): Readonly<Record<string, string>> {
-  const found = fromEnvironment(VARIABLES.headers) ?? {};
+  const found = readVariable(VARIABLES.headers) ?? {};
   if (headers(found) === undefined) return found;
-  throw new VaultInvalidOptionError(`${nameOf(VARIABLES.headers)} must be ${HEADERS}, as JSON.`);
+  throw new VaultInvalidOptionError(`${variableName(VARIABLES.headers)} must be ${HEADERS}, as JSON.`);
 }
 
 function lowerCase(given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
@@ -77,8 +77,8 @@ function resolveProxy(given: string | undefined): string | undefined {
   if (given === ENVIRONMENT_PROXY) return given;
   if (given !== undefined) return checkProxy(given, '"request.proxy"');
   for (const variable of [VARIABLES.proxy, VARIABLES.httpProxy]) {
-    const value = fromEnvironment(variable);
-    if (value !== undefined) return checkProxy(value, nameOf(variable));
+    const value = readVariable(variable);
+    if (value !== undefined) return checkProxy(value, variableName(variable));
   }
   return undefined;
 }

@@ -3,8 +3,8 @@ import { TlsFiles } from '../client/connections/tls-files.js';
 import type { TlsOptions } from '../client/connections/tls.options.js';
 import type { VaultTlsOptions } from '../vault.options.js';
 import type { Shape } from '../options/check-options.js';
-import { is } from '../options/check-options.js';
-import { fromEnvironment, VARIABLES } from '../options/environment.js';
+import { typeOf } from '../options/check-options.js';
+import { readVariable, VARIABLES } from '../options/environment.js';
 
 const pem = (value: unknown): string | undefined =>
   (typeof value === 'string' && value !== '') || value instanceof Uint8Array || isOneString(value, 'file')
@@ -31,8 +31,8 @@ export const TLS_SHAPE: Shape = {
   cert: pem,
   key: pem,
   passphrase: checkCredential,
-  serverName: is('string'),
-  rejectUnauthorized: is('boolean'),
+  serverName: typeOf('string'),
+  rejectUnauthorized: typeOf('boolean'),
 };
 
 /**
@@ -47,11 +47,11 @@ export async function resolveTls(options: VaultTlsOptions = {}): Promise<TlsOpti
   const ca =
     options.ca ??
     file(VARIABLES.caFile) ??
-    fromEnvironment(VARIABLES.caBytes) ??
-    wrap('directory', fromEnvironment(VARIABLES.caDirectory));
-  const cert = options.cert ?? file(VARIABLES.certFile) ?? fromEnvironment(VARIABLES.certBytes);
-  const key = options.key ?? file(VARIABLES.keyFile) ?? fromEnvironment(VARIABLES.keyBytes);
-  const serverName = options.serverName ?? fromEnvironment(VARIABLES.serverName);
+    readVariable(VARIABLES.caBytes) ??
+    wrap('directory', readVariable(VARIABLES.caDirectory));
+  const cert = options.cert ?? file(VARIABLES.certFile) ?? readVariable(VARIABLES.certBytes);
+  const key = options.key ?? file(VARIABLES.keyFile) ?? readVariable(VARIABLES.keyBytes);
+  const serverName = options.serverName ?? readVariable(VARIABLES.serverName);
   const tls: TlsOptions = {
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert }),
@@ -60,13 +60,13 @@ export async function resolveTls(options: VaultTlsOptions = {}): Promise<TlsOpti
       passphrase: () => resolveCredential(passphrase, 'tls.passphrase', LINE_BREAKS_AT_END),
     }),
     ...(serverName !== undefined && { serverName }),
-    rejectUnauthorized: options.rejectUnauthorized ?? fromEnvironment(VARIABLES.skipVerify) !== true,
+    rejectUnauthorized: options.rejectUnauthorized ?? readVariable(VARIABLES.skipVerify) !== true,
   };
   await TlsFiles.load(tls);
   return tls;
 }
 
-const file = (variable: typeof VARIABLES.caFile) => wrap('file', fromEnvironment(variable));
+const file = (variable: typeof VARIABLES.caFile) => wrap('file', readVariable(variable));
 
 function wrap<K extends 'file' | 'directory'>(
   kind: K,

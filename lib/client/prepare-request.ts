@@ -1,7 +1,7 @@
 import { VaultInvalidOptionError, VaultInvalidPathError } from '../errors/index.js';
 import { secretsOfJson } from '../errors/redact.js';
 import { MAX_TIMER_MS } from '../lifetime/clock.js';
-import { isRecord, namespaceText, numberText } from '../options/check-options.js';
+import { isRecord, namespaceText, describeNumber } from '../options/check-options.js';
 import type { Call } from './call.js';
 import type { VaultRequest } from './vault-request.js';
 
@@ -61,10 +61,10 @@ export function prepareRequest(
   const { timeoutMs } = call;
   // A timer takes 0, NaN, and more than it can hold for "at once".
   if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS)) {
-    throw refuse(`"timeoutMs" is ${numberText(timeoutMs)}; it takes a number above 0 and below 2 147 483 648.`);
+    throw refuse(`"timeoutMs" is ${describeNumber(timeoutMs)}; it takes a number above 0 and below 2 147 483 648.`);
   }
   if (request.retries !== undefined && !(Number.isInteger(request.retries) && request.retries >= 0)) {
-    throw refuse(`"retries" is ${numberText(request.retries)}; it takes a whole number, 0 or more.`);
+    throw refuse(`"retries" is ${describeNumber(request.retries)}; it takes a whole number, 0 or more.`);
   }
   // By its method: an AbortSignal of another realm is no instance of ours.
   if (

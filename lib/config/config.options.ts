@@ -1,5 +1,5 @@
 import type { Shape } from '../options/check-options.js';
-import { anything } from '../options/check-options.js';
+import { unchecked } from '../options/check-options.js';
 import type { VaultConfigFactory } from './sources/config-factories.js';
 import type { VaultLayoutOptions } from './sources/layout.js';
 import { LAYOUT_SHAPE } from './sources/layout.js';
@@ -73,7 +73,7 @@ export const CONFIG_SHAPE = {
       ? undefined
       : 'a list of functions',
   // Checked where it is resolved.
-  references: anything,
+  references: unchecked,
   precedence: (value) => (value === 'vault' || value === 'env' ? undefined : '"vault" or "env"'),
   aliases,
   schema: (value) =>

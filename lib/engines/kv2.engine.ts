@@ -3,7 +3,7 @@ import type { JsonObject } from '../client/response.js';
 import type { Requester } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import { isVaultError, VaultInvalidOptionError } from '../errors/index.js';
-import { numberText, readOptions } from '../options/check-options.js';
+import { describeNumber, readOptions } from '../options/check-options.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
 import { parseMetadata, parseSecret, parseWritten } from './kv2.parse.js';
@@ -201,12 +201,12 @@ function casOf(options: Kv2WriteOptions | undefined): { cas?: number } {
   if (cas === undefined) return {};
   if (!Number.isInteger(cas) || cas < 0)
     throw new VaultInvalidOptionError(
-      `"cas" is ${numberText(cas)}; it takes the current version, or 0 for "only if absent".`,
+      `"cas" is ${describeNumber(cas)}; it takes the current version, or 0 for "only if absent".`,
     );
   return { cas };
 }
 
 function checkVersion(version: number): number {
   if (Number.isInteger(version) && version > 0) return version;
-  throw new VaultInvalidOptionError(`Version ${numberText(version)} is not a version; they are counted from 1.`);
+  throw new VaultInvalidOptionError(`Version ${describeNumber(version)} is not a version; they are counted from 1.`);
 }

@@ -1,51 +1,52 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
 
-/** What an option may be: a type, or the options inside it. @internal */
+/** Known options: a check for each, or the shape of the options nested in it. @internal */
 export type Shape = { readonly [option: string]: Check };
+/** A check returns what the value should have been, or `undefined` if it is valid. */
 type Check = Shape | ((value: unknown) => string | undefined);
 
-/** A check by `typeof`; the result says what the value should have been. @internal */
-export const is =
+/** Checks the type of a value. @internal */
+export const typeOf =
   (type: 'string' | 'boolean' | 'object' | 'function') =>
   (value: unknown): string | undefined =>
     typeof value === type && value !== null ? undefined : `${type === 'object' ? 'an' : 'a'} ${type}`;
 
-/** Milliseconds or a count: finite, above zero, and within what a timer can hold. @internal */
-export const positive = (value: unknown): string | undefined =>
+/** Checks for a number above zero that a timer can hold. @internal */
+export const positiveNumber = (value: unknown): string | undefined =>
   typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= 2 ** 31 - 1
     ? undefined
     : 'a number above 0 (and below 2 147 483 648)';
 
-/** A count that may be nothing. @internal */
+/** Checks for a whole number from zero. @internal */
 export const wholeNumber = (value: unknown): string | undefined =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32
     ? undefined
     : 'a whole number from 0 (and below 2^32)';
 
-/** What goes into an HTTP header as it is. @internal */
+/** Checks for text that can be sent as an HTTP header value. @internal */
 export const headerText = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[\x20-\x7e]*$/.test(value)
     ? undefined
     : 'a string of printable ASCII characters, without line breaks';
 
-/** A Vault namespace. HTTP drops white space around the value of a header, so such a namespace would become another one, or none. @internal */
+/** Checks for a Vault namespace. HTTP trims header values, so surrounding white space would select another namespace. @internal */
 export const namespaceText = (value: unknown): string | undefined =>
   headerText(value) === undefined && (value as string).trim() === value
     ? undefined
     : 'a string of printable ASCII characters, without line breaks and without white space around it';
 
-/** What should have been a number, for a message. @internal */
-export const numberText = (value: unknown): string =>
+/** Describes a value that is not a valid number, for errors. @internal */
+export const describeNumber = (value: unknown): string =>
   typeof value === 'number' || typeof value === 'string' ? String(value) : `of type ${typeof value}`;
 
-/** Whether a value is an object of names and values, and not one that keeps them elsewhere, as a list, a `Map` and `Headers` do. @internal */
+/** Whether a value is an object with named properties, not an array, a `Map`, `Headers` or another iterable. @internal */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !(Symbol.iterator in value);
 
 /**
- * The named options of a call, as far as they are given; nothing else of the object is looked at.
+ * Reads the named options of a call that are set, and no other property.
  *
- * @throws VaultInvalidOptionError when it is no object of options, or a getter of it throws
+ * @throws VaultInvalidOptionError if `options` is not an object or a getter throws
  * @internal
  */
 export function readOptions<O extends object, K extends keyof O & string>(
@@ -59,7 +60,7 @@ export function readOptions<O extends object, K extends keyof O & string>(
   ) as Partial<Pick<O, K>>;
 }
 
-/** @throws VaultInvalidOptionError in place of what a getter throws, which may hold anything */
+/** @throws VaultInvalidOptionError if a getter throws, without its message, which may contain a secret */
 function readProperty(object: object, key: string, name: string): unknown {
   try {
     return (object as Record<string, unknown>)[key];
@@ -68,11 +69,11 @@ function readProperty(object: object, key: string, name: string): unknown {
   }
 }
 
-/** Options are nested less deep; what is deeper belongs to values such as schemas. */
+/** No option is nested deeper; anything below belongs to a value such as a schema. */
 const MAX_OPTION_DEPTH = 8;
 
 /**
- * Reads every option once, so that one with a getter that throws is found here and nowhere else.
+ * Reads every option once, so that a getter that throws fails here and nowhere else.
  *
  * @throws VaultInvalidOptionError naming the option
  * @internal
@@ -82,7 +83,7 @@ export function assertReadable(options: unknown, path = '', depth = 0): void {
     return;
   let names: string[];
   try {
-    // Schemas and instances of classes are read by those who know them.
+    // Schemas and class instances are left to the code that uses them.
     if ('~standard' in options || (depth > 0 && !Array.isArray(options) && !isPlain(options))) return;
     names = Object.keys(options);
   } catch {
@@ -96,17 +97,17 @@ export function assertReadable(options: unknown, path = '', depth = 0): void {
 
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  // Of another realm, too.
+  // Also true for an object of another realm.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** @internal */
-export const anything = (): undefined => undefined;
+/** Accepts any value. @internal */
+export const unchecked = (): undefined => undefined;
 
 /**
- * Refuses unknown options and wrong types. Values are never quoted: an option may be a secret in the wrong place.
+ * Checks that all options are known and valid. Values are never quoted: one may be a secret in the wrong place.
  *
- * @throws VaultInvalidOptionError naming the option and what is known
+ * @throws VaultInvalidOptionError naming the option and the known ones
  * @internal
  */
 export function checkOptions(options: unknown, shape: Shape, path = ''): void {
@@ -128,7 +129,7 @@ function checkShape(options: unknown, shape: Shape, path: string): void {
   for (const [name, value] of Object.entries(options)) {
     const full = path === '' ? name : `${path}.${name}`;
     const check = Object.hasOwn(shape, name) ? shape[name] : undefined;
-    if (check === undefined) throw unknown(full, name, shape);
+    if (check === undefined) throw unknownOptionError(full, name, shape);
     if (value === undefined) continue;
     if (typeof check === 'object') checkShape(value, check, full);
     else {
@@ -138,7 +139,7 @@ function checkShape(options: unknown, shape: Shape, path: string): void {
   }
 }
 
-/** What options are called elsewhere. */
+/** Names that other libraries use for the same option. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   address: 'endpoint',
   addr: 'endpoint',
@@ -154,32 +155,32 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   mount: 'mountPath',
 };
 
-function unknown(full: string, name: string, shape: Shape): VaultInvalidOptionError {
+function unknownOptionError(full: string, name: string, shape: Shape): VaultInvalidOptionError {
   const lower = name.toLowerCase();
   const known = Object.keys(shape);
   const close =
-    known.find((candidate) => distance(candidate.toLowerCase(), lower) <= 2) ??
-    pathTo(name, shape) ??
-    pathTo(Object.hasOwn(SYNONYMS, lower) ? SYNONYMS[lower] : undefined, shape) ??
+    known.find((candidate) => editDistance(candidate.toLowerCase(), lower) <= 2) ??
+    findOption(name, shape) ??
+    findOption(Object.hasOwn(SYNONYMS, lower) ? SYNONYMS[lower] : undefined, shape) ??
     (lower.length > 3 ? known.find((candidate) => candidate.toLowerCase().includes(lower)) : undefined);
   return new VaultInvalidOptionError(
     `"${full}" is not an option.${close ? ` Did you mean "${close}"?` : ''} Known: ${known.join(', ')}.`,
   );
 }
 
-/** Where an option of that name is: `sources` at the top level is `config.sources`. */
-function pathTo(name: string | undefined, shape: Shape): string | undefined {
+/** Path of the option with this name: `config.sources` for `sources`. */
+function findOption(name: string | undefined, shape: Shape): string | undefined {
   if (name === undefined) return undefined;
   if (Object.hasOwn(shape, name)) return name;
   for (const [group, inner] of Object.entries(shape)) {
-    const path = typeof inner === 'object' ? pathTo(name, inner) : undefined;
+    const path = typeof inner === 'object' ? findOption(name, inner) : undefined;
     if (path !== undefined) return `${group}.${path}`;
   }
   return undefined;
 }
 
-/** Edit distance, for "did you mean". */
-function distance(a: string, b: string): number {
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
@@ -193,30 +194,30 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** A check for options that are one of a few words. @internal */
+/** Checks for one of the given words. @internal */
 export const oneOf =
   (...words: readonly string[]) =>
   (value: unknown): string | undefined =>
     words.includes(value as string) ? undefined : `one of ${words.map((word) => JSON.stringify(word)).join(', ')}`;
 
-/** A check for names that are sent as they are: text, and not empty. @internal */
-export const name = (value: unknown): string | undefined =>
+/** Checks for text that is not blank. @internal */
+export const nonEmptyString = (value: unknown): string | undefined =>
   typeof value === 'string' && value.trim() !== '' ? undefined : 'a string that is not empty';
 
 /**
- * Refuses options that belong to another type of the same login method: they would be ignored without a word.
+ * Asserts that no option belongs to another type of the same login method, where it would be silently ignored.
  *
- * @param optionsOf the options of each type that not all have
- * @throws VaultInvalidOptionError naming the option and the type it is for
+ * @param optionsByType for each type, the options that not every type has
+ * @throws VaultInvalidOptionError naming the option and its type
  * @internal
  */
 export function assertNoForeignOptions(
   auth: { readonly method: string },
   type: string,
-  optionsOf: Readonly<Record<string, readonly string[]>>,
+  optionsByType: Readonly<Record<string, readonly string[]>>,
 ): void {
-  const own = optionsOf[type] ?? [];
-  for (const [other, options] of Object.entries(optionsOf)) {
+  const own = optionsByType[type] ?? [];
+  for (const [other, options] of Object.entries(optionsByType)) {
     const misplaced = options.find(
       (option) => !own.includes(option) && (auth as Record<string, unknown>)[option] !== undefined,
     );

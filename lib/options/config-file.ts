@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 
-/** TypeScript last: where it lies beside what was made of it, a Node that cannot run it has what it needs. */
+/** TypeScript after JavaScript: beside a compiled file, every version of Node can run that one. */
 const CONFIG_FILES = ['js', 'mjs', 'cjs', 'ts', 'mts', 'json'].map((extension) => `nestjs-vault.config.${extension}`);
 
-/** The file of options in the working directory that programs other than the application use. @internal */
+/** The options file `nestjs-vault.config.*` in the working directory, for `nestjs-vault run` and `nestjs-vault/register`. @internal */
 export function findConfigFile(): string | undefined {
   return CONFIG_FILES.find((name) => existsSync(name));
 }

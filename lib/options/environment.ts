@@ -2,25 +2,26 @@ import { VaultInvalidOptionError } from '../errors/index.js';
 import { headerText, namespaceText } from './check-options.js';
 import { goBoolean, goDurationMs, goHeaders, goRateLimit, goUint } from './go-values.js';
 
-/** A variable of Vault's environment, without its prefix, and the option it fills in. @internal */
+/** An environment variable of the Vault clients and the option it sets. @internal */
 export interface Variable<T> {
+  /** Without the prefix `BAO_` or `VAULT_`. */
   readonly name: string;
   readonly option: string;
-  /** What it takes, in words. */
-  readonly takes: string;
-  /** `undefined` for what it does not take. */
+  /** Describes valid values, for errors. */
+  readonly expects: string;
+  /** Returns `undefined` for an invalid value. */
   readonly parse: (text: string) => T | undefined;
-  /** Whether `true` turns the option off. */
+  /** Whether `true` disables the option. */
   readonly negates?: boolean;
 }
 
-const any = (text: string): string => text;
-/** Addresses and names of files: white space around them is a mistake of whatever set the variable. */
+const passThrough = (text: string): string => text;
+/** For addresses and file names, which never begin or end with white space. */
 const trimmed = (text: string): string | undefined => text.trim() || undefined;
 const header = (text: string): string | undefined => (headerText(text) === undefined ? text : undefined);
 
 /**
- * Every variable that is read, in one place. The token (`BAO_TOKEN`, `VAULT_TOKEN`) is the login method's.
+ * Every variable that sets an option, except those the login methods read (`VAULT_TOKEN`, `VAULT_ROLE_ID`, `VAULT_SECRET_ID`).
  * @see https://openbao.org/docs/commands/#environment-variables
  * @internal
  */
@@ -35,12 +36,12 @@ export const VARIABLES = {
     (text) => (namespaceText(text) === undefined ? text : undefined),
   ),
   caFile: variable('CACERT', 'tls.ca', 'the name of a file', trimmed),
-  caBytes: variable('CACERT_BYTES', 'tls.ca', 'certificates in PEM form', any),
+  caBytes: variable('CACERT_BYTES', 'tls.ca', 'certificates in PEM form', passThrough),
   caDirectory: variable('CAPATH', 'tls.ca', 'the name of a directory', trimmed),
   certFile: variable('CLIENT_CERT', 'tls.cert', 'the name of a file', trimmed),
-  certBytes: variable('CLIENT_CERT_BYTES', 'tls.cert', 'a certificate in PEM form', any),
+  certBytes: variable('CLIENT_CERT_BYTES', 'tls.cert', 'a certificate in PEM form', passThrough),
   keyFile: variable('CLIENT_KEY', 'tls.key', 'the name of a file', trimmed),
-  keyBytes: variable('CLIENT_KEY_BYTES', 'tls.key', 'a private key in PEM form', any),
+  keyBytes: variable('CLIENT_KEY_BYTES', 'tls.key', 'a private key in PEM form', passThrough),
   serverName: variable('TLS_SERVER_NAME', 'tls.serverName', 'a host name', header),
   skipVerify: {
     ...variable('SKIP_VERIFY', 'tls.rejectUnauthorized', 'a boolean: true or false', goBoolean),
@@ -69,68 +70,69 @@ export const VARIABLES = {
 } as const;
 
 /**
- * What a variable says: `BAO_<name>` if it is set at all, else `VAULT_<name>`; empty counts as not set.
+ * Reads a variable: `BAO_<name>` if it is set (even to an empty value), otherwise `VAULT_<name>`. An empty value counts as
+ * not set.
  *
- * @throws VaultInvalidOptionError naming the variable and what it takes; never the value
+ * @throws VaultInvalidOptionError naming the variable and what it expects, never the value
  * @internal
  */
-export function fromEnvironment<T>(variable: Variable<T>): T | undefined {
-  const name = nameOf(variable);
+export function readVariable<T>(variable: Variable<T>): T | undefined {
+  const name = variableName(variable);
   const text = process.env[name];
   if (text === undefined || text === '') return undefined;
   if (isQuoted(text)) throw new VaultInvalidOptionError(`${name} ${QUOTES_ADVICE}`);
   const value = variable.parse(text);
   if (value !== undefined) return value;
   const effect = variable.negates ? `"true" turns "${variable.option}" off` : `It sets "${variable.option}"`;
-  throw new VaultInvalidOptionError(`${name} must be ${variable.takes}. ${effect}.`);
+  throw new VaultInvalidOptionError(`${name} must be ${variable.expects}. ${effect}.`);
 }
 
 /**
- * Variables whose value is not used because `BAO_<name>` and `VAULT_<name>` differ and no option is given.
+ * Variables that are ignored because `BAO_<name>` and `VAULT_<name>` differ and the option is not set.
  *
- * @param isGiven whether an option, such as `tls.ca`, is given
- * @returns pairs of the name that counts and the name that does not
+ * @param isGiven whether an option, such as `tls.ca`, is set
+ * @returns pairs of the name used and the name ignored
  * @internal
  */
 export function conflictingVariables(
   isGiven: (option: string) => boolean,
 ): (readonly [used: string, unused: string])[] {
-  return [...Object.values(VARIABLES), ...LOGIN].flatMap(({ name, option }) => {
+  return [...Object.values(VARIABLES), ...LOGIN_VARIABLES].flatMap(({ name, option }) => {
     const [used, unused] = [`BAO_${name}`, `VAULT_${name}`] as const;
     const [value, other] = [process.env[used], process.env[unused]];
     return value === undefined || !other || value === other || isGiven(option) ? [] : [[used, unused] as const];
   });
 }
 
-/** Read by the login methods. */
-const LOGIN = ['TOKEN', 'ROLE_ID', 'SECRET_ID'].map((name) => ({ name, option: 'auth' }));
+/** Variables that the login methods read. */
+const LOGIN_VARIABLES = ['TOKEN', 'ROLE_ID', 'SECRET_ID'].map((name) => ({ name, option: 'auth' }));
 
-/** Whether a value has quotes around it, which no value read from a variable has. @internal */
+/** Whether a value is enclosed in quotes, which are never part of a valid value. @internal */
 export function isQuoted(text: string): boolean {
   return /^\s*(["'`])[^]*\1\s*$/.test(text) && text.trim().length > 1;
 }
 
-/** What follows the name of a variable or option that {@link isQuoted}. @internal */
+/** Completes a sentence that begins with the variable or option whose value {@link isQuoted}. @internal */
 export const QUOTES_ADVICE =
   'has quotes around its value. "docker run --env-file" keeps quotes as part of the value. Remove them.';
 
-/** The name a variable is read by at the moment. @internal */
-export function nameOf({ name }: Variable<unknown>): string {
+/** The full name a variable is currently read by: with `BAO_` if that is set, otherwise with `VAULT_`. @internal */
+export function variableName({ name }: Variable<unknown>): string {
   return `${process.env[`BAO_${name}`] === undefined ? 'VAULT' : 'BAO'}_${name}`;
 }
 
-function variable<T>(name: string, option: string, takes: string, parse: Variable<T>['parse']): Variable<T> {
-  return { name, option, takes, parse };
+function variable<T>(name: string, option: string, expects: string, parse: Variable<T>['parse']): Variable<T> {
+  return { name, option, expects, parse };
 }
 
 /**
- * Variable that tells a process, and its child processes, that references and sources are in its environment already:
- * `run` or `register`, `:`, and the configuration they came from.
+ * Variable set in a process, and inherited by its child processes, whose environment already contains the resolved
+ * references and sources. Its value is `run:` or `register:` followed by the configuration they came from.
  * @internal
  */
 export const RESOLVED_BY = 'NESTJS_VAULT_RESOLVED_BY';
 
-/** What errors about a missing endpoint or login add in a command of `nestjs-vault run`, which withholds both. @internal */
+/** Advice for a missing endpoint or login in a command started by `nestjs-vault run`, which withholds both. @internal */
 export function withheldAdvice(): string {
   return process.env[RESOLVED_BY]?.startsWith('run:')
     ? ' This process was started by "nestjs-vault run", which does not pass VAULT_*, BAO_* and credentials on: if the application uses VaultModule, add --pass-vault-env.'

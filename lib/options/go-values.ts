@@ -1,9 +1,9 @@
 /**
- * Values of environment variables as the Go clients of Vault and OpenBao read them. All return `undefined` for what is
- * no such value.
+ * Parsers of environment variables that accept what the Go clients of Vault and OpenBao accept. All return `undefined` for
+ * an invalid value.
  */
+import { MAX_TIMER_MS } from '../lifetime/clock.js';
 
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
@@ -17,14 +17,14 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 const DURATION = /^\+?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/;
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 
-/** As strconv.ParseBool: `VAULT_SKIP_VERIFY=false` means false. @internal */
+/** As Go's `strconv.ParseBool`. @internal */
 export function goBoolean(text: string): boolean | undefined {
   if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
   if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
   return undefined;
 }
 
-/** A duration such as `1m30s`, `2d`, or whole seconds, in milliseconds: above zero, and no more than a timer holds. @internal */
+/** A duration such as `1m30s`, `2d` or whole seconds, in milliseconds; above zero and at most `MAX_TIMER_MS`. @internal */
 export function goDurationMs(text: string): number | undefined {
   const plain = /^\+?(\d+)(d?)$/.exec(text);
   let total: number;
@@ -36,18 +36,20 @@ export function goDurationMs(text: string): number | undefined {
   return total > 0 && total <= MAX_TIMER_MS ? Math.ceil(total) : undefined;
 }
 
-/** A whole number from zero, as strconv.ParseUint with 32 bits. @internal */
+/** As Go's `strconv.ParseUint` with 32 bits. @internal */
 export function goUint(text: string): number | undefined {
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
   return value < 2 ** 32 ? value : undefined;
 }
 
-/** `rate` or `rate:burst`, in requests per second. Without a burst it is the whole part of the rate, and at least 1. @internal */
+/** `rate` or `rate:burst`, in requests per second. Default burst: the rate rounded down, at least 1. @internal */
 export function goRateLimit(text: string): { readonly perSecond: number; readonly burst: number } | undefined {
   const [, rate, burst] = /^(\d+(?:\.\d+)?)(?::(\d+))?$/.exec(text) ?? [];
   const perSecond = Number(rate);
-  const most = burst === undefined ? Math.max(1, Math.floor(perSecond)) : Number(burst);
-  return perSecond > 0 && perSecond <= 1e9 && most >= 1 && most <= 1e9 ? { perSecond, burst: most } : undefined;
+  const maxBurst = burst === undefined ? Math.max(1, Math.floor(perSecond)) : Number(burst);
+  return perSecond > 0 && perSecond <= 1e9 && maxBurst >= 1 && maxBurst <= 1e9
+    ? { perSecond, burst: maxBurst }
+    : undefined;
 }
 
 /** A JSON object of strings. @internal */

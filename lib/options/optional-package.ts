@@ -1,12 +1,12 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
 
 /**
- * The error for a package that only some ways of logging in need, and that is therefore installed by those who use them.
- * The import itself stands in a `try`: bundlers take it for optional then.
+ * The error for an optional dependency that is not installed. Keep the `import()` itself in a `try` block, by which bundlers
+ * recognize an optional dependency.
  *
- * @param name package and major version, as npm takes them
- * @param purpose what it is needed for, in words that begin a sentence
- * @param error what the import has thrown
+ * @param name package and major version, as in `npm install`
+ * @param purpose what needs it, as the subject of a sentence
+ * @param error what the import threw
  * @internal
  */
 export function missingPackage(name: string, purpose: string, error: unknown): VaultInvalidOptionError {

@@ -1,90 +1,91 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { VaultAbortedError } from '../errors/index.js';
+import { ABORTED, race } from '../lifetime/race.js';
 
-/** Who has written a variable of `process.env`, in order: the last one shows, a passing one before a lasting one. */
+/** The owners of a variable of `process.env`. The latest temporary value is visible, otherwise the latest permanent one. */
 interface Claim {
-  /** What was there before. */
-  readonly before: string | undefined;
-  /** Values of applications that are up. */
-  readonly lasting: Map<object, string>;
-  /** Values that are there while factories run. */
-  readonly passing: Map<object, string>;
+  /** The value before the first claim. */
+  readonly original: string | undefined;
+  /** Values by owner, in the order they were written, for as long as an application runs. */
+  readonly permanent: Map<object, string>;
+  /** The same, while configuration factories run. */
+  readonly temporary: Map<object, string>;
 }
 
-interface Shared {
+interface SharedState {
   readonly claims: Map<string, Claim>;
-  /** Set while factories run, in all that they call. */
-  readonly inside: AsyncLocalStorage<true>;
-  /** Ends when the factories before have ended. */
-  turn: Promise<void>;
+  /** Set in the async context of running factories. */
+  readonly insideFactories: AsyncLocalStorage<true>;
+  /** Resolves when the factories queued so far have finished. */
+  queue: Promise<void>;
 }
 
-/** One for the process, which may have this package as ES module and as CommonJS. */
+/** Shared by the ES module and the CommonJS copy of this package in one process. */
 const KEY = Symbol.for('nestjs-vault:process-environment');
-const holder = globalThis as { [KEY]?: Shared };
-const shared: Shared = (holder[KEY] ??= {
+const globalState = globalThis as { [KEY]?: SharedState };
+const shared: SharedState = (globalState[KEY] ??= {
   claims: new Map(),
-  inside: new AsyncLocalStorage(),
-  turn: Promise.resolve(),
+  insideFactories: new AsyncLocalStorage(),
+  queue: Promise.resolve(),
 });
-const { claims, inside } = shared;
+const { claims, insideFactories } = shared;
 
-/** Writes a variable. Boots that overlap may want the same one: the one that wrote last has it. @internal */
+/** Writes a variable. If overlapping boots claim the same one, the latest value is visible. @internal */
 export function claimVariable(
   owner: object,
   name: string,
   value: string,
-  kind: 'lasting' | 'passing' = 'lasting',
+  kind: 'permanent' | 'temporary' = 'permanent',
 ): void {
-  const claim = claims.get(name) ?? { before: process.env[name], lasting: new Map(), passing: new Map() };
+  const claim = claims.get(name) ?? { original: process.env[name], permanent: new Map(), temporary: new Map() };
   const owners = claim[kind];
   if (owners.get(owner) === value) return;
-  // Removed first: the last one is the one whose value shows.
+  // Deleted first so that the entry moves to the end of the map.
   owners.delete(owner);
   owners.set(owner, value);
   claims.set(name, claim);
-  if (kind === 'passing' || claim.passing.size === 0) process.env[name] = value;
+  if (kind === 'temporary' || claim.temporary.size === 0) process.env[name] = value;
 }
 
-/** Gives a variable back to the owner before, unless something else has changed it since. @internal */
+/** Restores the value of the previous owner, unless other code has changed the variable since. @internal */
 export function releaseVariable(owner: object, name: string): void {
   const claim = claims.get(name);
   if (!claim) return;
-  const value = claim.passing.get(owner) ?? claim.lasting.get(owner);
-  if (!claim.passing.delete(owner) && !claim.lasting.delete(owner)) return;
-  const next = [...claim.lasting.values(), ...claim.passing.values()].pop() ?? claim.before;
-  if (claim.lasting.size + claim.passing.size === 0) claims.delete(name);
+  const value = claim.temporary.get(owner) ?? claim.permanent.get(owner);
+  if (!claim.temporary.delete(owner) && !claim.permanent.delete(owner)) return;
+  const next = [...claim.permanent.values(), ...claim.temporary.values()].pop() ?? claim.original;
+  if (claim.permanent.size + claim.temporary.size === 0) claims.delete(name);
   if (process.env[name] !== value) return;
   if (next === undefined) delete process.env[name];
   else process.env[name] = next;
 }
 
 /**
- * A variable as it was before this package wrote to it: a value from Vault is no variable of the application, and would not
- * change when it changes in Vault.
+ * The value of a variable without what this package has written to it. A value exported from Vault is not one that the
+ * environment sets: it would override later values from Vault.
  * @internal
  */
-export function ownVariable(name: string): string | undefined {
+export function originalVariable(name: string): string | undefined {
   const value = process.env[name];
   const claim = claims.get(name);
-  const isOurs = claim && [...claim.lasting.values(), ...claim.passing.values()].includes(value ?? '');
-  return isOurs ? claim.before : value;
+  const isClaimed = claim && [...claim.permanent.values(), ...claim.temporary.values()].includes(value ?? '');
+  return isClaimed ? claim.original : value;
 }
 
-/** All of them. @internal */
-export function ownEnvironment(): Record<string, string | undefined> {
-  const own: Record<string, string | undefined> = { ...process.env };
-  for (const name of claims.keys()) own[name] = ownVariable(name);
-  return own;
+/** `process.env` without what this package has written to it. @internal */
+export function originalEnvironment(): Record<string, string | undefined> {
+  const environment: Record<string, string | undefined> = { ...process.env };
+  for (const name of claims.keys()) environment[name] = originalVariable(name);
+  return environment;
 }
 
 /**
- * Runs a function with variables in `process.env`, and takes them away afterwards: at once when it returns, and when its
- * promise has settled if it returns one. A variable that the function has changed itself stays as it is. Calls follow one
- * another in the whole process, so that none sees the variables of another one; one inside of another does not wait.
+ * Runs a function with variables in `process.env` and removes them afterwards: synchronously if the function returns a
+ * plain value, otherwise when its promise settles. A variable that the function itself has changed is left alone. Calls
+ * run one after another within the process, so that none sees the variables of another; a nested call does not wait.
  *
- * @param signal ends the wait, and what is waited for
- * @throws what the function throws, VaultAbortedError
+ * @param signal aborts the wait for earlier calls and for the function
+ * @throws VaultAbortedError when the signal aborts, and whatever the function throws
  * @internal
  */
 export async function withVariables<T>(
@@ -92,36 +93,25 @@ export async function withVariables<T>(
   run: () => T | Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const before = inside.getStore() ? undefined : shared.turn;
-  let end!: () => void;
-  const own = new Promise<void>((resolve) => (end = resolve));
-  if (before) shared.turn = before.then(() => own);
+  const earlier = insideFactories.getStore() ? undefined : shared.queue;
+  let finish!: () => void;
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  if (earlier) shared.queue = earlier.then(() => finished);
   const owner = {};
   try {
-    if (before) await untilAborted(before, signal);
-    for (const [name, value] of variables) claimVariable(owner, name, value, 'passing');
-    const result = inside.run(true, run);
-    // Without "await" for what is there already: the variables are gone before anything else runs.
+    if (earlier) await untilAborted(earlier, signal);
+    for (const [name, value] of variables) claimVariable(owner, name, value, 'temporary');
+    const result = insideFactories.run(true, run);
+    // A plain value is not awaited, so that the variables are removed before any other code runs.
     return result instanceof Promise ? await untilAborted(result, signal) : result;
   } finally {
     for (const name of variables.keys()) releaseVariable(owner, name);
-    end();
+    finish();
   }
 }
 
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  let abort!: () => void;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(new VaultAbortedError('Running the factories of "config.load" was aborted.'));
-  });
-  aborted.catch(() => undefined);
-  work.catch(() => undefined);
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
+  const result = await race(work, { signal });
+  if (result === ABORTED) throw new VaultAbortedError('Running the factories of "config.load" was aborted.');
+  return result as T;
 }

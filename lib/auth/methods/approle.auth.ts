@@ -1,4 +1,4 @@
-import { is } from '../../options/check-options.js';
+import { typeOf } from '../../options/check-options.js';
 import { encodeSegment } from '../../client/path.js';
 import type { Requester } from '../../client/vault-client.js';
 import { VaultBadResponseError, VaultInvalidOptionError } from '../../errors/index.js';
@@ -159,7 +159,7 @@ function checkSecretId(value: unknown): string | undefined {
   const given = (value ?? {}) as { wrapped?: unknown; roleName?: unknown; token?: unknown };
   if (typeof value === 'object' && 'wrapped' in given) return checkCredential(given.wrapped);
   if (typeof value === 'object' && 'roleName' in given)
-    return is('string')(given.roleName) ?? checkCredential(given.token);
+    return typeOf('string')(given.roleName) ?? checkCredential(given.token);
   return checkCredential(value) && 'a string, { env }, { file }, a function, { wrapped } or { roleName, token }';
 }
 

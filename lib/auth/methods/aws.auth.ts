@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Requester } from '../../client/vault-client.js';
 import { VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
-import { headerText, name, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
+import { headerText, nonEmptyString, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
@@ -24,15 +24,15 @@ export const aws: LoginMethodDefinition<AwsIamAuth | AwsEc2Auth> = {
   shape: {
     ...MOUNTED,
     type: oneOf('iam', 'ec2'),
-    role: name,
-    serverId: (value) => name(value) ?? headerText(value),
+    role: nonEmptyString,
+    serverId: (value) => nonEmptyString(value) ?? headerText(value),
     region: (value) =>
       /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(String(value)) ? undefined : 'a region such as "eu-central-1"',
-    stsEndpoint: name,
+    stsEndpoint: nonEmptyString,
     credentials: checkAwsCredentials,
     signature: oneOf('pkcs7', 'rsa2048', 'identity'),
     nonce: checkCredential,
-    metadataEndpoint: name,
+    metadataEndpoint: nonEmptyString,
   },
   // Those of the standard chain of the AWS SDK.
   platformVariables: ({ type, ...auth }) =>

@@ -10,7 +10,7 @@ import { askMetadata, below, checkAddress, readObject } from './metadata.js';
 import type { AzureTokenSource } from './azure-token.js';
 import { azureMetadataAddress, detectAzureTokenSource, fetchAzureToken } from './azure-token.js';
 import type { MetadataRequest } from './metadata.js';
-import { name, oneOf } from '../../options/check-options.js';
+import { nonEmptyString, oneOf } from '../../options/check-options.js';
 
 /**
  * A managed identity of Azure. The proof is an access token, fetched again at every login.
@@ -124,19 +124,19 @@ export class AzureLogin implements LoginMethod {
 export const azure: LoginMethodDefinition<AzureAuth> = {
   shape: {
     ...MOUNTED,
-    role: name,
-    resource: name,
+    role: nonEmptyString,
+    resource: nonEmptyString,
     source: oneOf('instance-metadata', 'app-service', 'workload-identity'),
-    clientId: name,
-    objectId: name,
-    tenantId: name,
+    clientId: nonEmptyString,
+    objectId: nonEmptyString,
+    tenantId: nonEmptyString,
     jwt: checkCredential,
-    subscriptionId: name,
-    resourceGroupName: name,
-    vmName: name,
-    vmssName: name,
-    resourceId: name,
-    metadataEndpoint: name,
+    subscriptionId: nonEmptyString,
+    resourceGroupName: nonEmptyString,
+    vmName: nonEmptyString,
+    vmssName: nonEmptyString,
+    resourceId: nonEmptyString,
+    metadataEndpoint: nonEmptyString,
   },
   platformVariables: ({ jwt }) => (jwt === undefined ? ['IDENTITY_HEADER'] : []),
   create: (auth) => new AzureLogin(requireOptions(auth, 'role')),

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { is } from '../../options/check-options.js';
+import { typeOf } from '../../options/check-options.js';
 import type { TlsOptions } from '../../client/connections/tls.options.js';
 import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
@@ -103,6 +103,6 @@ function expired(certificate: X509Certificate | undefined): LoginFailure {
 
 /** @internal */
 export const cert: LoginMethodDefinition<CertAuth> = {
-  shape: { ...MOUNTED, name: is('string') },
+  shape: { ...MOUNTED, name: typeOf('string') },
   create: (auth, { tls }) => new CertLogin(auth, tls),
 };

@@ -1,4 +1,4 @@
-import { is } from '../../options/check-options.js';
+import { typeOf } from '../../options/check-options.js';
 import { encodePath } from '../../client/path.js';
 import type { Requester } from '../../client/vault-client.js';
 import { isVaultError, VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
@@ -123,6 +123,6 @@ function unusable(): VaultAuthenticationError {
 
 /** @internal */
 export const custom: LoginMethodDefinition<CustomAuth> = {
-  shape: { ...LOGIN, login: is('function'), mfa: checkMfa },
+  shape: { ...LOGIN, login: typeOf('function'), mfa: checkMfa },
   create: (auth) => new CustomLogin(requireOptions(auth, 'login')),
 };

@@ -2,7 +2,7 @@ import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { checkAddress } from './metadata.js';
 import { GcpMetadata, makeSignedJwt } from './gcp-identity.js';
-import { name, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
+import { nonEmptyString, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential } from '../credential.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
@@ -109,12 +109,12 @@ export const gcp: LoginMethodDefinition<GcpGceAuth | GcpIamAuth> = {
   shape: {
     ...MOUNTED,
     type: oneOf('gce', 'iam'),
-    role: name,
-    serviceAccount: name,
+    role: nonEmptyString,
+    serviceAccount: nonEmptyString,
     credentials: checkCredential,
     accessToken: checkCredential,
-    iamEndpoint: name,
-    metadataEndpoint: name,
+    iamEndpoint: nonEmptyString,
+    metadataEndpoint: nonEmptyString,
   },
   create: (auth) => {
     assertNoForeignOptions(auth, auth.type ?? 'gce', { gce: [], iam: ['credentials', 'accessToken', 'iamEndpoint'] });

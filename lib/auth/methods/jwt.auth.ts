@@ -1,4 +1,4 @@
-import { is } from '../../options/check-options.js';
+import { typeOf } from '../../options/check-options.js';
 import type { Requester } from '../../client/vault-client.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
@@ -53,6 +53,6 @@ export class JwtLogin implements LoginMethod {
 
 /** @internal */
 export const jwt: LoginMethodDefinition<JwtAuth> = {
-  shape: { ...MOUNTED, jwt: checkCredential, role: is('string') },
+  shape: { ...MOUNTED, jwt: checkCredential, role: typeOf('string') },
   create: (auth) => new JwtLogin(requireOptions(auth, 'jwt')),
 };

@@ -1,4 +1,4 @@
-import { is } from '../../options/check-options.js';
+import { typeOf } from '../../options/check-options.js';
 import type { Requester } from '../../client/vault-client.js';
 import { isVaultError, VaultAuthenticationError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
@@ -94,6 +94,6 @@ function diagnoseAccount(jwt: string, role: string, said: string): LoginFailure 
 
 /** @internal */
 export const kubernetes: LoginMethodDefinition<KubernetesAuth> = {
-  shape: { ...MOUNTED, role: is('string'), jwt: checkCredential },
+  shape: { ...MOUNTED, role: typeOf('string'), jwt: checkCredential },
   create: (auth) => new KubernetesLogin(requireOptions(auth, 'role')),
 };

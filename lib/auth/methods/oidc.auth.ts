@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import { is, positive } from '../../options/check-options.js';
+import { typeOf, positiveNumber } from '../../options/check-options.js';
 import type { Requester } from '../../client/vault-client.js';
 import { VaultAuthenticationError, VaultBadResponseError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
@@ -151,13 +151,13 @@ export class OidcLogin implements LoginMethod {
 export const oidc: LoginMethodDefinition<OidcAuth> = {
   shape: {
     ...MOUNTED,
-    role: is('string'),
+    role: typeOf('string'),
     port: (value) =>
       typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535
         ? undefined
         : 'a port: a whole number up to 65 535 (0 takes a free one)',
-    openUrl: is('function'),
-    timeoutMs: positive,
+    openUrl: typeOf('function'),
+    timeoutMs: positiveNumber,
   },
   create: (auth) => new OidcLogin(auth),
 };

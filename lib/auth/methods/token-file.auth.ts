@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { is } from '../../options/check-options.js';
+import { typeOf } from '../../options/check-options.js';
 import type { Requester } from '../../client/vault-client.js';
 import { describeCredential, resolveCredential } from '../credential.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
@@ -93,6 +93,6 @@ export class TokenFileLogin implements LoginMethod {
 
 /** @internal */
 export const tokenFile: LoginMethodDefinition<TokenFileAuth> = {
-  shape: { ...LOGIN, file: is('string') },
+  shape: { ...LOGIN, file: typeOf('string') },
   create: (auth) => new TokenFileLogin(requireOptions(auth, 'file')),
 };

@@ -3,7 +3,7 @@ import type { ConfigEntries, ConfigEntry } from '../configuration.js';
 import { screamingCase } from './key-case.js';
 import { copyPlain } from '../plain.js';
 import { hiding, NO_SECRET } from '../origins/value-origin.js';
-import { ownVariable } from '../../options/process-environment.js';
+import { originalVariable } from '../../options/process-environment.js';
 
 /**
  * Whether values of Vault or variables of the environment win.
@@ -66,7 +66,8 @@ export function preferVariable(entry: ConfigEntry, find: FindVariable): ConfigEn
 export function withoutVariables(entries: ConfigEntries): ConfigEntries {
   return new Map(
     [...entries].filter(
-      ([, { path, value, origin }]) => path.length > 1 || origin.variable !== path[0] || ownVariable(path[0]) !== value,
+      ([, { path, value, origin }]) =>
+        path.length > 1 || origin.variable !== path[0] || originalVariable(path[0]) !== value,
     ),
   );
 }

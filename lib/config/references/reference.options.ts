@@ -1,5 +1,5 @@
 import type { Shape } from '../../options/check-options.js';
-import { checkOptions, is } from '../../options/check-options.js';
+import { checkOptions, typeOf } from '../../options/check-options.js';
 import { encodeMount } from '../../client/path.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 
@@ -45,7 +45,7 @@ const SHAPE = {
     typeof value === 'string' || (Array.isArray(value) && value.every((entry) => typeof entry === 'string'))
       ? undefined
       : 'a string or a list of strings',
-  inSecrets: is('boolean'),
+  inSecrets: typeOf('boolean'),
   literal: (value) =>
     Array.isArray(value) && value.every((entry) => typeof entry === 'string' && entry !== '')
       ? undefined

@@ -1,5 +1,5 @@
 import type { Shape } from '../../options/check-options.js';
-import { is, positive } from '../../options/check-options.js';
+import { typeOf, positiveNumber } from '../../options/check-options.js';
 import { isKeyPath } from '../reserved-keys.js';
 
 /**
@@ -27,8 +27,9 @@ export const REFRESH_INTERVAL_MS = 300_000;
 
 /** @internal */
 export const REFRESH_SHAPE = {
-  intervalMs: (value) => ((positive(value) ?? (value as number) < 50) ? 'a number of milliseconds from 50' : undefined),
-  sighup: is('boolean'),
+  intervalMs: (value) =>
+    (positiveNumber(value) ?? (value as number) < 50) ? 'a number of milliseconds from 50' : undefined,
+  sighup: typeOf('boolean'),
   keys: (value) =>
     Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && isKeyPath(key))
       ? undefined

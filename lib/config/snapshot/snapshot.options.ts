@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Credential } from '../../auth/credential.js';
 import { checkCredential } from '../../auth/credential.js';
 import type { Shape } from '../../options/check-options.js';
-import { positive } from '../../options/check-options.js';
+import { positiveNumber } from '../../options/check-options.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
 
@@ -45,7 +45,7 @@ export const SNAPSHOT_SHAPE = {
   // Not a timer, so it may be longer than one; but a snapshot that is never too old would bring back what was revoked.
   maxAgeMs: (value) =>
     typeof value === 'number' && Number.isFinite(value) && value > 0 ? undefined : 'a number above 0, not Infinity',
-  waitMs: positive,
+  waitMs: positiveNumber,
 } satisfies Record<keyof VaultSnapshotOptions, Shape[string]>;
 
 /** @throws VaultInvalidOptionError naming the option @internal */

@@ -1,6 +1,6 @@
 import type { Environment } from '../../options/env-file.js';
 import type { Shape } from '../../options/check-options.js';
-import { namespaceText, is } from '../../options/check-options.js';
+import { namespaceText, typeOf } from '../../options/check-options.js';
 import { encodeMount, encodePath, encodeSegment } from '../../client/path.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigLayer } from '../config-layer.js';
@@ -38,20 +38,20 @@ export interface VaultLayoutOptions {
 
 /** @internal */
 export const LAYOUT_SHAPE = {
-  application: is('string'),
+  application: typeOf('string'),
   profiles: (value) =>
     typeof value === 'string' || (Array.isArray(value) && value.every((entry) => typeof entry === 'string'))
       ? undefined
       : 'a string or a list of strings',
   shared: (value) => (typeof value === 'string' || value === false ? undefined : 'a string, or false'),
-  mountPath: is('string'),
+  mountPath: typeOf('string'),
   kvVersion,
   separator: (value) =>
     typeof value === 'string' && /^[^\s\p{Cc}]+$/u.test(value)
       ? undefined
       : 'a string without spaces, such as "/" or ","',
   namespace: namespaceText,
-  optional: is('boolean'),
+  optional: typeOf('boolean'),
 } satisfies Record<keyof VaultLayoutOptions, Shape[string]>;
 
 const OPTION = 'config.layout';

@@ -1,5 +1,5 @@
 import type { Shape } from '../../options/check-options.js';
-import { checkOptions, namespaceText, is } from '../../options/check-options.js';
+import { checkOptions, namespaceText, typeOf } from '../../options/check-options.js';
 import type { Environment } from '../../options/env-file.js';
 import { encodeMount, encodePath } from '../../client/path.js';
 import { isJsonObject } from '../../client/response.js';
@@ -89,12 +89,12 @@ export const aliases = (value: unknown): string | undefined =>
 export const kvVersion = (value: unknown): string | undefined => (value === 1 || value === 2 ? undefined : '1 or 2');
 
 const SHAPE = {
-  secretPath: is('string'),
-  mountPath: is('string'),
+  secretPath: typeOf('string'),
+  mountPath: typeOf('string'),
   kvVersion,
   version: (value) => (Number.isInteger(value) && (value as number) > 0 ? undefined : 'a whole number from 1'),
   below: (value) => (value === 'direct' || value === 'all' ? undefined : '"direct" or "all"'),
-  as: is('string'),
+  as: typeOf('string'),
   keys: (value) =>
     Array.isArray(value) && value.length > 0 && value.every((key) => typeof key === 'string' && key !== '')
       ? undefined
@@ -111,9 +111,9 @@ const SHAPE = {
   nest: (value) => (typeof value === 'string' && value !== '' ? undefined : 'a string such as "__"'),
   files: (value) => (Array.isArray(value) ? undefined : 'a list'),
   aliases,
-  optional: is('boolean'),
+  optional: typeOf('boolean'),
   namespace: namespaceText,
-  refresh: is('boolean'),
+  refresh: typeOf('boolean'),
 } satisfies Record<keyof VaultSourceOptions, Shape[string]>;
 
 /** Options that say something about one secret. */

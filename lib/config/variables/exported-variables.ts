@@ -1,6 +1,6 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultConfigurationError, VaultInvalidOptionError } from '../../errors/index.js';
-import { claimVariable, ownVariable, releaseVariable } from '../../options/process-environment.js';
+import { claimVariable, originalVariable, releaseVariable } from '../../options/process-environment.js';
 import { valueAt } from '../plain.js';
 import type { ReferringVariables } from './referring-variables.js';
 import type { VariableProblem } from './variables-of.js';
@@ -58,7 +58,7 @@ export class ExportedVariables {
     const failures: VaultError[] = [...problems.map(refusal), ...this.#tooLarge(variables)];
     for (const key of Array.isArray(this.#keys) ? (this.#keys as readonly string[]) : []) {
       // A variable that wins over Vault is there already.
-      if (valueAt(values, key) === undefined && ownVariable(nameOf(values, key)) === undefined)
+      if (valueAt(values, key) === undefined && originalVariable(nameOf(values, key)) === undefined)
         failures.push(absent(key));
     }
     if (failures.length > 0) throw refused(failures);
