@@ -1,25 +1,23 @@
 import type { BootLog } from '../boot/boot-summary.js';
 
-/** One command of `npx nestjs-vault`; each has a file of its own. @internal */
+/** A command of `npx nestjs-vault`. @internal */
 export interface CliCommand {
   readonly name: string;
-  /** One line for the list of commands. */
+  /** Line in the list of commands. */
   readonly summary: string;
   /** What `--help` prints. */
   readonly help: string;
   /**
-   * Runs to its end.
-   *
-   * @param args what follows the name of the command
+   * @param args arguments after the name of the command
    * @returns the exit code
-   * @throws CliError, VaultError: printed, with exit code 1
+   * @throws CliError or VaultError, which `runCli` prints before it exits with code 1
    */
   run(args: readonly string[], output: CliOutput): Promise<number>;
 }
 
-/** What the user has to change in the command line or its files. @internal */
+/** A mistake in the command line or the options file. @internal */
 export class CliError extends Error {
-  /** @param code of the `VaultError` it stands for */
+  /** @param code code of the `VaultError` it replaces */
   constructor(
     message: string,
     readonly code?: string,
@@ -31,14 +29,14 @@ export class CliError extends Error {
 type Level = 'info' | 'warn' | 'error';
 
 /**
- * Says things on standard error, for people or as one JSON object a line; standard output belongs to what a command
- * was asked for.
+ * Writes messages to standard error, as text or as one JSON object per line. Standard output is reserved for the result of
+ * a command.
  * @internal
  */
 export class CliOutput implements BootLog {
   json = false;
 
-  /** What a boot reports. Nobody has asked. */
+  /** Discards the log of the boot, as `debug` does. */
   log(_message: string): void {}
   debug(_message: string): void {}
 

@@ -17,10 +17,10 @@ ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join('\n
 `;
 
 /**
- * Runs one command line.
+ * Runs a command line and prints errors.
  *
- * @param args without the names of Node and of the program
- * @returns the exit code: 1 for whatever was thrown
+ * @param args without the paths of Node and of the program
+ * @returns the exit code; 1 after an error
  * @internal
  */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -9,11 +9,11 @@ import type { VaultModuleOptions } from '../vault.options.js';
 import { CliError } from './cli-command.js';
 
 /**
- * The options of `VaultModule` for a command: from the file named, else from `nestjs-vault.config.*` in the working
- * directory. A module exports them, or a function that makes them, as its default.
+ * Loads the options of `VaultModule` for a command from `file` or, by default, from `nestjs-vault.config.*` in the working
+ * directory. The default export of a module is the options or a function that returns them.
  *
- * @returns `undefined` when no file was named and there is none
- * @throws CliError naming the file; nothing of a JSON file is quoted
+ * @returns `undefined` if `file` is `undefined` and there is no such file
+ * @throws CliError naming the file, without the content of a JSON file
  * @internal
  */
 export async function loadOptions(file: string | undefined): Promise<LoadedOptions | undefined> {
@@ -39,13 +39,13 @@ async function readJson(path: string): Promise<unknown> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new CliError(`Cannot read ${path} (${codeOf(error)}).`);
+    throw new CliError(`Cannot read ${path} (${errorCode(error)}).`);
   }
   try {
-    // Editors on Windows put a byte order mark in front.
+    // Editors on Windows may write a byte order mark.
     return JSON.parse(text.replace(/^\uFEFF/, '')) as unknown;
   } catch (error) {
-    // The parser would quote what it stumbled over. It does not always say where that was.
+    // The parser's message quotes the file, so only the position is taken from it, if there is one.
     const position = /at position (\d+)/.exec((error as Error).message)?.[1];
     const line = position && text.slice(0, Number(position)).split('\n').length;
     throw new CliError(`${path} is not valid JSON${line ? `: look at line ${line}` : ''}.`);
@@ -54,50 +54,50 @@ async function readJson(path: string): Promise<unknown> {
 
 async function importOptions(path: string): Promise<unknown> {
   const stats = await stat(path).catch((error: unknown) => {
-    throw new CliError(`Cannot read ${path} (${codeOf(error)}).`);
+    throw new CliError(`Cannot read ${path} (${errorCode(error)}).`);
   });
-  // Node refuses one; other loaders take what lies in it.
+  // Node rejects a folder, but some loaders load the index file in it.
   if (stats.isDirectory()) throw new CliError(`Cannot load ${path}: it is a folder.`);
   try {
     const { default: exported } = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown };
-    // TypeScript compiled to CommonJS puts its default export into the exports.
+    // In TypeScript compiled to CommonJS, the default export is a property of the exports.
     const given = (exported as { default?: unknown } | undefined)?.default ?? exported;
     return await (typeof given === 'function' ? (given as () => unknown)() : given);
   } catch (error) {
-    if (codeOf(error) === 'ERR_UNKNOWN_FILE_EXTENSION') {
+    if (errorCode(error) === 'ERR_UNKNOWN_FILE_EXTENSION') {
       throw new CliError(
         `This version of Node cannot load ${path}. Compile it to JavaScript, or use a Node that runs TypeScript (22.18, 24).`,
       );
     }
     const { name, message } = error instanceof Error ? error : { name: 'Error', message: 'something was thrown' };
-    // What the file itself throws may quote what it has read from the environment.
+    // An error thrown by the file may quote values of the environment.
     throw new CliError(
-      `Cannot load ${path}: ${redact(name)}: ${redact(message, credentials())}${hintFor(path, name, message)}`,
+      `Cannot load ${path}: ${redact(name)}: ${redact(message, secretVariables())}${syntaxErrorHint(path, name, message)}`,
     );
   }
 }
 
-function hintFor(path: string, name: string, message: string): string {
+function syntaxErrorHint(path: string, name: string, message: string): string {
   if (name !== 'SyntaxError') return '';
   if (!/import|export/.test(message)) return /\.[cm]?js$/.test(path) ? `. For the place: node --check ${path}` : '';
   if (!/\.[jt]s$/.test(path)) return '';
   return `. By the nearest package.json it is CommonJS: name it ${path.replace(/([jt])s$/, 'm$1s')}, or use module.exports.`;
 }
 
-/** Values of variables that by their names are secrets. */
-function credentials(): string[] {
+/** Values of environment variables whose names suggest a secret. */
+function secretVariables(): string[] {
   const named = Object.entries(process.env).filter(([name]) => /TOKEN|SECRET|PASS|KEY|CREDENTIAL/i.test(name));
   return named.flatMap(([, value]) => value ?? []);
 }
 
-function codeOf(error: unknown): string {
+function errorCode(error: unknown): string {
   return (error as NodeJS.ErrnoException | undefined)?.code ?? 'unreadable';
 }
 
 /**
- * What to print about an error, with the place of the options when they are the cause.
+ * Describes an error, and for one about options, where they can be changed.
  *
- * @param loaded the options in use, when they come from a file
+ * @param loaded options loaded from a file, if any
  * @internal
  */
 export function describeFailure(error: unknown, loaded?: LoadedOptions): string {
@@ -111,10 +111,10 @@ export function describeFailure(error: unknown, loaded?: LoadedOptions): string 
   return `Unexpected ${error instanceof Error ? `${error.name}: ${redact(error.message)}` : 'failure'}.`;
 }
 
-/** Whether it is about the options rather than a response of the server. @internal */
+/** Whether the options caused the error, rather than a response of the server. @internal */
 export function isAboutOptions(error: unknown): error is VaultError {
   if (error instanceof VaultConfigurationError) return error.errors.some(isAboutOptions);
-  return isVaultError(error) && ABOUT_OPTIONS.includes(error.code) && error.path === undefined;
+  return isVaultError(error) && OPTION_ERROR_CODES.includes(error.code) && error.path === undefined;
 }
 
-const ABOUT_OPTIONS: readonly VaultErrorCode[] = ['VAULT_INVALID_OPTION', 'VAULT_AUTHENTICATION'];
+const OPTION_ERROR_CODES: readonly VaultErrorCode[] = ['VAULT_INVALID_OPTION', 'VAULT_AUTHENTICATION'];

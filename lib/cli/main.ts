@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { runCli } from './cli.js';
 
-// Whoever read our messages may have gone: no reason to end.
+// A closed standard error must not end the command.
 process.stderr.on('error', () => undefined);
-// With this code Node ends a program when nothing can settle any more what it waits for, and says nothing.
-const STRANDED = 13;
+// Node's exit code for a top-level await that can never settle.
+const EXIT_UNSETTLED_AWAIT = 13;
 const onExit = (code: number): void => {
-  // Set by Node in a listener of its own, when this one has its argument already.
-  if (code !== STRANDED && process.exitCode !== STRANDED) return;
+  // Node may set process.exitCode only after this listener got its argument.
+  if (code !== EXIT_UNSETTLED_AWAIT && process.exitCode !== EXIT_UNSETTLED_AWAIT) return;
   process.stderr.write(
     'nestjs-vault: The file of options waits for something that never comes. Look at its promises.\n',
   );
@@ -16,5 +16,5 @@ const onExit = (code: number): void => {
 process.once('exit', onExit);
 const exitCode = await runCli(process.argv.slice(2));
 process.off('exit', onExit);
-// Something in the configuration file may hold the process open, such as a connection that it has made.
+// Exits explicitly, because the options file may have opened a connection that keeps the process alive.
 process.exit(exitCode);

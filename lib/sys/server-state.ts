@@ -3,7 +3,7 @@ import { badResponse, isJsonObject } from '../client/response.js';
 import type { VaultRequest, VaultResponse } from '../client/vault-request.js';
 
 /**
- * State of a server, as its health endpoint reports it.
+ * State of a server as `sys/health` reports it.
  * @publicApi
  */
 export type VaultServerState =
@@ -24,7 +24,7 @@ export interface VaultHealth {
   readonly clusterName?: string;
 }
 
-/** Status codes of `sys/health` and what they say. OpenBao has no 472 and 473. */
+/** Status codes of `sys/health`. OpenBao does not use 472 and 473. */
 const STATES: Readonly<Record<number, VaultServerState>> = {
   200: 'active',
   429: 'standby',
@@ -37,7 +37,7 @@ const STATES: Readonly<Record<number, VaultServerState>> = {
 /** @internal */
 export const HEALTH_CODES: readonly number[] = Object.keys(STATES).map(Number);
 
-/** @throws VaultBadResponseError when something else than Vault has answered @internal */
+/** @throws VaultBadResponseError if the response is not a health report of Vault @internal */
 export function parseHealth(response: VaultResponse, call: Pick<VaultRequest, 'operation' | 'path'>): VaultHealth {
   const state = STATES[response.status];
   const body: JsonObject | undefined = isJsonObject(response.body) ? response.body : undefined;
@@ -67,11 +67,11 @@ export function parseHealth(response: VaultResponse, call: Pick<VaultRequest, 'o
 export interface VaultSealStatus {
   readonly initialized: boolean;
   readonly sealed: boolean;
-  /** Keys needed to unseal. */
+  /** Number of keys needed to unseal. */
   readonly threshold: number;
-  /** Keys that exist. */
+  /** Number of keys that exist. */
   readonly shares: number;
-  /** Keys submitted in the current attempt. */
+  /** Number of keys submitted in the current attempt. */
   readonly progress: number;
   readonly version?: string;
 }

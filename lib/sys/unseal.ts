@@ -16,22 +16,22 @@ import { parseSealStatus } from './server-state.js';
 export interface VaultUnsealProgress {
   readonly endpoint: string;
   readonly sealed: boolean;
-  /** Keys accepted so far; equal to `threshold` once the server is unsealed. */
+  /** Number of keys accepted so far; equal to `threshold` once the server is unsealed. */
   readonly progress: number;
-  /** Keys needed. */
+  /** Number of keys needed. */
   readonly threshold: number;
 }
 
 /**
- * Options of unsealing.
+ * Options of {@link VaultSys.unseal}.
  * @publicApi
  */
 export interface VaultUnsealOptions {
-  /** Servers to unseal, one after the other. Default: the module's own, all of them. */
+  /** Servers to unseal, one after another. Default: all endpoints of the module. */
   readonly endpoints?: readonly string[];
-  /** Whether to discard the keys of an unfinished attempt first. Default: `false`: they count. */
+  /** Discards the keys of an unfinished attempt first. Default: `false`, which continues that attempt. */
   readonly reset?: boolean;
-  /** Called after every key. */
+  /** Called after each key. */
   readonly onProgress?: (progress: VaultUnsealProgress) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,7 +41,7 @@ export interface VaultUnsealOptions {
  * @publicApi
  */
 export interface VaultUnsealResult extends VaultUnsealProgress {
-  /** `already-unsealed`: no key was sent. */
+  /** `already-unsealed`: the server was not sealed, and no key was sent. */
   readonly outcome: 'unsealed' | 'already-unsealed';
 }
 
@@ -55,11 +55,11 @@ export async function unsealServer(
   if (!isKeyList(keys)) {
     throw new VaultInvalidOptionError('Unsealing takes a list of keys, none of them empty.');
   }
-  const ask = async (
+  const submit = async (
     call: Pick<VaultRequest, 'method' | 'path' | 'operation'> & { body?: object },
   ): Promise<VaultSealStatus> =>
     parseSealStatus(await client.request({ ...call, token: null, namespace: '', signal }), call);
-  // The server counts from 0 again once it is open.
+  // An unsealed server reports a progress of 0.
   const report = ({ sealed, progress, threshold }: VaultSealStatus) => ({
     endpoint,
     sealed,
@@ -67,7 +67,7 @@ export async function unsealServer(
     threshold,
   });
 
-  let status = await ask({ method: 'GET', path: 'sys/seal-status', operation: 'read the seal status' });
+  let status = await submit({ method: 'GET', path: 'sys/seal-status', operation: 'read the seal status' });
   if (!status.initialized) {
     throw new VaultNotInitializedError(
       `Cannot unseal ${endpoint}: the server is not initialised. Run "bao operator init" once.`,
@@ -76,7 +76,7 @@ export async function unsealServer(
   }
   if (!status.sealed) return { ...report(status), outcome: 'already-unsealed' };
   if (reset)
-    status = await ask({
+    status = await submit({
       method: 'PUT',
       path: 'sys/unseal',
       operation: 'reset the unfinished unseal attempt',
@@ -86,9 +86,9 @@ export async function unsealServer(
   for (const [index, key] of keys.entries()) {
     const operation = `submit unseal key ${index + 1} of ${keys.length}`;
     try {
-      status = await ask({ method: 'PUT', path: 'sys/unseal', operation, body: { key: key.trim() } });
+      status = await submit({ method: 'PUT', path: 'sys/unseal', operation, body: { key: key.trim() } });
     } catch (error) {
-      throw error instanceof VaultRequestError ? refused(error) : error;
+      throw error instanceof VaultRequestError ? withKeyAdvice(error) : error;
     }
     onProgress?.(report(status));
     if (!status.sealed) return { ...report(status), outcome: 'unsealed' };
@@ -104,8 +104,8 @@ function isKeyList(keys: unknown): keys is readonly string[] {
   return Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string' && key.trim() !== '');
 }
 
-/** With enough keys in, the server tries them together: the key it refuses need not be the wrong one. */
-function refused(error: VaultRequestError): VaultRequestError {
+/** The server checks the keys together once it has enough, so the last one need not be the wrong one. */
+function withKeyAdvice(error: VaultRequestError): VaultRequestError {
   return new VaultRequestError(
     `${error.message} One of the keys given so far is wrong or belongs to another server: check them, and start over with "reset: true".`,
     { ...error },

@@ -9,7 +9,7 @@ import type { VaultUnsealOptions, VaultUnsealResult } from './unseal.js';
 import { unsealServer } from './unseal.js';
 
 /**
- * The server itself: health, seal status, unsealing. Nothing here needs a token.
+ * Health, seal status and unsealing of a server. No method needs a token.
  * @see https://openbao.org/api-docs/system/
  * @publicApi
  */
@@ -20,7 +20,7 @@ export class VaultSys {
     private readonly connect: (endpoint: string) => Promise<VaultClient>,
   ) {}
 
-  /** Reads the health of the server in use. Standby, sealed and similar states are results, not errors. */
+  /** Reads the health of the current server. States such as standby and sealed are results, not errors. */
   async health(options?: VaultCallOptions): Promise<VaultHealth> {
     const call = {
       method: 'GET',
@@ -34,7 +34,7 @@ export class VaultSys {
     return parseHealth(await this.client.request(call), call);
   }
 
-  /** Reads whether the server is initialized and sealed. */
+  /** Reads whether the current server is initialized and sealed. */
   async sealStatus(options?: VaultCallOptions): Promise<VaultSealStatus> {
     const call = {
       method: 'GET',
@@ -48,14 +48,16 @@ export class VaultSys {
   }
 
   /**
-   * Unseals one or more servers, one after the other.
+   * Unseals one or more servers; by default, all endpoints of the module.
    *
-   * A server that is already unsealed gets no key and is reported as such. Keys are submitted one by one, only as many
-   * as are needed. Without `endpoints`, all servers of the module are unsealed.
-   * @param keys unseal keys, in base64 or hex as `operator init` printed them
-   * @throws VaultNotInitializedError when there is nothing to unseal yet
-   * @throws VaultSealedError when the keys did not suffice
-   * @throws VaultRequestError when the server rejects a key
+   * Keys are submitted one at a time until the server is unsealed. No key is sent to a server that is already unsealed.
+   *
+   * @param keys unseal keys in base64 or hex, as `operator init` prints them
+   * @returns one result per server, in order
+   * @throws VaultNotInitializedError if a server is not initialized
+   * @throws VaultSealedError if a server needs more keys than given
+   * @throws VaultRequestError if a server rejects a key
+   * @throws VaultInvalidOptionError if `keys` or an option is invalid
    */
   async unseal(keys: readonly string[], options: VaultUnsealOptions = {}): Promise<VaultUnsealResult[]> {
     const { endpoints: given, ...more } = readOptions(options, ['endpoints', 'reset', 'onProgress', 'signal']);
@@ -65,7 +67,7 @@ export class VaultSys {
       throw new VaultInvalidOptionError('"endpoints" must be a list of addresses.');
     if (endpoints.length === 0) throw new VaultInvalidOptionError('"endpoints" names no server to unseal.');
     const results: VaultUnsealResult[] = [];
-    // One after the other: with Raft storage a node joins the quorum of those that are open already.
+    // Sequential: with Raft storage, a node joins the quorum of the nodes already unsealed.
     for (const endpoint of endpoints) {
       const client = await this.connect(endpoint);
       try {
@@ -78,7 +80,7 @@ export class VaultSys {
   }
 }
 
-/** These endpoints exist in the root namespace only. */
+/** These API paths exist only in the root namespace. */
 function withoutNamespace(options: VaultCallOptions | undefined): Omit<VaultCallOptions, 'namespace'> {
   const { namespace: _, ...others } = callOptions(options);
   return others;

@@ -9,9 +9,9 @@ import type { VaultModuleOptions } from '../../vault.options.js';
 import { CliError } from '../cli-command.js';
 
 /**
- * Configuration as variables of a command.
+ * Converts the configuration to environment variables.
  *
- * @throws CliError listing every name that cannot be used; no value is quoted
+ * @throws CliError listing every name that cannot be used, without values
  * @internal
  */
 export function environmentOf(
@@ -21,13 +21,13 @@ export function environmentOf(
   const { variables, problems } = variablesOf(values, rules);
   if (problems.length > 0) {
     throw new CliError(
-      `The configuration cannot become environment variables:\n${problems.map((problem) => `  - ${describe(problem)}`).join('\n')}`,
+      `The configuration cannot become environment variables:\n${problems.map((problem) => `  - ${describeProblem(problem)}`).join('\n')}`,
     );
   }
   return Object.fromEntries(variables);
 }
 
-/** Names to leave out that no value has, such as keys of the configuration: what was meant by them is passed on. @internal */
+/** Names in `omit` that match no variable, such as configuration keys, whose variables are therefore passed on. @internal */
 export function unusedOmissions(
   values: Readonly<Record<string, unknown>>,
   { omit = [], ...rules }: VariableRules,
@@ -38,7 +38,7 @@ export function unusedOmissions(
   return omit.filter((name) => !names.has(name));
 }
 
-function describe({ name, why, key, other }: VariableProblem): string {
+function describeProblem({ name, why, key, other }: VariableProblem): string {
   switch (why) {
     case 'name':
       return `${JSON.stringify(name)} is no name for a variable: rename it with "map" in its source, or leave it out with --omit ${JSON.stringify(name)}.`;
@@ -58,11 +58,10 @@ function describe({ name, why, key, other }: VariableProblem): string {
 }
 
 /**
- * What a command inherits of an environment: everything except how to reach Vault, the variables that the login and other
- * options take credentials from, and references: their values are passed on under the names that `--prefix` and `--omit`
- * leave them.
+ * The variables that a command inherits: all except `VAULT_*` and `BAO_*`, variables that the options read credentials from,
+ * and references, whose resolved values are passed separately, subject to `--prefix` and `--omit`.
  *
- * @param references how references are understood; `undefined` when they are off
+ * @param references rules for references; `undefined` if they are disabled
  * @internal
  */
 export function inheritedEnvironment(

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 
-/** @returns whether there was somebody to get it @internal */
+/** @returns whether a process received the signal @internal */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-group, signal);
@@ -12,31 +12,31 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
 }
 
 /**
- * Whether anything of a process group still runs. What has ended but is waited for by nobody, as in containers whose first
- * process is no init, does not count.
+ * Whether a process of the group is still running. Zombies do not count: they remain in containers whose first process does
+ * not reap them.
  * @internal
  */
-export async function groupRuns(group: number): Promise<boolean> {
+export async function isGroupRunning(group: number): Promise<boolean> {
   if (!signalGroup(group, 0)) return false;
-  // Elsewhere there is an init process that waits for orphans.
+  // On other systems, init reaps orphans.
   if (process.platform !== 'linux') return true;
   const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const states = await Promise.all(processes.map((pid) => stateIn(group, pid)));
+  const states = await Promise.all(processes.map((pid) => stateOfMember(group, pid)));
   return states.some((state) => state !== undefined && state !== 'Z' && state !== 'X');
 }
 
-async function stateIn(group: number, pid: string): Promise<string | undefined> {
+async function stateOfMember(group: number, pid: string): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // Behind the name, which may hold anything: state, parent, group.
-  const [state, , its] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return Number(its) === group ? state : undefined;
+  // After the name, which may contain anything: state, parent, group.
+  const [state, , processGroup] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return Number(processGroup) === group ? state : undefined;
 }
 
 /**
- * Waits for the end of its input, which the kernel closes however this process ends, and then ends the command: politely,
- * and by force when the time is up. A line means that the command has ended already.
+ * Waits for the end of its input, which the kernel closes however this process ends, then ends the command with SIGTERM, and
+ * with SIGKILL after the grace period. A line on its input means that the command has already exited.
  */
-const SCRIPT = `
+const WATCHDOG_SCRIPT = `
 read -r line && exit
 kill -TERM "$1" || exit
 waited=0
@@ -49,69 +49,69 @@ kill -KILL "$1"
 `;
 
 /**
- * Keeps a command from outliving this process, also when that is killed. Where there is no shell, as on Windows and in
- * the smallest containers, there is no lifeline.
+ * Starts a watchdog that keeps a command from outliving this process, even if this process is killed. Without a shell, as on
+ * Windows and in minimal containers, there is no watchdog.
  *
- * @param target a process, or a group as a negative number; `undefined` when it has not been started
- * @returns the function to call when the command has ended
+ * @param target pid, or process group as a negative number; `undefined` if the command could not be started
+ * @returns ends the watchdog; to be called when the command has exited
  * @internal
  */
 export function startWatchdog(target: number | undefined, graceMs: number): () => void {
   if (target === undefined || process.platform === 'win32') return () => undefined;
   const seconds = String(Math.ceil(graceMs / 1000));
-  const guard = spawn('/bin/sh', ['-c', SCRIPT, 'nestjs-vault', String(target), seconds], {
-    // Nothing of the values, and out of reach of a terminal's Ctrl-C.
+  const watchdog = spawn('/bin/sh', ['-c', WATCHDOG_SCRIPT, 'nestjs-vault', String(target), seconds], {
+    // None of the secrets, and its own process group, out of reach of Ctrl-C.
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
-  guard.on('error', () => undefined).unref();
-  const { stdin } = guard;
+  watchdog.on('error', () => undefined).unref();
+  const { stdin } = watchdog;
   stdin.on('error', () => undefined);
   (stdin as unknown as { unref?: () => void }).unref?.();
   return () => stdin.end('ended\n');
 }
 
-/** Those that shells and platforms send to programs. SIGUSR1 among them: by default, Node opens its debugger on it. */
+/** Signals to forward. Without a listener for SIGUSR1, Node would start its debugger. */
 const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
-/** The exit code by which shells say that a signal ended a program. @internal */
+/** The exit code that shells use for a program ended by a signal. @internal */
 export function exitCodeOf(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
-/** Whether it asks a program to end, rather than to do something. @internal */
-export function asksToEnd(signal: NodeJS.Signals): boolean {
+/** Whether a signal requests the program to end. @internal */
+export function isTerminationSignal(signal: NodeJS.Signals): boolean {
   return signal === 'SIGINT' || signal === 'SIGTERM' || signal === 'SIGQUIT';
 }
 
 /**
- * Takes the signals meant for the command. Until there is one, they give up what is being done.
+ * Forwards signals to the command. Before the command has started, they abort `beforeStart`.
  * @internal
  */
 export class SignalForwarder {
-  readonly #early = new AbortController();
+  readonly #beforeStart = new AbortController();
   readonly #listeners = new Map<NodeJS.Signals, () => void>();
   #target: ((signal: NodeJS.Signals) => void) | undefined;
-  /** The first signal that came before there was a command. */
+  /** The first signal received before the command started. */
   received: NodeJS.Signals | undefined;
 
   constructor() {
     for (const signal of FORWARDED_SIGNALS) {
-      // Windows knows some of them only by name.
+      // Some do not exist on Windows.
       if (constants.signals[signal] === undefined) continue;
-      const listener = () => this.#take(signal);
+      const listener = () => this.#receive(signal);
       this.#listeners.set(signal, listener);
       process.on(signal, listener);
     }
   }
 
-  /** Aborted by a signal that comes before there is a command. */
+  /** Aborted by a signal received before the command started. */
   get beforeStart(): AbortSignal {
-    return this.#early.signal;
+    return this.#beforeStart.signal;
   }
 
-  /** From now on they go there. */
+  /** Sends all further signals to `target`. */
   forwardTo(target: (signal: NodeJS.Signals) => void): void {
     this.#target = target;
   }
@@ -120,11 +120,11 @@ export class SignalForwarder {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener);
   }
 
-  #take(signal: NodeJS.Signals): void {
+  #receive(signal: NodeJS.Signals): void {
     if (this.#target) this.#target(signal);
     else {
       this.received ??= signal;
-      this.#early.abort();
+      this.#beforeStart.abort();
     }
   }
 }

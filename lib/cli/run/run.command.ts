@@ -7,7 +7,7 @@ import type { VaultModuleOptions } from '../../vault.options.js';
 import type { CliCommand, CliOutput } from '../cli-command.js';
 import { CliError } from '../cli-command.js';
 import { describeFailure, isAboutOptions, loadOptions } from '../load-options.js';
-import { asksToEnd, exitCodeOf, SignalForwarder } from './process-group.js';
+import { isTerminationSignal, exitCodeOf, SignalForwarder } from './process-group.js';
 import { SupervisedCommand } from './supervised-command.js';
 import { watchEnvironment } from './watch-environment.js';
 
@@ -83,11 +83,14 @@ async function run(flags: Flags, command: string[], signals: SignalForwarder, ou
   const loaded = await orAborted(loadOptions(flags.config), signals.beforeStart);
   if (loaded && flags.config === undefined) output.info(`Using the options in ${loaded.file}.`);
   const given = withSources(loaded?.options, flags.sources);
-  // The command gets its variables from here alone: what --omit leaves out must not come by way of our own environment.
+  // Otherwise the command would inherit from this process what --omit leaves out.
   const options = { ...given, config: { ...given.config, exportToProcessEnv: false } };
-  // Loaded on use, so that help needs neither Nest nor node-vault.
-  const [{ boot }, { environmentOf, unusedOmissions: idleOmissions, inheritedEnvironment }, { defaultAuth }] =
-    await Promise.all([import('../../boot/boot.js'), import('./environment.js'), import('../../auth/default-auth.js')]);
+  // Imported on demand, so that --help loads neither Nest nor node-vault.
+  const [{ boot }, { environmentOf, unusedOmissions, inheritedEnvironment }, { defaultAuth }] = await Promise.all([
+    import('../../boot/boot.js'),
+    import('./environment.js'),
+    import('../../auth/default-auth.js'),
+  ]);
   const runtime = await boot(options, { log: output, signal: signals.beforeStart, once: !flags.watch }).catch(
     (error: unknown) => {
       throw isAboutOptions(error) ? new CliError(describeFailure(error, loaded), error.code) : error;
@@ -96,12 +99,12 @@ async function run(flags: Flags, command: string[], signals: SignalForwarder, ou
   try {
     if (runtime.configuration.reads.size === 0) throw new CliError(NOTHING_TO_READ);
     const values = environmentOf(runtime.values(), flags);
-    for (const name of idleOmissions(runtime.values(), flags)) {
+    for (const name of unusedOmissions(runtime.values(), flags)) {
       output.warn(
         `--omit ${name} leaves nothing out: no variable is called so. It takes the names that the command gets, such as DATABASE_PASSWORD for "database.password", with the prefix if there is one.`,
       );
     }
-    // The values hold no leases, so that a command that runs for months need not have a token of ours beside it.
+    // The values need no lease, so no token is kept alive while the command runs.
     if (!flags.watch) await runtime.disconnect();
     if (signals.received) return exitCodeOf(signals.received);
     const auth = options.auth ?? defaultAuth();
@@ -131,7 +134,7 @@ async function run(flags: Flags, command: string[], signals: SignalForwarder, ou
       : () => undefined;
     if (flags.watch) runtime.start();
     signals.forwardTo((signal) => {
-      if (asksToEnd(signal)) stop();
+      if (isTerminationSignal(signal)) stop();
       supervised.signal(signal);
     });
     return await supervised.run({ ...inherited, ...values }).finally(stop);
@@ -140,7 +143,7 @@ async function run(flags: Flags, command: string[], signals: SignalForwarder, ou
   }
 }
 
-/** A file of options may take for ever. */
+/** The promise of an options file may never settle. */
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([
     work,
@@ -153,7 +156,7 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 function parse(args: readonly string[]) {
   const end = args.indexOf('--');
   const command = end === -1 ? [] : args.slice(end + 1);
-  // An empty one is a variable of the shell that is not set.
+  // An empty argument is usually an unset shell variable.
   if (!command[0]) {
     throw new CliError(
       'Which command? Write it behind two hyphens: nestjs-vault run --sources my-app -- node dist/main.js',
@@ -173,9 +176,9 @@ function withSources(options: VaultModuleOptions | undefined, sources: string[] 
   return { ...options, config: { ...options?.config, sources: paths } };
 }
 
-function milliseconds(flags: Flags, name: 'interval-ms' | 'grace-ms', standard: number): number {
-  const least = name === 'interval-ms' ? 50 : 1;
-  const value = flags[name] === undefined ? standard : Number(flags[name]);
-  if (Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
-  throw new CliError(`--${name} takes a whole number of milliseconds from ${least} to ${2 ** 31 - 1}.`);
+function milliseconds(flags: Flags, name: 'interval-ms' | 'grace-ms', defaultMs: number): number {
+  const min = name === 'interval-ms' ? 50 : 1;
+  const value = flags[name] === undefined ? defaultMs : Number(flags[name]);
+  if (Number.isInteger(value) && value >= min && value < 2 ** 31) return value;
+  throw new CliError(`--${name} takes a whole number of milliseconds from ${min} to ${2 ** 31 - 1}.`);
 }

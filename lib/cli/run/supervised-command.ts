@@ -1,9 +1,9 @@
 import type { CliOutput } from '../cli-command.js';
 import { CommandProcess } from './command-process.js';
-import { asksToEnd } from './process-group.js';
+import { isTerminationSignal } from './process-group.js';
 
 /**
- * The command, over however many restarts: it gets the signals, and ends with an exit code.
+ * The command across restarts: forwards signals to its current process and returns its exit code.
  * @internal
  */
 export class SupervisedCommand {
@@ -15,7 +15,7 @@ export class SupervisedCommand {
   #next: NodeJS.ProcessEnv | undefined;
   #ending = false;
 
-  /** @param graceMs how long it may take to end before it is killed, when it is restarted */
+  /** @param graceMs how long the command may take to end on a restart before it is killed */
   constructor(command: readonly string[], graceMs: number, output: Pick<CliOutput, 'error' | 'warn'>) {
     this.#command = command;
     this.#graceMs = graceMs;
@@ -23,7 +23,8 @@ export class SupervisedCommand {
   }
 
   /**
-   * Starts it. What ends by itself is not started again: that is for whoever watches over us, who has a backoff for it.
+   * Runs the command until it exits. A command that exits on its own is not restarted: that is up to the service manager, which
+   * has a backoff.
    *
    * @returns the exit code
    */
@@ -31,10 +32,10 @@ export class SupervisedCommand {
     let previousEnv: NodeJS.ProcessEnv | undefined;
     for (let env = first; ;) {
       this.#process = new CommandProcess(this.#command, env, this.#graceMs);
-      const { exitCode, problem } = await this.#process.ended;
+      const { exitCode, problem } = await this.#process.exited;
       await this.#stopping;
       this.#stopping = undefined;
-      if (this.#ending) await this.#process.clear(this.#graceMs);
+      if (this.#ending) await this.#process.stopGroup(this.#graceMs);
       let next = this.#next;
       this.#next = undefined;
       if (problem === undefined) previousEnv = env;
@@ -49,16 +50,16 @@ export class SupervisedCommand {
     }
   }
 
-  /** Ends it and starts it again with another environment. A newer one takes the place of one that waits. */
+  /** Restarts the command with a new environment, which replaces that of a pending restart. */
   restart(env: NodeJS.ProcessEnv): void {
     if (this.#ending) return;
     this.#next = env;
     this.#stopping ??= this.#process?.stop(this.#graceMs);
   }
 
-  /** Passes a signal on. One that asks to end means that there is no restart any more. */
+  /** Forwards a signal. After a termination signal, the command is not restarted. */
   signal(signal: NodeJS.Signals): void {
-    if (asksToEnd(signal)) this.#ending = true;
+    if (isTerminationSignal(signal)) this.#ending = true;
     this.#process?.signal(signal);
   }
 }
