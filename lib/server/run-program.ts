@@ -24,12 +24,12 @@ export function runProgram(
     const options = { env, timeout: timeoutMs, killSignal: 'SIGKILL' as const, ...(signal && { signal }) };
     execFile(file, args, options, (error, stdout, stderr) => {
       if (error === null) resolve({ ok: true, stdout, reason: '' });
-      else resolve({ ok: false, stdout, reason: explain(error, stderr, timeoutMs) });
+      else resolve({ ok: false, stdout, reason: describeFailure(error, stderr, timeoutMs) });
     }).stdin?.end();
   });
 }
 
-function explain(
+function describeFailure(
   error: Error & { code?: string | number | null; killed?: boolean },
   stderr: string,
   timeoutMs: number,
@@ -50,16 +50,16 @@ function explain(
  */
 export async function freePorts(): Promise<[number, number]> {
   // Held at the same time, so that they differ.
-  const [one, other] = await Promise.all([listenAnywhere(), listenAnywhere()]);
-  return Promise.all([release(one), release(other)]);
+  const [one, other] = await Promise.all([listenOnFreePort(), listenOnFreePort()]);
+  return Promise.all([closeAndGetPort(one), closeAndGetPort(other)]);
 }
 
-function release(server: Server): Promise<number> {
+function closeAndGetPort(server: Server): Promise<number> {
   const { port } = server.address() as AddressInfo;
   return new Promise((resolve) => server.close(() => resolve(port)));
 }
 
-function listenAnywhere(): Promise<Server> {
+function listenOnFreePort(): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

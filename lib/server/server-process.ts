@@ -8,7 +8,7 @@ import type { ServerOutput } from './server-command.js';
 
 // Printed once all listeners are bound. Waiting for it, and not merely for an answer on the port, makes sure that the answer
 // comes from this server and not from another one that was faster to take the port.
-const STARTED = /==> (?:OpenBao|Vault) server started!/;
+const STARTED_LINE = /==> (?:OpenBao|Vault) server started!/;
 const PORT_TAKEN = /address already in use|port is already allocated/i;
 
 const NO_FILE_STORAGE = /unknown storage type file/i;
@@ -107,7 +107,7 @@ export class ServerProcess {
 
   /** Ends the server: at once when `graceMs` is 0, else politely first. Resolves when it is gone; may be called again. */
   async stop(graceMs: number): Promise<void> {
-    this.#holdThisProcess(true);
+    this.#keepProcessAlive(true);
     let patienceMs = graceMs;
     if (this.endsWithInput) {
       this.watchdog.stdin?.end();
@@ -144,7 +144,7 @@ export class ServerProcess {
             output.append(chunk);
             if (settled.signal.aborted) return;
             // The line may come in two pieces.
-            if (STARTED.test(recent + chunk)) resolve(undefined);
+            if (STARTED_LINE.test(recent + chunk)) resolve(undefined);
             recent = chunk.slice(-100);
           });
         }
@@ -156,12 +156,12 @@ export class ServerProcess {
       });
     } finally {
       settled.abort();
-      this.#holdThisProcess(false);
+      this.#keepProcessAlive(false);
     }
   }
 
   /** Whether this process waits for the server's end before it ends itself. */
-  #holdThisProcess(hold: boolean): void {
+  #keepProcessAlive(hold: boolean): void {
     for (const handle of [this.watchdog, ...(this.watchdog.stdio as (Socket | null)[])]) {
       if (hold) handle?.ref();
       else handle?.unref();

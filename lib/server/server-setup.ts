@@ -3,7 +3,7 @@ import type { AdminClient, VaultServerResponse } from './admin-client.js';
 import type { VaultServerOptions } from './vault-server.options.js';
 import { VaultTestServerError } from './server-error.js';
 
-const POLL_MS = 20;
+const POLL_INTERVAL_MS = 20;
 
 /** What opens a server. @internal */
 export interface ServerSecrets {
@@ -30,7 +30,7 @@ export async function waitUntil(
         statusCode: answer.status,
       });
     }
-    await delay(POLL_MS);
+    await delay(POLL_INTERVAL_MS);
   }
 }
 
@@ -38,7 +38,7 @@ export async function waitUntil(
  * Brings a server that has just started to the state the options ask for.
  * @internal
  */
-export async function openServer(
+export async function prepareServer(
   admin: AdminClient,
   initialized: boolean,
   { initialize = true, seal = { shares: 1, threshold: 1 }, rootToken, unsealKeys = [] }: VaultServerOptions,
@@ -50,7 +50,7 @@ export async function openServer(
   }
   if (!initialize) return { rootToken: '', unsealKeys: [] };
 
-  const drawn = await initialise(admin, seal);
+  const drawn = await initializeServer(admin, seal);
   await unseal(admin, drawn.unsealKeys, timeoutMs);
   if (rootToken !== undefined) await replaceRootToken(admin, drawn.rootToken, rootToken);
   const secrets = { ...drawn, ...(rootToken !== undefined && { rootToken }) };
@@ -58,7 +58,7 @@ export async function openServer(
   return secrets;
 }
 
-async function initialise(
+async function initializeServer(
   admin: AdminClient,
   { shares, threshold }: { shares: number; threshold: number },
 ): Promise<ServerSecrets> {

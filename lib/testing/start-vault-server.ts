@@ -11,7 +11,7 @@ import { ServerOutput, listenHost, serverCommand } from '../server/server-comman
 import { writeServerConfig } from '../server/server-config.js';
 import { ServerProcess } from '../server/server-process.js';
 import type { StartFailure } from '../server/server-process.js';
-import { openServer, waitUntil } from '../server/server-setup.js';
+import { prepareServer, waitUntil } from '../server/server-setup.js';
 import { VaultTestServerError } from '../server/server-error.js';
 import { VaultServer } from '../server/vault-server.js';
 import type { VaultServerOptions } from '../server/vault-server.options.js';
@@ -66,7 +66,7 @@ export async function startVaultServer(options: VaultServerOptions = {}): Promis
       timeoutMs,
     );
     const { version, initialized } = body as { version: string; initialized: boolean };
-    const secrets = await openServer(client, initialized, options, timeoutMs);
+    const secrets = await prepareServer(client, initialized, options, timeoutMs);
     signal?.throwIfAborted();
     return new VaultServer({
       ...secrets,
