@@ -5,12 +5,12 @@ import { VaultTestServerError } from './server-error.js';
 const RESPONSE_TIMEOUT_MS = 30_000;
 
 /**
- * Answer of a test server. `T` is what the caller knows the body to be; it is not checked.
+ * Response of a test server. `T` is the type the caller expects of the body; it is not checked.
  * @publicApi
  */
 export interface VaultServerResponse<T = unknown> {
   status: number;
-  /** Parsed JSON; `undefined` when the answer had no body; text when it was not JSON. */
+  /** Parsed JSON; text if the body is not JSON; `undefined` if there is no body. */
   body: T;
 }
 
@@ -20,14 +20,14 @@ export interface VaultServerResponse<T = unknown> {
  */
 export interface VaultServerRequestOptions {
   /**
-   * Token to send; an empty string sends none.
+   * Token to send; with an empty string, none is sent.
    * @default the server's root token
    */
   token?: string;
-  /** Vault namespace of the call. */
+  /** Vault namespace of the request. */
   namespace?: string;
   /**
-   * Whether a status of 400 or above throws an error.
+   * Whether a response with status 400 or above throws a {@link VaultTestServerError}.
    * @default true
    */
   throwOnError?: boolean;
@@ -42,7 +42,7 @@ export interface AdminTls {
 }
 
 /**
- * Small HTTP client for setting a test server up.
+ * HTTP client for setting up a test server.
  * @internal
  */
 export class AdminClient {
@@ -66,9 +66,9 @@ export class AdminClient {
     body: unknown,
     { token, namespace, throwOnError = true }: VaultServerRequestOptions,
   ): Promise<VaultServerResponse> {
-    const { statusCode, answer } = await this.#send(method, path, body, token, namespace);
+    const { statusCode, parsed } = await this.#send(method, path, body, token, namespace);
     if (throwOnError && statusCode >= 400) {
-      const errors = (answer as { errors?: unknown } | undefined)?.errors;
+      const errors = (parsed as { errors?: unknown } | undefined)?.errors;
       const reason = Array.isArray(errors) && errors.length > 0 ? errors.join('; ') : 'no reason given';
       const secrets = [...secretsOf(body), ...(token ? [token] : [])];
       throw new VaultTestServerError(
@@ -77,7 +77,7 @@ export class AdminClient {
         { path, statusCode },
       );
     }
-    return { status: statusCode, body: answer };
+    return { status: statusCode, body: parsed };
   }
 
   close(): Promise<void> {
@@ -90,7 +90,7 @@ export class AdminClient {
     body: unknown,
     token: string | undefined,
     namespace: string | undefined,
-  ): Promise<{ statusCode: number; answer: unknown }> {
+  ): Promise<{ statusCode: number; parsed: unknown }> {
     try {
       const { statusCode, body: stream } = await request(`${this.endpoint}/v1/${path}`, {
         dispatcher: this.agent,
@@ -103,7 +103,7 @@ export class AdminClient {
         },
         body: body === undefined ? null : JSON.stringify(body),
       });
-      return { statusCode, answer: parseBody(await stream.text()) };
+      return { statusCode, parsed: parseBody(await stream.text()) };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       throw new VaultTestServerError(

@@ -4,30 +4,30 @@ import { interop } from '../client/interop.js';
 import { VaultTestServerError } from './server-error.js';
 
 /**
- * Certificates of a test server, all PEM. The result of {@link createCertificates} fits, and so does anything else.
+ * Certificates of a test server in PEM format, from {@link createCertificates} or any other source.
  * @publicApi
  */
 export interface ServerCertificates {
-  /** Certificate of the server; intermediates may follow it. */
+  /** Server certificate, optionally followed by intermediates. */
   cert: string;
-  /** Private key of the server. */
+  /** Private key of the server certificate. */
   key: string;
-  /** Certificate authority that clients should trust. */
+  /** Certificate authority for clients to trust. */
   ca?: string | undefined;
-  /** When given, the server demands a certificate from its clients (mutual TLS). */
+  /** If set, the server requires a client certificate (mutual TLS). */
   client?: ClientCertificates | undefined;
 }
 
 /**
- * Client side of mutual TLS, all PEM.
+ * Client certificate for mutual TLS, in PEM format.
  * @publicApi
  */
 export interface ClientCertificates {
-  /** Authority whose certificates the server accepts. */
+  /** Certificate authority that the server accepts. */
   ca: string;
-  /** A certificate the server accepts. */
+  /** Client certificate. */
   cert: string;
-  /** Its private key. */
+  /** Private key of the client certificate. */
   key: string;
 }
 
@@ -61,11 +61,11 @@ export interface CertificateOptions {
 const HOUR_MS = 3_600_000;
 
 /**
- * Makes a certificate authority of its own and a server certificate signed by it (elliptic curve P-256), for tests. Nothing is
- * written to disk. Two calls share nothing, so the authority of one is unknown to the other.
+ * Creates a new certificate authority and a server certificate signed by it (elliptic curve P-256), for tests. Nothing is
+ * written to disk. Each call creates its own authority, which does not trust the others.
  *
- * Needs the package `selfsigned`.
- * @throws VaultTestServerError when `selfsigned` is not installed
+ * Requires the package `selfsigned`.
+ * @throws VaultTestServerError if `selfsigned` is not installed
  * @publicApi
  */
 export async function createCertificates(

@@ -4,9 +4,9 @@ const ENGINE_TIMEOUT_MS = 20_000;
 const PULL_TIMEOUT_MS = 300_000;
 
 /**
- * Looks for a running Docker engine and makes sure that it has the server's image.
- * @param tried receives why not
- * @returns name of the image
+ * Finds the server's image on a running Docker engine, or pulls it.
+ * @param tried receives the reason if there is none
+ * @returns the name of the image
  * @internal
  */
 export async function findContainerImage(
@@ -36,9 +36,9 @@ export async function findContainerImage(
 }
 
 /**
- * Command that runs a server in a container, with the ports published on 127.0.0.1 only and the directories under the names they
- * have outside. The same watchdog runs inside, on standard input: killing the client does not end a container, the end of its
- * input does.
+ * Command that runs a server in a container, with ports published on 127.0.0.1 only and directories mounted under their own
+ * paths. Killing the Docker client does not stop a container, so the watchdog also runs inside it and stops the server at the
+ * end of standard input.
  * @internal
  */
 export function containerCommand(
@@ -51,7 +51,7 @@ export function containerCommand(
     ...ports.flatMap((port) => ['--publish', `127.0.0.1:${port}:${port}`]),
     ...directories.flatMap((directory) => ['--volume', `${directory}:${directory}`]),
     ...['--entrypoint', '/bin/sh', image, '-c', `exec 3<&0 </dev/null\n${WATCHDOG_SCRIPT}`],
-    // Nothing to remove in there: the scratch directory belongs to the watchdog outside.
+    // The watchdog outside removes the scratch directory, so this one gets a path that does not exist.
     ...['nestjs-vault', '/nonexistent', 'bao', ...args],
   ];
 }

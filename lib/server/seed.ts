@@ -9,7 +9,7 @@ interface Mount {
 }
 
 /**
- * Writes secrets to KV mounts and makes the mounts that are missing, see `VaultServer.seed()`.
+ * Writes secrets to KV mounts and creates missing mounts. See `VaultServer.seed()`.
  * @internal
  */
 export async function seed(
@@ -22,9 +22,9 @@ export async function seed(
   const mounts = new Map(Object.entries((body as { data: Record<string, Mount> }).data));
   for (const [path, data] of Object.entries(secrets)) {
     encodePath(path, 'The path of a secret to seed');
-    // Keys of sys/mounts end in a slash, so "secret-2/a" does not fit "secret/".
-    const fitting = [...mounts.keys()].filter((mount) => path.startsWith(mount));
-    const mountPath = fitting.sort((a, b) => b.length - a.length)[0] ?? path.slice(0, path.indexOf('/') + 1);
+    // Keys of sys/mounts end in a slash, so "secret-2/a" does not match "secret/".
+    const matching = [...mounts.keys()].filter((mount) => path.startsWith(mount));
+    const mountPath = matching.sort((a, b) => b.length - a.length)[0] ?? path.slice(0, path.indexOf('/') + 1);
     if (mountPath === '') {
       throw new VaultTestServerError(
         'usage',

@@ -3,7 +3,7 @@ import { containerCommand } from './container.js';
 import type { ServerBinary } from './find-binary.js';
 
 /**
- * How to run a server with a configuration file: as a program, or in a container.
+ * Builds the command that runs a server as a program or in a container.
  * @internal
  */
 export function serverCommand(
@@ -25,30 +25,26 @@ export function serverCommand(
     case 'program':
       return {
         command: [binary.path, ...args],
-        // A home of its own and none of the caller's VAULT_* and BAO_* settings.
+        // Its own home directory, and none of the caller's VAULT_* and BAO_* variables.
         env: { PATH: process.env['PATH'], HOME: scratchDir, TMPDIR: scratchDir },
         endsWithInput: false,
       };
     case 'image':
       return {
         command: containerCommand(binary.image, { directories, ports, args }),
-        // For the client, which passes none of it on: it finds its engine by HOME and DOCKER_*.
+        // For the Docker client, which needs HOME and DOCKER_* and passes nothing on to the container.
         env: process.env,
         endsWithInput: true,
       };
   }
 }
 
-/** Where a server has to listen to be reached on 127.0.0.1: in a container that is another address. @internal */
+/** Address a server must listen on to be reachable at 127.0.0.1 of the host. @internal */
 export function listenHost(binary: ServerBinary): string {
   return binary.kind === 'image' ? '0.0.0.0' : '127.0.0.1';
 }
 
-/**
- * The last part of what a server printed.
- *
- * @internal
- */
+/** The most recent output of a server. @internal */
 export class ServerOutput {
   private text = '';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ServerCertificates } from './certificates.js';
 import type { VaultServerStorage } from './vault-server.options.js';
 
-/** Name of the authority's certificate in the scratch directory. @internal */
+/** File in the scratch directory with the certificate of the authority. @internal */
 export const CA_FILE = 'ca.pem';
 
 /** @internal */
@@ -16,13 +16,13 @@ export interface ServerConfigInput {
   port: number;
   clusterPort: number;
   tls?: ServerCertificates | undefined;
-  /** Further settings, which win over the generated ones. */
+  /** Further settings, which take precedence over generated ones. */
   config?: Record<string, unknown> | undefined;
 }
 
 /**
- * Writes the configuration file of a server, and its certificates, into the scratch directory.
- * @returns path of the configuration file
+ * Writes the configuration file and certificates of a server to the scratch directory.
+ * @returns the path of the configuration file
  * @internal
  */
 export async function writeServerConfig(input: ServerConfigInput): Promise<string> {
@@ -52,7 +52,7 @@ export async function writeServerConfig(input: ServerConfigInput): Promise<strin
     storage: storageStanza(storage, dataDir),
     api_addr: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     cluster_addr: `https://127.0.0.1:${clusterPort}`,
-    // Vault refuses to start where locking memory is not permitted; OpenBao has no such lock and warns about the setting.
+    // Vault does not start where it may not lock memory. OpenBao does not lock memory and warns about the setting.
     disable_mlock: true,
     ...input.config,
   };
@@ -67,7 +67,7 @@ function storageStanza(storage: VaultServerStorage, dataDir: string): Record<str
     case 'file':
       return { file: { path: dataDir } };
     case 'raft':
-      // The multiplier is the server's setting for quick elections.
+      // A multiplier of 1 makes elections fast.
       return { raft: { path: dataDir, node_id: 'test', performance_multiplier: '1' } };
   }
 }

@@ -13,7 +13,7 @@ export type VaultTestServerProblem = 'binary' | 'start' | 'request' | 'usage';
  * @publicApi
  */
 export class VaultTestServerError extends VaultError {
-  /** Also when a bundler renames the class. @internal */
+  /** Set explicitly because bundlers may rename the class. @internal */
   static override readonly name = 'VaultTestServerError';
   readonly code = 'VAULT_TEST_SERVER';
 

@@ -6,8 +6,8 @@ import { VaultTestServerError } from './server-error.js';
 import { WATCHDOG_SCRIPT } from './run-program.js';
 import type { ServerOutput } from './server-command.js';
 
-// Printed once all listeners are bound. Waiting for it, and not merely for an answer on the port, makes sure that the answer
-// comes from this server and not from another one that was faster to take the port.
+// Printed once all listeners are bound. A response on the port alone would not prove that this server has the port, and not
+// another process that took it first.
 const STARTED_LINE = /==> (?:OpenBao|Vault) server started!/;
 const PORT_TAKEN = /address already in use|port is already allocated/i;
 
@@ -15,16 +15,16 @@ const NO_FILE_STORAGE = /unknown storage type file/i;
 const FILE_STORAGE_ADVICE =
   '\nOpenBao 2.7 and later have no storage "file": use storage "raft", or ask for version "2.6.2".';
 
-// A container goes away some time after its client was killed; waiting for the client means that the port is free afterwards.
+// The container of a killed client lives on for a while, so the client is given time to exit, after which the port is free.
 const CONTAINER_GRACE_MS = 10_000;
 
 /** @internal */
 export interface ServerCommand {
   /** The program and its arguments. */
   command: string[];
-  /** Whether the program ends when its standard input does (a container client); that is how it is stopped then. */
+  /** Whether the program is stopped by closing its standard input, as a container client is. */
   endsWithInput: boolean;
-  /** Working directory; removed when this process dies. */
+  /** Working directory; removed when this process ends. */
   scratchDir: string;
   env: NodeJS.ProcessEnv;
   output: ServerOutput;
@@ -32,42 +32,43 @@ export interface ServerCommand {
   signal?: AbortSignal | undefined;
 }
 
-/** Why there is no server; `portTaken` tells that it may work on another port. @internal */
+/** Why the server did not start. @internal */
 export interface StartFailure {
   error: VaultTestServerError;
+  /** Whether the port is in use, so that another may work. */
   portTaken: boolean;
 }
 
 /**
- * One running server. It never keeps this process alive, and does not outlive it (see {@link WATCHDOG_SCRIPT}).
+ * A running server. It never keeps this process alive and does not outlive it (see {@link WATCHDOG_SCRIPT}).
  * @internal
  */
 export class ServerProcess {
   /** Process id of the server; 0 until it is known. */
   pid = 0;
-  /** Settles when the server has ended and its output is complete. */
+  /** Resolves when the server has exited and its output is complete. */
   readonly #closed: Promise<void>;
-  #ended = false;
+  #exited = false;
 
   private constructor(
     private readonly watchdog: ChildProcess,
     private readonly endsWithInput: boolean,
   ) {
-    const [, stdout, stderr, lifeline] = watchdog.stdio as unknown as [unknown, Socket, Socket, Socket];
-    lifeline.setEncoding('utf8').once('data', (pid: string) => (this.pid = Number(pid)));
-    // A write to a watchdog that was killed fails; 'close' tells about its end.
-    for (const stream of [lifeline, watchdog.stdin]) stream?.on('error', () => undefined);
-    // Only the server holds the other ends of its output, so their end is its end.
+    const [, stdout, stderr, watchdogPipe] = watchdog.stdio as unknown as [unknown, Socket, Socket, Socket];
+    watchdogPipe.setEncoding('utf8').once('data', (pid: string) => (this.pid = Number(pid)));
+    // Writing to a killed watchdog fails; its exit is reported by 'close'.
+    for (const stream of [watchdogPipe, watchdog.stdin]) stream?.on('error', () => undefined);
+    // Only the server holds the other ends of these pipes, so they end when it exits.
     void Promise.all([once(stdout, 'end'), once(stderr, 'end')]).then(
       () => {
-        this.#ended = true;
-        lifeline.end('ended\n');
+        this.#exited = true;
+        watchdogPipe.end('ended\n');
       },
       () => undefined,
     );
     this.#closed = new Promise((resolve) => {
       watchdog.once('close', () => {
-        this.#ended = true;
+        this.#exited = true;
         resolve();
       });
     });
@@ -75,7 +76,7 @@ export class ServerProcess {
 
   /**
    * Starts the server and waits until its listeners are bound.
-   * @returns the process, or why there is none; whatever was started has ended then
+   * @returns the process, or why the server did not start, in which case no process is left
    */
   static async start(server: ServerCommand): Promise<ServerProcess | StartFailure> {
     const { command, endsWithInput, scratchDir, env, output } = server;
@@ -83,7 +84,7 @@ export class ServerProcess {
       env,
       cwd: scratchDir,
       stdio: [endsWithInput ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
-      // Own process group: Ctrl-C in a terminal ends the application first, which may still want to revoke its token.
+      // Its own process group: on Ctrl-C, the application can still revoke its token before the server ends.
       detached: true,
     });
     if (watchdog.pid === undefined) {
@@ -105,29 +106,29 @@ export class ServerProcess {
     };
   }
 
-  /** Ends the server: at once when `graceMs` is 0, else politely first. Resolves when it is gone; may be called again. */
+  /** Kills the server, after SIGTERM and `graceMs` unless that is 0. Resolves when it has exited; may be called repeatedly. */
   async stop(graceMs: number): Promise<void> {
     this.#keepProcessAlive(true);
-    let patienceMs = graceMs;
+    let killAfterMs = graceMs;
     if (this.endsWithInput) {
       this.watchdog.stdin?.end();
-      patienceMs = CONTAINER_GRACE_MS;
+      killAfterMs = CONTAINER_GRACE_MS;
     } else this.#kill(graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
-    const timer = setTimeout(() => this.#kill('SIGKILL'), patienceMs);
+    const timer = setTimeout(() => this.#kill('SIGKILL'), killAfterMs);
     await this.#closed;
     clearTimeout(timer);
   }
 
-  /** The pid is the server's as long as the watchdog has not collected it, so no other process can be hit. */
+  /** The pid cannot belong to another process before the watchdog has reaped the server. */
   #kill(signal: 'SIGTERM' | 'SIGKILL'): void {
-    if (this.#ended) return;
-    // Before the pid is known, breaking the lifeline has the same effect.
+    if (this.#exited) return;
+    // Before the pid is known, closing the pipe makes the watchdog kill the server.
     if (this.pid === 0) (this.watchdog.stdio[3] as Socket).destroy();
     else {
       try {
         process.kill(this.pid, signal);
       } catch (error) {
-        // Gone already, and somebody else has collected it.
+        // The server has exited and was reaped.
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
       }
     }
@@ -143,7 +144,7 @@ export class ServerProcess {
           stream?.setEncoding('utf8').on('data', (chunk: string) => {
             output.append(chunk);
             if (settled.signal.aborted) return;
-            // The line may come in two pieces.
+            // The line may be split across two chunks.
             if (STARTED_LINE.test(recent + chunk)) resolve(undefined);
             recent = chunk.slice(-100);
           });
@@ -160,10 +161,10 @@ export class ServerProcess {
     }
   }
 
-  /** Whether this process waits for the server's end before it ends itself. */
-  #keepProcessAlive(hold: boolean): void {
+  /** Whether the server keeps this process alive. */
+  #keepProcessAlive(alive: boolean): void {
     for (const handle of [this.watchdog, ...(this.watchdog.stdio as (Socket | null)[])]) {
-      if (hold) handle?.ref();
+      if (alive) handle?.ref();
       else handle?.unref();
     }
   }

@@ -5,29 +5,30 @@ import { VaultTestServerError } from './server-error.js';
 
 const POLL_INTERVAL_MS = 20;
 
-/** What opens a server. @internal */
+/** Root token and unseal keys of a server. @internal */
 export interface ServerSecrets {
   rootToken: string;
   unsealKeys: string[];
 }
 
 /**
- * Calls until the answer is the wanted one.
+ * Repeats a request until its response meets a condition.
+ * @throws VaultTestServerError after `timeoutMs`
  * @internal
  */
 export async function waitUntil(
   what: string,
   call: () => Promise<VaultServerResponse>,
-  wanted: (answer: VaultServerResponse) => boolean,
+  isDone: (response: VaultServerResponse) => boolean,
   timeoutMs: number,
 ): Promise<VaultServerResponse> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const answer = await call();
-    if (wanted(answer)) return answer;
+    const response = await call();
+    if (isDone(response)) return response;
     if (performance.now() > deadline) {
       throw new VaultTestServerError('start', `The server did not become ${what} within ${timeoutMs} ms.`, {
-        statusCode: answer.status,
+        statusCode: response.status,
       });
     }
     await delay(POLL_INTERVAL_MS);
@@ -35,7 +36,7 @@ export async function waitUntil(
 }
 
 /**
- * Brings a server that has just started to the state the options ask for.
+ * Initializes and unseals a server as the options require.
  * @internal
  */
 export async function prepareServer(
@@ -50,10 +51,10 @@ export async function prepareServer(
   }
   if (!initialize) return { rootToken: '', unsealKeys: [] };
 
-  const drawn = await initializeServer(admin, seal);
-  await unseal(admin, drawn.unsealKeys, timeoutMs);
-  if (rootToken !== undefined) await replaceRootToken(admin, drawn.rootToken, rootToken);
-  const secrets = { ...drawn, ...(rootToken !== undefined && { rootToken }) };
+  const generated = await initializeServer(admin, seal);
+  await unseal(admin, generated.unsealKeys, timeoutMs);
+  if (rootToken !== undefined) await replaceRootToken(admin, generated.rootToken, rootToken);
+  const secrets = { ...generated, ...(rootToken !== undefined && { rootToken }) };
   await mountKv2(admin, 'secret', secrets.rootToken, timeoutMs);
   return secrets;
 }
@@ -68,7 +69,8 @@ async function initializeServer(
 }
 
 /**
- * Submits keys until the server opens, then waits until it serves requests.
+ * Submits keys until the server is unsealed, then waits until it is active.
+ * @throws VaultTestServerError if it is still sealed after all keys, or not active within `timeoutMs`
  * @internal
  */
 export async function unseal(admin: AdminClient, keys: readonly string[], timeoutMs: number): Promise<void> {
@@ -84,7 +86,7 @@ export async function unseal(admin: AdminClient, keys: readonly string[], timeou
       `The server is still sealed after ${keys.length} unseal key(s); it needs more.`,
     );
   }
-  // Opened is not yet serving: the node has to become the active one first, which takes Raft an election.
+  // An unsealed node serves requests only once it is active, which with Raft requires an election.
   await waitUntil(
     'active',
     () => admin.request('GET', 'sys/health', undefined, { throwOnError: false }),
@@ -93,19 +95,19 @@ export async function unseal(admin: AdminClient, keys: readonly string[], timeou
   );
 }
 
-/** Replaces the root token the server has drawn by one with a wanted id. */
-async function replaceRootToken(admin: AdminClient, drawn: string, wanted: string): Promise<void> {
-  await admin.request('POST', 'auth/token/create-orphan', { id: wanted, policies: ['root'] }, { token: drawn });
-  await admin.request('POST', 'auth/token/revoke-self', undefined, { token: drawn });
+/** Replaces the generated root token with one that has the requested id. */
+async function replaceRootToken(admin: AdminClient, current: string, id: string): Promise<void> {
+  await admin.request('POST', 'auth/token/create-orphan', { id, policies: ['root'] }, { token: current });
+  await admin.request('POST', 'auth/token/revoke-self', undefined, { token: current });
 }
 
 /**
- * Mounts KV version 2 and waits until it takes writes.
+ * Mounts KV version 2 and waits until it accepts writes.
  * @internal
  */
 export async function mountKv2(admin: AdminClient, mountPath: string, token: string, timeoutMs: number): Promise<void> {
   await admin.request('POST', `sys/mounts/${mountPath}`, { type: 'kv', options: { version: '2' } }, { token });
-  // A new mount may answer "upgrading from non-versioned to versioned data" for a moment.
+  // A new mount may briefly respond "upgrading from non-versioned to versioned data".
   await waitUntil(
     `ready at ${mountPath}`,
     () => admin.request('GET', `${mountPath}/config`, undefined, { token, throwOnError: false }),

