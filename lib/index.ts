@@ -91,6 +91,7 @@ export type {
   VaultConfigProblemEvent,
   VaultSnapshotEvent,
 } from './observability/vault-event.js';
+export type { VaultTraceContext } from './observability/channels.js';
 export type { VaultHealth, VaultServerState } from './sys/server-state.js';
 export type { VaultSealStatus } from './sys/server-state.js';
 export type { VaultUnsealOptions, VaultUnsealProgress, VaultUnsealResult } from './sys/unseal.js';

@@ -106,7 +106,7 @@ export class Kv2Engine {
     const sent = JSON.parse(JSON.stringify(data)) as JsonObject;
     const merged = mergePatch(current.data, sent);
     const { cas = current.version } = casOf(options);
-    return this.write(secretPath, merged, { ...callOptions(options), cas });
+    return this.write(secretPath, merged, withCas(options, cas));
   }
 
   /** Deletes the current version; `undelete` restores it. */
@@ -142,7 +142,7 @@ export class Kv2Engine {
   async rollback(secretPath: string, version: number, options?: VaultCallOptions): Promise<Kv2Version> {
     const { currentVersion } = await this.metadata(secretPath, options);
     const { data } = await this.readVersion(secretPath, version, options);
-    return this.write(secretPath, data, { ...callOptions(options), cas: currentVersion });
+    return this.write(secretPath, data, withCas(options, currentVersion));
   }
 
   async #read<T>(
@@ -194,6 +194,10 @@ export class Kv2Engine {
       namespace,
     };
   }
+}
+
+function withCas(options: VaultCallOptions | undefined, cas: number): Kv2WriteOptions {
+  return { ...callOptions(options), cas };
 }
 
 function casOf(options: Kv2WriteOptions | undefined): { cas?: number } {

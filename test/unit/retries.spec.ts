@@ -7,6 +7,8 @@ import type { VaultRequest } from '../../lib/client/vault-request.js';
 import type { RequestObserver } from '../../lib/client/request-pipeline.js';
 import type { FailedAttempt } from '../../lib/client/retry.js';
 import { retryBackoffMs } from '../../lib/client/retry.js';
+import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
+import { LogicalEngine } from '../../lib/engines/logical.engine.js';
 import { createCertificates } from '../../lib/testing/index.js';
 import { canary, findLeaks, renderError } from '../support/canary.js';
 import type { FaultHandler, FaultServer, FaultServerOptions } from '../support/fault-server.js';
@@ -274,5 +276,64 @@ describe('the rate limit', () => {
       expect(await waiting).toMatchObject({ code: 'VAULT_ABORTED' });
     }
     expect((await client.request(READ)).status).toBe(200);
+  });
+});
+
+describe('reads that issue something', () => {
+  const ISSUING = [
+    ...[
+      'database/creds/app',
+      'database/static-creds/app',
+      'aws/sts/app',
+      'team/aws/creds/app',
+      'gcp/roleset/app/token',
+    ],
+    ...['gcp/key/app', 'totp/code/app', 'cubbyhole/response', 'auth/oidc/oidc/callback', 'database/%63reds/app'],
+  ];
+  const OTHERS = ['secret/data/app', 'auth/token/lookup-self', 'sys/health', 'creds/config', 'sys/policies/acl/token'];
+
+  it.each(ISSUING)('%s is not read again when the response was lost', async (path) => {
+    const server = await serve(fault.inTurn(fault.hangUp(), OK));
+    const client = await connect(server.endpoint);
+    expect(await failureOf(client.request({ method: 'GET', path }))).toMatchObject({ code: 'VAULT_CONNECTION' });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it.each(OTHERS)('%s is read again', async (path) => {
+    const server = await serve(fault.inTurn(fault.hangUp(), OK));
+    const client = await connect(server.endpoint);
+    await client.request({ method: 'GET', path });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('vault.read() of such a path is recognized by its path, and its option overrides that', async () => {
+    const server = await serve(fault.inTurn(fault.hangUp(), OK, fault.hangUp(), OK));
+    const engine = new LogicalEngine(await connect(server.endpoint));
+    await expect(engine.read('database/creds/app')).rejects.toMatchObject({ code: 'VAULT_CONNECTION' });
+    expect(server.requests).toHaveLength(1);
+    await engine.read('database/creds/app');
+    await engine.read('database/creds/app', { idempotent: true });
+    expect(server.requests).toHaveLength(4);
+  });
+
+  it('a KV secret of such a name is read again', async () => {
+    const version = { version: 1, created_time: '', deletion_time: '', destroyed: false };
+    const secret = fault.json(200, { data: { data: {}, metadata: version } });
+    const server = await serve(fault.inTurn(fault.hangUp(), secret));
+    await new Kv2Engine(await connect(server.endpoint)).read('creds/token');
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('a request marked as not idempotent is not sent again, nor to another endpoint', async () => {
+    const [first, second] = [await serve(fault.hangUp()), await serve(OK)];
+    for (const { path, idempotent } of [{ path: 'database/creds/app' }, { path: 'pki/cert/ca', idempotent: false }]) {
+      const client = await connect(first.endpoint, { otherEndpoints: [second.endpoint] });
+      const before = first.requests.length + second.requests.length;
+      const isHealth = ({ url }: { readonly url: string }): boolean => url.endsWith('/sys/health');
+      first.answerWith((request, response) => (isHealth(request) ? OK : fault.hangUp())(request, response));
+      await failureOf(client.request({ method: 'GET', path, idempotent }));
+      const sent = [...first.requests, ...second.requests].slice(before).filter((request) => !isHealth(request));
+      expect(sent.filter(({ url }) => url === `/v1/${path}`)).toHaveLength(1);
+    }
   });
 });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { typeOf, positiveNumber } from '../../options/check-options.js';
 import type { Requester } from '../../client/vault-client.js';
+import type { VaultRequest } from '../../client/vault-request.js';
 import { VaultAuthenticationError, VaultBadResponseError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
 import { diagnoseRole } from './jwt-claims.js';
@@ -114,14 +115,16 @@ export class OidcLogin implements LoginMethod {
     const path = `auth/${this.#mountPath}/oidc/callback`;
     const advice =
       'The identity provider accepted the person, and the server did not: check the claims, groups and audience the role is bound to, and the client secret of the auth mount.';
-    const body = await this.#call(client, { method: 'GET', path, query }, { operation, advice, signal });
+    // The server accepts a code once.
+    const request = { method: 'GET', path, query, idempotent: false } as const;
+    const body = await this.#call(client, request, { operation, advice, signal });
     const { namespace, mfa } = this.#options;
     return completeLogin(client, body, { operation, path, namespace, passcodes: mfa, signal });
   }
 
   async #call(
     client: Requester,
-    request: { method: 'GET' | 'POST'; path: string; body?: object; query?: Readonly<Record<string, string>> },
+    request: Pick<VaultRequest, 'method' | 'path' | 'body' | 'query' | 'idempotent'>,
     { operation, advice, signal }: { operation: string; advice: string; signal: AbortSignal | undefined },
   ): Promise<unknown> {
     const { namespace, role } = this.#options;
@@ -131,7 +134,7 @@ export class OidcLogin implements LoginMethod {
         operation,
         token: null,
         signal,
-        secrets: Object.values(request.query ?? {}),
+        secrets: Object.values(request.query ?? {}).map(String),
         ...(namespace !== undefined && { namespace }),
       });
       return body;
