@@ -47,12 +47,24 @@ export async function lookUpToken(client: Requester, given: SuppliedToken): Prom
   } catch (error) {
     if (error instanceof VaultNotFoundError) throw namespaceMissing(error, operation);
     if (!(error instanceof VaultPermissionError)) throw error;
-    throw new VaultAuthenticationError(
+    throw error.as(
+      VaultAuthenticationError,
       error.policyDenied
-        ? `Cannot ${operation}: the token is valid, but it may not look itself up. Give it the "default" policy, or add: path "auth/token/lookup-self" { capabilities = ["read"] }`
-        : `Cannot ${operation}: the server at ${client.endpoint} does not know this token. It is wrong, has expired or was revoked; ` +
-            'or it belongs to another server or Vault namespace. Create a new one.',
-      { ...error },
+        ? {
+            problem: `Cannot ${operation}: the token is valid, but it may not look itself up.`,
+            advice: [
+              {
+                id: 'add-policy',
+                text: 'Give it the "default" policy, or add: path "auth/token/lookup-self" { capabilities = ["read"] }',
+              },
+            ],
+          }
+        : {
+            problem:
+              `Cannot ${operation}: the server at ${client.endpoint} does not know this token. It is wrong, has expired or was revoked; ` +
+              'or it belongs to another server or Vault namespace.',
+            advice: [{ id: 'create-token', text: 'Create a new one.' }],
+          },
     );
   }
 }
@@ -61,12 +73,14 @@ export async function lookUpToken(client: Requester, given: SuppliedToken): Prom
 function namespaceMissing(error: VaultNotFoundError, operation: string): VaultAuthenticationError {
   if (error.namespace === undefined && hasNoExplanation(error)) {
     const where = error.endpoint === undefined ? 'the server' : `the server at ${error.endpoint}`;
-    return new VaultAuthenticationError(`Cannot ${operation}: ${where} answered 404. ${NON_VAULT_404_ADVICE}`, {
-      ...error,
+    return error.as(VaultAuthenticationError, {
+      problem: `Cannot ${operation}: ${where} answered 404.`,
+      advice: [{ id: 'check-endpoint', text: NON_VAULT_404_ADVICE }],
     });
   }
-  return new VaultAuthenticationError(
-    `Cannot ${operation}: the server answered 404. ${missingNamespaceAdvice(error.namespace)}`,
-    { ...error, reason: 'namespace' },
-  );
+  return error.as(VaultAuthenticationError, {
+    problem: `Cannot ${operation}: the server answered 404.`,
+    reason: 'namespace',
+    advice: [{ id: 'check-namespace', text: missingNamespaceAdvice(error.namespace) }],
+  });
 }

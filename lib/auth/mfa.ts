@@ -114,9 +114,12 @@ function missing(enforcements: readonly [string, unknown][], operation: string):
 function refused(error: unknown, operation: string, sources: readonly string[]): unknown {
   if (!(error instanceof VaultPermissionError) && !(error instanceof VaultRequestError)) return error;
   const from = sources.length > 0 ? `The passcode from ${sources.join(' and ')}` : 'The second factor';
-  return new VaultAuthenticationError(
-    `Cannot ${operation}: the second factor was refused (status ${error.statusCode}). ${from} is wrong, too old, or was used before: ` +
-      'a TOTP passcode counts once, and the next one comes after up to 30 seconds. Check the clock of this machine too.',
-    { ...error, operation, reason: 'mfa-refused' },
-  );
+  return error.as(VaultAuthenticationError, {
+    problem:
+      `Cannot ${operation}: the second factor was refused (status ${error.statusCode}). ${from} is wrong, too old, or was used before: ` +
+      'a TOTP passcode counts once, and the next one comes after up to 30 seconds.',
+    operation,
+    reason: 'mfa-refused',
+    advice: [{ id: 'check-clock', text: 'Check the clock of this machine too.' }],
+  });
 }

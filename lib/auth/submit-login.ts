@@ -1,6 +1,6 @@
 import { suggestedCommand } from '../client/suggested-command.js';
 import type { Requester } from '../client/vault-client.js';
-import type { VaultError } from '../errors/index.js';
+import type { VaultAdvice, VaultError } from '../errors/index.js';
 import {
   VaultAuthenticationError,
   VaultNotFoundError,
@@ -26,8 +26,8 @@ export interface LoginRequest {
   readonly options: MountedLoginOptions;
   /** What to check when the server refuses. */
   readonly advice: string;
-  /** Knows better than `advice` in some cases, from what the server said; also asked when the server failed (5xx). */
-  readonly classify?: ((said: string, namespace: string | undefined) => LoginFailure | undefined) | undefined;
+  /** Recognizes a failure by what the server said, also one of the server itself (5xx); its advice replaces `advice`. */
+  readonly classify?: ((serverErrors: string, namespace: string | undefined) => LoginFailure | undefined) | undefined;
   /** What must not come back in the server's words, besides the texts of the body. */
   readonly secrets?: readonly string[];
   readonly signal: AbortSignal | undefined;
@@ -106,36 +106,36 @@ export function explainRefusal(
     error instanceof VaultAuthenticationError ||
     error instanceof VaultServerError;
   if (!said || error.statusCode === undefined) return error;
-  // What the server said, without the advice for ordinary paths behind it.
-  const words = error.message.replace(/(status \d+\)?\.).*$/s, '$1');
-  const { statusCode } = error;
-  const known = namespaceMissing(error) ?? login.classify?.(words, error.namespace);
-  if (known) {
-    const { advice, reason } = known;
-    return new VaultAuthenticationError(`${words} ${advice}`, { ...error, operation, statusCode, reason });
-  }
+  const { statusCode, namespace } = error;
+  // The advice of the client is for ordinary paths: the advice for a login takes its place.
+  const refusal = (advice: VaultAdvice[], reason = error.reason): VaultAuthenticationError =>
+    error.as(VaultAuthenticationError, { operation, reason, advice });
+  const known = namespaceMissing(error) ?? login.classify?.(error.serverErrors.join('; '), namespace);
+  if (known) return refusal([{ id: known.reason, text: known.advice }], known.reason);
   if (error instanceof VaultServerError) return error;
-  if (error instanceof VaultNotFoundError && hasNoExplanation(error) && error.namespace === undefined) {
-    return new VaultAuthenticationError(`${words} ${NON_VAULT_404_ADVICE}`, { ...error, operation, statusCode });
+  if (error instanceof VaultNotFoundError && hasNoExplanation(error) && namespace === undefined) {
+    return refusal([{ id: 'check-endpoint', text: NON_VAULT_404_ADVICE }]);
   }
   // The server gives the same response for a missing auth mount and for a locked user, so all possibilities are named.
-  const mount = statusCode === 403 || statusCode === 404 ? ` ${adviceOnMount(login, error.namespace)}` : '';
-  const lock = statusCode === 403 && LOCKING_METHODS.includes(login.method) ? ` ${LOCK_ADVICE}` : '';
-  const inherited = error.namespace && login.options?.namespace === undefined ? ` ${INHERITED_NAMESPACE_ADVICE}` : '';
-  return new VaultAuthenticationError(`${words} ${login.advice}${mount}${lock}${inherited}`, {
-    ...error,
-    operation,
-    statusCode,
-  });
+  const advice = [{ id: 'check-login', text: login.advice }];
+  if (statusCode === 403 || statusCode === 404)
+    advice.push({ id: 'check-auth-mount', text: adviceOnMount(login, namespace) });
+  if (statusCode === 403 && LOCKING_METHODS.includes(login.method)) advice.push(LOCK_ADVICE);
+  if (namespace && login.options?.namespace === undefined) advice.push(INHERITED_NAMESPACE_ADVICE);
+  return refusal(advice);
 }
 
-const INHERITED_NAMESPACE_ADVICE =
-  'The login used the Vault namespace that secrets are read from; to log in to the root namespace, set "auth.namespace" to "".';
+const INHERITED_NAMESPACE_ADVICE: VaultAdvice = {
+  id: 'set-auth-namespace',
+  text: 'The login used the Vault namespace that secrets are read from; to log in to the root namespace, set "auth.namespace" to "".',
+};
 
 /** Methods whose users Vault locks for a while after several failed logins. */
 const LOCKING_METHODS: readonly string[] = ['approle', 'ldap', 'userpass'];
-const LOCK_ADVICE =
-  'After several failed logins Vault locks the user, for 15 minutes by default, and then refuses the right credentials too ("bao read sys/locked-users" lists locked users).';
+const LOCK_ADVICE: VaultAdvice = {
+  id: 'check-locked-users',
+  text: 'After several failed logins Vault locks the user, for 15 minutes by default, and then refuses the right credentials too ("bao read sys/locked-users" lists locked users).',
+};
 
 function namespaceMissing({ reason, namespace }: VaultError): LoginFailure | undefined {
   if (reason !== 'namespace') return undefined;

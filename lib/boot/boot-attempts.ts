@@ -5,7 +5,6 @@ import { Backoff } from '../lifetime/backoff.js';
 import { ABORTED, race, sleep, TIMED_OUT } from '../lifetime/race.js';
 import { BootDiagnostics, isUnreachable } from './boot-diagnostics.js';
 import type { BootLog } from './boot-summary.js';
-import { withLine } from './with-line.js';
 
 /** How long an aborted attempt may take to end, so that its failures are known. */
 const ABORT_GRACE_MS = 100;
@@ -73,12 +72,12 @@ export class BootAttempts {
       }, signal);
     } catch (error) {
       const isOver = error instanceof VaultTimeoutError && error.operation === 'boot';
-      if (!isOver || !this.#outage || this.#permanentFailures.length > 0) throw error;
-      throw withLine(
-        this.#outage,
-        `The boot has waited ${this.#timeoutMs} ms for that to change ("boot.timeoutMs").`,
-        ' ',
-      );
+      const outage = this.#outage as VaultError | undefined;
+      if (!isOver || !outage || this.#permanentFailures.length > 0) throw error;
+      throw outage.withAdvice({
+        id: 'boot-waited',
+        text: `The boot has waited ${this.#timeoutMs} ms for that to change ("boot.timeoutMs").`,
+      });
     } finally {
       this.#outage = undefined;
     }

@@ -7,7 +7,6 @@ import type { VaultError } from '../errors/index.js';
 import { race } from '../lifetime/race.js';
 import type { BootAttempts } from './boot-attempts.js';
 import { isUnreachable } from './boot-diagnostics.js';
-import { withLine } from './with-line.js';
 
 /** What the application starts with; `takenAt` when that is a snapshot. @internal */
 export interface StartConfiguration {
@@ -64,7 +63,10 @@ export async function loadWithSnapshotFallback(
   if (now && 'loaded' in now) return now;
   if (now && !isOutage(now)) throw now.error;
   if ('error' in opened)
-    throw withLine(now?.error as VaultError, `The snapshot does not help either: ${opened.error.message}`);
+    throw (now?.error as VaultError).withAdvice({
+      id: 'snapshot-unusable',
+      text: `The snapshot does not help either: ${opened.error.message}`,
+    });
   abandon.abort();
   const ended = now ?? (await loading);
   if ('loaded' in ended) return ended;

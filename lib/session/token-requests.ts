@@ -52,7 +52,7 @@ export function classifyRenewalError(error: unknown): 'invalid' | 'not-renewable
   if (error instanceof VaultPermissionError) return error.policyDenied ? 'not-renewable' : 'invalid';
   if (!isVaultError(error)) return 'transient';
   // The server responds with 500 when less than a second is left before the maximum.
-  return error.statusCode === 400 || error.message.includes('past the max TTL') ? 'not-renewable' : 'transient';
+  return error.statusCode === 400 || error.reason === 'past-max-ttl' ? 'not-renewable' : 'transient';
 }
 
 /**

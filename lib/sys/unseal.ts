@@ -106,8 +106,8 @@ function isKeyList(keys: unknown): keys is readonly string[] {
 
 /** The server checks the keys together once it has enough, so the last one need not be the wrong one. */
 function withKeyAdvice(error: VaultRequestError): VaultRequestError {
-  return new VaultRequestError(
-    `${error.message} One of the keys given so far is wrong or belongs to another server: check them, and start over with "reset: true".`,
-    { ...error },
-  );
+  return error.withAdvice({
+    id: 'check-unseal-keys',
+    text: 'One of the keys given so far is wrong or belongs to another server: check them, and start over with "reset: true".',
+  });
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { VaultAbortedError } from '../errors/vault-aborted.error.js';
+import { VaultAbortedError } from '../errors/index.js';
 import { AdminClient } from '../server/admin-client.js';
 import { findServerBinary } from '../server/find-binary.js';
 import { createCertificates } from '../server/certificates.js';

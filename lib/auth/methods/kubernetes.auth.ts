@@ -67,10 +67,10 @@ export class KubernetesLogin implements LoginMethod {
       return await resolveCredential(credential, 'auth.jwt');
     } catch (error) {
       if (credential !== DEFAULT_JWT || !isVaultError(error) || error.reason !== 'ENOENT') throw error;
-      throw new VaultAuthenticationError(
-        `${error.message} It is there in every pod, unless "automountServiceAccountToken" is false. Outside of Kubernetes, give "auth.jwt" or another "auth.method".`,
-        { ...error },
-      );
+      throw error.withAdvice({
+        id: 'mount-service-account-token',
+        text: 'It is there in every pod, unless "automountServiceAccountToken" is false. Outside of Kubernetes, give "auth.jwt" or another "auth.method".',
+      });
     }
   }
 }

@@ -69,11 +69,14 @@ function checkOrigin(body: unknown, mountPath: string, operation: string): void 
 export function wrappingTokenUsed(error: unknown, operation: string, remedy: string): unknown {
   if (!isVaultError(error) || error.code === 'VAULT_AUTHENTICATION') return error;
   if (error.statusCode !== 400 && error.statusCode !== 403 && error.statusCode !== 404) return error;
-  return new VaultAuthenticationError(
-    `Cannot ${operation}: the wrapping token has been used already, or has expired. A wrapping token opens once. ` +
-      `If this application did not open it, somebody else may have: ${remedy}.`,
-    { ...error, operation, reason: 'wrapping-token-invalid' },
-  );
+  return error.as(VaultAuthenticationError, {
+    problem: `Cannot ${operation}: the wrapping token has been used already, or has expired. A wrapping token opens once.`,
+    operation,
+    reason: 'wrapping-token-invalid',
+    advice: [
+      { id: 'reissue-wrapping-token', text: `If this application did not open it, somebody else may have: ${remedy}.` },
+    ],
+  });
 }
 
 /** A wrapped token in an agent's sink. @internal */

@@ -1,4 +1,4 @@
-import type { VaultError, VaultErrorDetails } from '../../errors/index.js';
+import type { VaultAdvice, VaultError, VaultErrorDetails } from '../../errors/index.js';
 import {
   VaultAbortedError,
   VaultBadResponseError,
@@ -61,7 +61,10 @@ const CONNECTION_FIX: Readonly<Record<string, string>> = {
   ENETUNREACH: 'The network cannot be reached. Check the network of this machine.',
 };
 /** What to do about an answer that did not arrive whole. @internal */
-export const IF_IT_REPEATS = 'If this repeats, look at the log of the server and of any proxy before it.';
+export const IF_IT_REPEATS: VaultAdvice = {
+  id: 'check-server-log',
+  text: 'If this repeats, look at the log of the server and of any proxy before it.',
+};
 /** undici's own codes, which mean something to nobody else. */
 const CLOSED_BY_SERVER = 'UND_ERR_SOCKET';
 const INVALID_HEADER = 'UND_ERR_INVALID_ARG';
@@ -74,14 +77,21 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
   if (failure instanceof ExchangeInterrupted) {
     switch (failure.fault) {
       case 'deadline':
-        return new VaultTimeoutError(
-          `${where}: no complete answer within ${call.timeoutMs} ms. Check the server's health, or raise "request.timeoutMs".${sent ? '' : ignoredProxy(call)}`,
-          call,
-        );
+        return new VaultTimeoutError(`${where}: no complete answer within ${call.timeoutMs} ms.`, {
+          ...call,
+          advice: [
+            { id: 'raise-timeout', text: 'Check the server\'s health, or raise "request.timeoutMs".' },
+            ...(sent ? [] : ignoredProxy(call)),
+          ],
+        });
       case 'stalled':
         return new VaultTimeoutError(
-          `${where}: no complete answer in its share of ${call.timeoutMs} ms, so that there is time to ask another server. Raise "request.timeoutMs" if it needs longer.`,
-          { ...call, reason: 'stalled' },
+          `${where}: no complete answer in its share of ${call.timeoutMs} ms, so that there is time to ask another server.`,
+          {
+            ...call,
+            reason: 'stalled',
+            advice: [{ id: 'raise-timeout', text: 'Raise "request.timeoutMs" if it needs longer.' }],
+          },
         );
       case 'aborted':
         return new VaultAbortedError(`${where}: the caller aborted it.`, {
@@ -106,62 +116,81 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
   }
   const details = { ...call, reason };
   if (NOT_HTTP.test(reason)) {
-    return new VaultBadResponseError(
-      `${where}: what answers there does not speak HTTP as Vault does (${reason}). Check "endpoint" (VAULT_ADDR).${otherScheme(call)}`,
-      details,
-    );
+    return new VaultBadResponseError(`${where}: what answers there does not speak HTTP as Vault does (${reason}).`, {
+      ...details,
+      advice: [{ id: 'check-endpoint', text: 'Check "endpoint" (VAULT_ADDR).' }, otherScheme(call)],
+    });
   }
   if (reason === 'UND_ERR_CONNECT_TIMEOUT' || reason === 'ETIMEDOUT') {
-    return new VaultTimeoutError(
-      `${where}: no connection within ${call.connectTimeoutMs} ms. Check "endpoint" (VAULT_ADDR) and firewalls in between.${ignoredProxy(call)}`,
-      details,
-    );
+    return new VaultTimeoutError(`${where}: no connection within ${call.connectTimeoutMs} ms.`, {
+      ...details,
+      advice: [
+        { id: 'check-endpoint', text: 'Check "endpoint" (VAULT_ADDR) and firewalls in between.' },
+        ...ignoredProxy(call),
+      ],
+    });
   }
   const tlsFix = tlsAdvice(reason);
   if (tlsFix) {
-    const ignored = UNKNOWN_AUTHORITY.includes(reason) || TLS_FIX[reason] ? ignoredTlsSetting() : '';
-    return new VaultTlsError(`${where}: TLS failed (${reason}). ${tlsFix}${ignored}`, details);
+    const ignored = UNKNOWN_AUTHORITY.includes(reason) || TLS_FIX[reason] ? ignoredTlsSetting() : [];
+    return new VaultTlsError(`${where}: TLS failed (${reason}).`, {
+      ...details,
+      advice: [{ id: 'fix-tls', text: tlsFix }, ...ignored],
+    });
   }
   if (reason === CLOSED_BY_SERVER) {
-    return new VaultConnectionError(
-      `${where}: the connection was closed before the answer was complete.${otherScheme(call)} ${IF_IT_REPEATS}`,
-      details,
-    );
+    return new VaultConnectionError(`${where}: the connection was closed before the answer was complete.`, {
+      ...details,
+      advice: [otherScheme(call), IF_IT_REPEATS],
+    });
   }
-  const fix = CONNECTION_FIX[reason] ?? `The connection broke. ${IF_IT_REPEATS}`;
-  return new VaultConnectionError(`${where}: ${reason}. ${fix}${ignoredProxy(call)}`, details);
+  const fix = CONNECTION_FIX[reason];
+  const advice = fix === undefined ? IF_IT_REPEATS : { id: 'check-endpoint', text: fix };
+  return new VaultConnectionError(`${where}: ${reason}.${fix === undefined ? ' The connection broke.' : ''}`, {
+    ...details,
+    advice: [advice, ...ignoredProxy(call)],
+  });
 }
 
 /** Variables that other clients take a proxy from; this module does not, so that no token goes through a proxy that was not configured for Vault. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
 
 /** Named where a connection could not be made, and never with the value, which may hold a password. */
-function ignoredProxy({ proxy }: CallContext): string {
+function ignoredProxy({ proxy }: CallContext): VaultAdvice[] {
   const name = proxy ? undefined : PROXY_VARIABLES.find((variable) => process.env[variable]);
   return name === undefined
-    ? ''
-    : ` ${name} is set, and is not used for Vault: set "request.proxy" to "environment", or to the address of a proxy (VAULT_PROXY_ADDR).`;
+    ? []
+    : [
+        {
+          id: 'set-proxy',
+          text: `${name} is set, and is not used for Vault: set "request.proxy" to "environment", or to the address of a proxy (VAULT_PROXY_ADDR).`,
+        },
+      ];
 }
 
-function ignoredTlsSetting(): string {
+function ignoredTlsSetting(): VaultAdvice[] {
   return process.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
-    ? ' NODE_TLS_REJECT_UNAUTHORIZED is set, and does not count here: give the authority in "tls.ca", or set VAULT_SKIP_VERIFY on a development machine.'
-    : '';
+    ? [
+        {
+          id: 'set-ca',
+          text: 'NODE_TLS_REJECT_UNAUTHORIZED is set, and does not count here: give the authority in "tls.ca", or set VAULT_SKIP_VERIFY on a development machine.',
+        },
+      ]
+    : [];
 }
 
 function proxyFailure({ proxy, reason }: ProxyFailure, where: string, call: CallContext): VaultError {
   const details = { ...call, reason };
   const through = `${where} through the proxy ${proxy}: ${reason}.`;
   if (reason === 'status 407') {
-    return new VaultInvalidOptionError(
-      `${through} The proxy wants a user name and password, or other ones: write them into "request.proxy" (VAULT_PROXY_ADDR).`,
-      details,
-    );
+    const text =
+      'The proxy wants a user name and password, or other ones: write them into "request.proxy" (VAULT_PROXY_ADDR).';
+    return new VaultInvalidOptionError(through, { ...details, advice: [{ id: 'set-proxy-credentials', text }] });
   }
   const fix = reason.startsWith('status')
     ? 'The proxy does not connect to this server: look at its rules and its log.'
     : 'Check "request.proxy" (VAULT_PROXY_ADDR) and that the proxy is running.';
-  return new VaultConnectionError(`${through} ${fix}`, details);
+  return new VaultConnectionError(through, { ...details, advice: [{ id: 'check-proxy', text: fix }] });
 }
 
 /** The error for a call of an application that has been closed. @internal */
@@ -170,10 +199,10 @@ export function closedFailure(call: CallContext): VaultClosedError {
 }
 
 /** What a server does to the wrong protocol, and to a missing client certificate, looks like any other broken connection. */
-function otherScheme({ endpoint }: CallContext): string {
+function otherScheme({ endpoint }: CallContext): VaultAdvice {
   return endpoint.startsWith('https:')
-    ? ` ${CLIENT_CERTIFICATE_FIX}`
-    : ' If the server speaks TLS, write "https://" in "endpoint".';
+    ? { id: 'set-client-certificate', text: CLIENT_CERTIFICATE_FIX }
+    : { id: 'use-https', text: 'If the server speaks TLS, write "https://" in "endpoint".' };
 }
 
 function tlsAdvice(reason: string): string | undefined {

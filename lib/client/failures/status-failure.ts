@@ -1,4 +1,4 @@
-import type { VaultError } from '../../errors/index.js';
+import type { VaultAdvice, VaultError } from '../../errors/index.js';
 import {
   VaultAuthenticationError,
   VaultBadResponseError,
@@ -30,11 +30,20 @@ const NOT_VAULTS = 'The body is not Vault’s: a proxy or load balancer may have
 /** What a standby says while its cluster has no leader; it has not acted on the request. @internal */
 export const NO_LEADER = 'active cluster node not found';
 
+/** Faults of the server that callers tell apart by `reason`. */
+const SERVER_FAULTS: readonly (readonly [text: string, reason: string])[] = [
+  [NO_LEADER, 'no-leader'],
+  ['past the max TTL', 'past-max-ttl'],
+];
+
 const NAMESPACE_NOT_FOUND = 'namespace not found';
 
-function namespaceAdvice(namespace: string | undefined): string {
+function namespaceAdvice(namespace: string | undefined): VaultAdvice {
   const name = namespace ? `The Vault namespace ${JSON.stringify(namespace)}` : 'The Vault namespace';
-  return `${name} does not exist on this server. Check the option "namespace" (VAULT_NAMESPACE).`;
+  return {
+    id: 'check-namespace',
+    text: `${name} does not exist on this server. Check the option "namespace" (VAULT_NAMESPACE).`,
+  };
 }
 
 /** What login methods say about a parameter that the request lacks. */
@@ -61,58 +70,79 @@ export function statusFailure(
   const words = wordsOf(body);
   const known = [call.operation, request.path, call.namespace, call.endpoint].join(' ');
   const said = words.map((text) => redact(tidy(text), secrets, known)).filter((text) => text !== '');
-  const details = { ...call, statusCode: status };
+  const details = { ...call, statusCode: status, serverErrors: said };
   const where = beginning(call);
   const because = said.length > 0 ? `: ${said.join('; ')} (status ${status}).` : `: status ${status}.`;
 
   // Login methods report a missing parameter as a fault of the server (500).
   if (status === 500 && words.some((text) => MISSING_PARAMETER.test(text))) {
-    return new VaultRequestError(`${where}${because} Send the missing parameter.`, {
+    return new VaultRequestError(`${where}${because}`, {
       ...details,
       reason: 'missing-parameter',
+      advice: [{ id: 'send-parameter', text: 'Send the missing parameter.' }],
     });
   }
 
   switch (status) {
     case 400:
       if (words.some((text) => text.includes('refused JSON input due to high complexity'))) {
-        return new VaultRequestError(
-          `${where}${because} OpenBao limits the JSON of a request; keys and values count as strings, of which it takes 1,000 by default. Split the data over several secrets or requests, or raise "max_request_json_strings" (or the limit named above) of the server's listener.`,
-          { ...details, reason: 'json-complexity' },
-        );
+        return new VaultRequestError(`${where}${because}`, {
+          ...details,
+          reason: 'json-complexity',
+          advice: [
+            {
+              id: 'split-data',
+              text: `OpenBao limits the JSON of a request; keys and values count as strings, of which it takes 1,000 by default. Split the data over several secrets or requests, or raise "max_request_json_strings" (or the limit named above) of the server's listener.`,
+            },
+          ],
+        });
       }
       if (words.some((text) => text.includes('check-and-set parameter required'))) {
         return new VaultRequestError(
           `${where}${because} This secret takes no write without "cas": give the current version, or 0 if there is none.`,
-          details,
+          { ...details, reason: 'cas-required' },
         );
       }
       if (words.some((text) => text.includes('check-and-set'))) {
-        return new VaultCasMismatchError(
-          `${where}${because} Somebody else wrote in between: read again, then write with the new version as "cas".`,
-          details,
-        );
+        return new VaultCasMismatchError(`${where}${because}`, {
+          ...details,
+          advice: [
+            {
+              id: 'read-again',
+              text: 'Somebody else wrote in between: read again, then write with the new version as "cas".',
+            },
+          ],
+        });
       }
       break;
     case 401:
-      return new VaultAuthenticationError(
-        `${where}${because} Vault itself refuses tokens with status 403, so a proxy before it may want credentials.`,
-        details,
-      );
+      return new VaultAuthenticationError(`${where}${because}`, {
+        ...details,
+        advice: [
+          {
+            id: 'check-proxy',
+            text: 'Vault itself refuses tokens with status 403, so a proxy before it may want credentials.',
+          },
+        ],
+      });
     case 403:
-      return new VaultPermissionError(
-        `${where}${because} If the token is still valid, its policies do not allow this. Add to one of them${inNamespace(call.namespace)}: ${policyStanza(request)}`,
-        {
-          ...details,
-          // A failed policy check comes as a list ("1 error occurred: …"), a token the server does not know as bare words.
-          policyDenied: words.some((text) => /occurred/.test(text) && !/invalid token/.test(text)),
-        },
-      );
+      return new VaultPermissionError(`${where}${because}`, {
+        ...details,
+        advice: [
+          {
+            id: 'add-policy',
+            text: `If the token is still valid, its policies do not allow this. Add to one of them${inNamespace(call.namespace)}: ${policyStanza(request)}`,
+          },
+        ],
+        // A failed policy check comes as a list ("1 error occurred: …"), a token the server does not know as bare words.
+        policyDenied: words.some((text) => /occurred/.test(text) && !/invalid token/.test(text)),
+      });
     case 404:
       if (words.some((text) => text.includes(NAMESPACE_NOT_FOUND))) {
-        return new VaultNotFoundError(`${where}${because} ${namespaceAdvice(call.namespace)}`, {
+        return new VaultNotFoundError(`${where}${because}`, {
           ...details,
           reason: 'namespace',
+          advice: [namespaceAdvice(call.namespace)],
         });
       }
       return notFound(where, because, body, details);
@@ -123,35 +153,50 @@ export function statusFailure(
       });
     case 501:
       if (!isJsonObject(body)) break;
-      return new VaultNotInitializedError(
-        `${where}: the server is not initialised. Run "bao operator init" (or "vault operator init") once.`,
-        details,
-      );
+      return new VaultNotInitializedError(`${where}: the server is not initialised.`, {
+        ...details,
+        advice: [{ id: 'initialize-server', text: 'Run "bao operator init" (or "vault operator init") once.' }],
+      });
     case 503:
       if (words.some((text) => /sealed/i.test(text))) {
-        return new VaultSealedError(
-          `${where}: the server is sealed. Unseal it ("bao operator unseal"), or set "unseal" in the module's options. A new server has to be initialized first ("bao operator init").`,
-          details,
-        );
+        return new VaultSealedError(`${where}: the server is sealed.`, {
+          ...details,
+          advice: [
+            {
+              id: 'unseal-server',
+              text: `Unseal it ("bao operator unseal"), or set "unseal" in the module's options. A new server has to be initialized first ("bao operator init").`,
+            },
+          ],
+        });
       }
       break;
     default:
   }
   if (status >= 500) {
-    const advice = said.length > 0 ? 'Look at the log of the server.' : NOT_VAULTS;
-    return new VaultServerError(`${where}${because} ${advice}`, {
+    const reason = SERVER_FAULTS.find(([text]) => words.some((word) => word.includes(text)))?.[1];
+    return new VaultServerError(`${where}${because}`, {
       ...details,
-      ...(words.some((text) => text.includes(NO_LEADER)) && { reason: 'no-leader' }),
+      reason,
+      advice: [
+        said.length > 0
+          ? { id: 'check-server-log', text: 'Look at the log of the server.' }
+          : { id: 'check-endpoint', text: NOT_VAULTS },
+      ],
     });
   }
   if (status >= 300 && status < 400) {
     const why = REDIRECTS.includes(status)
       ? 'it redirects again after one redirect'
       : `it answers with status ${status}`;
-    return new VaultBadResponseError(
-      `${where}: ${why}, which Vault does not do. Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.`,
-      details,
-    );
+    return new VaultBadResponseError(`${where}: ${why}, which Vault does not do.`, {
+      ...details,
+      advice: [
+        {
+          id: 'check-endpoint',
+          text: 'Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.',
+        },
+      ],
+    });
   }
   return new VaultRequestError(`${where}${because}`, details);
 }
@@ -168,27 +213,32 @@ export function notJson(
   const kind = contentType ? redact(contentType, secrets) || 'another content type' : 'no content type';
   if (cut) {
     return new VaultBadResponseError(
-      `${beginning(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short. ${IF_IT_REPEATS}`,
-      { ...call, statusCode: status, reason: 'cut-short' },
+      `${beginning(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short.`,
+      { ...call, statusCode: status, reason: 'cut-short', advice: [IF_IT_REPEATS] },
     );
   }
   let why = contentType?.includes('json') ? 'the JSON is malformed' : `it is not JSON (${kind})`;
   if (encoding) why = `it is compressed (${redact(encoding, secrets) || 'in some way'}), which nobody asked for`;
-  const plainHttp = text.includes('HTTP request to an HTTPS server')
-    ? ' The server speaks TLS: write "https://" in "endpoint".'
-    : '';
-  return new VaultBadResponseError(
-    `${beginning(call)}: the answer (status ${status}) is no answer of Vault, ${why}. ` +
-      `Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy, a login page or another service.${plainHttp}`,
-    { ...call, statusCode: status },
-  );
+  return new VaultBadResponseError(`${beginning(call)}: the answer (status ${status}) is no answer of Vault, ${why}.`, {
+    ...call,
+    statusCode: status,
+    advice: [
+      {
+        id: 'check-endpoint',
+        text: 'Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy, a login page or another service.',
+      },
+      ...(text.includes('HTTP request to an HTTPS server')
+        ? [{ id: 'use-https', text: 'The server speaks TLS: write "https://" in "endpoint".' }]
+        : []),
+    ],
+  });
 }
 
 function notFound(
   where: string,
   because: string,
   body: unknown,
-  details: CallContext & { statusCode: number },
+  details: CallContext & { statusCode: number; serverErrors: readonly string[] },
 ): VaultError {
   const data = isJsonObject(body) ? body['data'] : undefined;
   const metadata = isJsonObject(data) ? data['metadata'] : undefined;
@@ -200,30 +250,47 @@ function notFound(
     return new VaultDeletedVersionError(
       `${where}: version ${version ?? 'asked for'} of this secret ` +
         (destroyed
-          ? 'is destroyed; its data is gone for good. Write a new version.'
-          : `was deleted${deletionTime ? ` at ${deletionTime}` : ''}. Undelete it or write a new version.`),
-      { ...details, destroyed, version, deletionTime },
+          ? 'is destroyed; its data is gone for good.'
+          : `was deleted${deletionTime ? ` at ${deletionTime}` : ''}.`),
+      {
+        ...details,
+        destroyed,
+        version,
+        deletionTime,
+        advice: [
+          destroyed
+            ? { id: 'write-secret', text: 'Write a new version.' }
+            : { id: 'undelete-version', text: 'Undelete it or write a new version.' },
+        ],
+      },
     );
   }
   const { nothingStored, advice, reason } = bodyOfNotFound(body);
-  return new VaultNotFoundError(`${where}${because} ${advice}`, { ...details, reason, nothingStored });
+  return new VaultNotFoundError(`${where}${because}`, { ...details, reason, nothingStored, advice: [advice] });
 }
 
 /** An engine that has nothing at a path responds with exactly `{"errors":[]}`; any other body means something else. */
-function bodyOfNotFound(body: unknown): { nothingStored: boolean; advice: string; reason: string | undefined } {
+function bodyOfNotFound(body: unknown): {
+  nothingStored: boolean;
+  advice: VaultAdvice;
+  reason: string | undefined;
+} {
   const errors = isJsonObject(body) ? body['errors'] : undefined;
   const isExact = isJsonObject(body) && Object.keys(body).length === 1 && Array.isArray(errors);
   if (isExact && errors.length === 0)
-    return { nothingStored: true, advice: 'Nothing is stored there.', reason: undefined };
+    return { nothingStored: true, advice: { id: 'check-path', text: 'Nothing is stored there.' }, reason: undefined };
   return wordsOf(body).length === 0
     ? {
         nothingStored: false,
-        advice: `${NOT_VAULTS} Check "endpoint" (VAULT_ADDR), its path included.`,
+        advice: { id: 'check-endpoint', text: `${NOT_VAULTS} Check "endpoint" (VAULT_ADDR), its path included.` },
         reason: NOT_VAULT_RESPONSE,
       }
     : {
         nothingStored: false,
-        advice: 'Check the mount path, the version of the engine, and the Vault namespace.',
+        advice: {
+          id: 'check-mount',
+          text: 'Check the mount path, the version of the engine, and the Vault namespace.',
+        },
         reason: undefined,
       };
 }

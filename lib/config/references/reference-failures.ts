@@ -1,4 +1,4 @@
-import type { VaultError, VaultErrorDetails } from '../../errors/index.js';
+import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { shortList } from '../../errors/printable.js';
 import type { FailedRead, SecretAddress } from '../sources/read-secrets.js';
@@ -45,11 +45,9 @@ export async function describeReferences(
   }
   const explained = [...unread.values()].map(async ({ address, read, names }) => {
     const { error, isShared } = await explain(read, address);
-    // The same class of error: what is retryable stays so.
-    const Same = error.constructor as new (message: string, details: VaultErrorDetails) => VaultError;
     const unique = [...new Set(names)];
     const needed = `Needed by ${isShared ? 'a source and ' : ''}${unique.length} ${unique.length === 1 ? 'value' : 'values'}: ${shortList(unique, MOST_NAMED)}.`;
-    return new Same(`${error.message} ${needed}`, { ...error });
+    return error.withAdvice({ id: 'needed-by', text: needed });
   });
   return [...errors, ...(await Promise.all(explained))];
 }

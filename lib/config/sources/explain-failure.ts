@@ -1,6 +1,6 @@
 import { inNamespace, suggestedCommand } from '../../client/suggested-command.js';
 import type { VaultClient } from '../../client/vault-client.js';
-import type { VaultError } from '../../errors/index.js';
+import type { VaultAdvice, VaultError } from '../../errors/index.js';
 import {
   VaultBadResponseError,
   VaultDeletedVersionError,
@@ -54,8 +54,11 @@ export async function explainFailure(
       onPath === ''
         ? 'The server gives the same response when the mount or the path is misspelled.'
         : `More likely: ${onPath}`;
-    const needed = below === undefined ? '' : ` ${policyBelow(address, namespace, mount)}`;
-    return new VaultPermissionError(`${error.message} ${advice}${needed}`, { ...error, mountPath });
+    const needed =
+      below === undefined ? [] : [{ id: 'add-policy-below', text: policyBelow(address, namespace, mount) }];
+    return error
+      .as(VaultPermissionError, { mountPath })
+      .withAdvice({ id: onPath === '' ? 'check-path' : 'remove-path-prefix', text: advice }, ...needed);
   }
   if (error instanceof VaultDeletedVersionError) {
     const undelete = suggestedCommand('kv undelete', {
@@ -63,37 +66,43 @@ export async function explainFailure(
       flags: [`-mount=${mountPath}`, `-versions=${version ?? error.version ?? 1}`],
       names: [secretPath],
     });
-    const advice = [
-      error.destroyed ? '' : `Undelete it with "${undelete}".`,
-      below === undefined ? '' : `To leave it out, remove it with ${command('kv metadata delete')}.`,
-      version === undefined ? '' : `For another one, ${other.version}.`,
-    ].filter((text) => text !== '');
-    return new VaultDeletedVersionError([error.message, ...advice].join(' '), error);
+    return error.withAdvice(
+      ...(error.destroyed ? [] : [{ id: 'undelete-with-command', text: `Undelete it with "${undelete}".` }]),
+      ...(below === undefined
+        ? []
+        : [{ id: 'delete-metadata', text: `To leave it out, remove it with ${command('kv metadata delete')}.` }]),
+      ...(version === undefined ? [] : [{ id: 'change-version', text: `For another one, ${other.version}.` }]),
+    );
   }
-  const advice = [onPath];
+  const advice = onPath === '' ? [] : [{ id: 'remove-path-prefix', text: onPath }];
   if (error instanceof VaultNotFoundError || error instanceof VaultBadResponseError) {
-    advice.push(adviceOnMount(source, namespace, mount, other));
+    const onMount = adviceOnMount(source, namespace, mount, other);
+    if (onMount !== '') advice.push({ id: 'check-mount-of-source', text: onMount });
   }
-  let found = advice.filter((text) => text !== '');
+  let found: VaultAdvice[] = advice;
   // Where the path or the mount is wrong, writing the secret there would not help.
   if (error instanceof VaultNotFoundError && found.length === 0) {
     const key = below === undefined ? await keyInParent(source, client, options) : undefined;
-    if (key !== undefined) found.push(key);
+    if (key !== undefined) found.push({ id: 'read-parent', text: key });
     else if (!error.nothingStored) found = [];
-    else if (below !== undefined) found.push(`Write one, or ${other.forgive}.`);
-    else if (version === undefined) found.push(`Write it with ${command('kv put', 'KEY=value')}, or ${other.forgive}.`);
-    else {
-      found.push(
-        `There is no version ${version}, or no such secret: ${command('kv metadata get')} lists the versions. Write the secret, or ${other.version}.`,
-      );
+    else if (below !== undefined) found.push({ id: 'write-secret', text: `Write one, or ${other.forgive}.` });
+    else if (version === undefined) {
+      found.push({ id: 'write-secret', text: `Write it with ${command('kv put', 'KEY=value')}, or ${other.forgive}.` });
+    } else {
+      found.push({
+        id: 'change-version',
+        text: `There is no version ${version}, or no such secret: ${command('kv metadata get')} lists the versions. Write the secret, or ${other.version}.`,
+      });
     }
   }
   if (found.length === 0) return error;
-  const message = [error.message, ...found].join(' ');
-  const details = { ...error, mountPath };
-  if (error instanceof VaultNotFoundError) return new VaultNotFoundError(message, details);
-  if (error instanceof VaultBadResponseError) return new VaultBadResponseError(message, details);
-  return error;
+  const withMount =
+    error instanceof VaultNotFoundError
+      ? error.as(VaultNotFoundError, { mountPath })
+      : error instanceof VaultBadResponseError
+        ? error.as(VaultBadResponseError, { mountPath })
+        : undefined;
+  return withMount?.withAdvice(...found) ?? error;
 }
 
 function policyBelow(
