@@ -76,7 +76,14 @@ export {
   VaultTimeoutError,
   VaultTlsError,
 } from './errors/index.js';
-export type { VaultErrorCode, VaultErrorDetails } from './errors/index.js';
+export type {
+  VaultAdvice,
+  VaultAdviceId,
+  VaultErrorCode,
+  VaultErrorDetails,
+  VaultErrorParts,
+  VaultErrorType,
+} from './errors/index.js';
 export { loadVaultConfig } from './load-vault-config.js';
 export type {
   VaultEndpointChangedEvent,

@@ -111,13 +111,13 @@ export function explainRefusal(
   const refusal = (advice: VaultAdvice[], reason = error.reason): VaultAuthenticationError =>
     error.as(VaultAuthenticationError, { operation, reason, advice });
   const known = namespaceMissing(error) ?? login.classify?.(error.serverErrors.join('; '), namespace);
-  if (known) return refusal([{ id: known.reason, text: known.advice }], known.reason);
+  if (known) return refusal([{ id: 'check-login', text: known.advice }], known.reason);
   if (error instanceof VaultServerError) return error;
   if (error instanceof VaultNotFoundError && hasNoExplanation(error) && namespace === undefined) {
     return refusal([{ id: 'check-endpoint', text: NON_VAULT_404_ADVICE }]);
   }
   // The server gives the same response for a missing auth mount and for a locked user, so all possibilities are named.
-  const advice = [{ id: 'check-login', text: login.advice }];
+  const advice: VaultAdvice[] = [{ id: 'check-login', text: login.advice }];
   if (statusCode === 403 || statusCode === 404)
     advice.push({ id: 'check-auth-mount', text: adviceOnMount(login, namespace) });
   if (statusCode === 403 && LOCKING_METHODS.includes(login.method)) advice.push(LOCK_ADVICE);

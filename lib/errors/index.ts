@@ -22,4 +22,11 @@ export {
   VaultTlsError,
 } from './errors.js';
 export { isVaultError, VaultError } from './vault-error.js';
-export type { VaultAdvice, VaultErrorCode, VaultErrorDetails, VaultErrorParts, VaultErrorType } from './vault-error.js';
+export type {
+  VaultAdvice,
+  VaultAdviceId,
+  VaultErrorCode,
+  VaultErrorDetails,
+  VaultErrorParts,
+  VaultErrorType,
+} from './vault-error.js';

@@ -93,12 +93,97 @@ export interface VaultErrorDetails {
 }
 
 /**
+ * Ids of the advice in errors, in `error.advice`. New ids may be added in any version.
+ * @publicApi
+ */
+export type VaultAdviceId =
+  /** A policy of the token needs the line in the message. */
+  | 'add-policy'
+  /** The lines that a source with `below` needs. */
+  | 'add-policy-below'
+  /** How long the boot has waited for Vault. */
+  | 'boot-waited'
+  /** Request another version of the secret. */
+  | 'change-version'
+  /** The path, type and Vault namespace of the auth mount. */
+  | 'check-auth-mount'
+  /** The clock of this machine. */
+  | 'check-clock'
+  /** The address of the server, and what responds there. */
+  | 'check-endpoint'
+  /** Vault locks users after failed logins. */
+  | 'check-locked-users'
+  /** The credentials and options of the login method. */
+  | 'check-login'
+  /** The mount path, the version of its engine and the Vault namespace. */
+  | 'check-mount'
+  /** What is mounted at the mount path of a source or reference. */
+  | 'check-mount-of-source'
+  /** The Vault namespace does not exist. */
+  | 'check-namespace'
+  /** The path of the secret. */
+  | 'check-path'
+  /** A proxy between this process and Vault. */
+  | 'check-proxy'
+  /** The log of the server or of a proxy. */
+  | 'check-server-log'
+  /** One of the unseal keys is wrong. */
+  | 'check-unseal-keys'
+  /** The token is not valid: create a new one. */
+  | 'create-token'
+  /** Delete the secret for good to leave it out. */
+  | 'delete-metadata'
+  /** Certificates and TLS settings. */
+  | 'fix-tls'
+  /** The server is new. */
+  | 'initialize-server'
+  /** The token of the Kubernetes service account is missing. */
+  | 'mount-service-account-token'
+  /** The values of the configuration that need the secret. */
+  | 'needed-by'
+  /** `request.timeoutMs`, or the health of the server. */
+  | 'raise-timeout'
+  /** Somebody else wrote the secret: read it, then write with the new version. */
+  | 'read-again'
+  /** The last segment of the path is a key of another secret. */
+  | 'read-parent'
+  /** The wrapping token is used up or was stolen. */
+  | 'reissue-wrapping-token'
+  /** The module adds `data/` and the mount by itself. */
+  | 'remove-path-prefix'
+  /** The request lacks a parameter. */
+  | 'send-parameter'
+  /** `auth.namespace`. */
+  | 'set-auth-namespace'
+  /** `tls.ca`. */
+  | 'set-ca'
+  /** `tls.cert` and `tls.key`, if the server asks for them. */
+  | 'set-client-certificate'
+  /** `request.proxy`. */
+  | 'set-proxy'
+  /** User name and password in `request.proxy`. */
+  | 'set-proxy-credentials'
+  /** Why the snapshot could not be used either. */
+  | 'snapshot-unusable'
+  /** The request has more JSON strings than the server takes. */
+  | 'split-data'
+  /** The version was deleted. */
+  | 'undelete-version'
+  /** The command that undeletes it. */
+  | 'undelete-with-command'
+  /** The server is sealed. */
+  | 'unseal-server'
+  /** The server speaks TLS. */
+  | 'use-https'
+  /** The secret does not exist, or its data is gone. */
+  | 'write-secret';
+
+/**
  * A fix that an error suggests.
  * @publicApi
  */
 export interface VaultAdvice {
-  /** Stable id, such as `add-policy`. */
-  readonly id: string;
+  readonly id: VaultAdviceId;
   /** Sentences for the message. They may change in any version. */
   readonly text: string;
 }
@@ -132,7 +217,7 @@ export abstract class VaultError extends Error implements VaultErrorDetails {
   declare readonly endpoint?: string;
   declare readonly reason?: string;
   /** Ids of the fixes that the message suggests; absent when it suggests none by id. */
-  declare readonly advice?: readonly string[];
+  declare readonly advice?: readonly VaultAdviceId[];
   readonly #problem: string;
   readonly #advice: readonly VaultAdvice[];
   readonly #serverErrors: readonly string[];

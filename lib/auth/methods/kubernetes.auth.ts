@@ -1,6 +1,6 @@
 import { typeOf } from '../../options/check-options.js';
 import type { Requester } from '../../client/vault-client.js';
-import { isVaultError, VaultAuthenticationError } from '../../errors/index.js';
+import { isVaultError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';

@@ -145,7 +145,7 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
     });
   }
   const fix = CONNECTION_FIX[reason];
-  const advice = fix === undefined ? IF_IT_REPEATS : { id: 'check-endpoint', text: fix };
+  const advice: VaultAdvice = fix === undefined ? IF_IT_REPEATS : { id: 'check-endpoint', text: fix };
   return new VaultConnectionError(`${where}: ${reason}.${fix === undefined ? ' The connection broke.' : ''}`, {
     ...details,
     advice: [advice, ...ignoredProxy(call)],

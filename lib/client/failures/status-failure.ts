@@ -219,18 +219,18 @@ export function notJson(
   }
   let why = contentType?.includes('json') ? 'the JSON is malformed' : `it is not JSON (${kind})`;
   if (encoding) why = `it is compressed (${redact(encoding, secrets) || 'in some way'}), which nobody asked for`;
+  const advice: VaultAdvice[] = [
+    {
+      id: 'check-endpoint',
+      text: 'Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy, a login page or another service.',
+    },
+  ];
+  if (text.includes('HTTP request to an HTTPS server'))
+    advice.push({ id: 'use-https', text: 'The server speaks TLS: write "https://" in "endpoint".' });
   return new VaultBadResponseError(`${beginning(call)}: the answer (status ${status}) is no answer of Vault, ${why}.`, {
     ...call,
     statusCode: status,
-    advice: [
-      {
-        id: 'check-endpoint',
-        text: 'Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy, a login page or another service.',
-      },
-      ...(text.includes('HTTP request to an HTTPS server')
-        ? [{ id: 'use-https', text: 'The server speaks TLS: write "https://" in "endpoint".' }]
-        : []),
-    ],
+    advice,
   });
 }
 

@@ -50,15 +50,13 @@ export async function explainFailure(
   const onPath = adviceOnPath(source);
   // A token that may read one path is not told whether another exists.
   if (error instanceof VaultPermissionError) {
-    const advice =
+    const advice: VaultAdvice[] = [
       onPath === ''
-        ? 'The server gives the same response when the mount or the path is misspelled.'
-        : `More likely: ${onPath}`;
-    const needed =
-      below === undefined ? [] : [{ id: 'add-policy-below', text: policyBelow(address, namespace, mount) }];
-    return error
-      .as(VaultPermissionError, { mountPath })
-      .withAdvice({ id: onPath === '' ? 'check-path' : 'remove-path-prefix', text: advice }, ...needed);
+        ? { id: 'check-path', text: 'The server gives the same response when the mount or the path is misspelled.' }
+        : { id: 'remove-path-prefix', text: `More likely: ${onPath}` },
+    ];
+    if (below !== undefined) advice.push({ id: 'add-policy-below', text: policyBelow(address, namespace, mount) });
+    return error.as(VaultPermissionError, { mountPath }).withAdvice(...advice);
   }
   if (error instanceof VaultDeletedVersionError) {
     const undelete = suggestedCommand('kv undelete', {
@@ -66,20 +64,20 @@ export async function explainFailure(
       flags: [`-mount=${mountPath}`, `-versions=${version ?? error.version ?? 1}`],
       names: [secretPath],
     });
-    return error.withAdvice(
-      ...(error.destroyed ? [] : [{ id: 'undelete-with-command', text: `Undelete it with "${undelete}".` }]),
-      ...(below === undefined
-        ? []
-        : [{ id: 'delete-metadata', text: `To leave it out, remove it with ${command('kv metadata delete')}.` }]),
-      ...(version === undefined ? [] : [{ id: 'change-version', text: `For another one, ${other.version}.` }]),
-    );
+    const advice: VaultAdvice[] = [];
+    if (!error.destroyed) advice.push({ id: 'undelete-with-command', text: `Undelete it with "${undelete}".` });
+    if (below !== undefined) {
+      const text = `To leave it out, remove it with ${command('kv metadata delete')}.`;
+      advice.push({ id: 'delete-metadata', text });
+    }
+    if (version !== undefined) advice.push({ id: 'change-version', text: `For another one, ${other.version}.` });
+    return error.withAdvice(...advice);
   }
-  const advice = onPath === '' ? [] : [{ id: 'remove-path-prefix', text: onPath }];
+  let found: VaultAdvice[] = onPath === '' ? [] : [{ id: 'remove-path-prefix', text: onPath }];
   if (error instanceof VaultNotFoundError || error instanceof VaultBadResponseError) {
     const onMount = adviceOnMount(source, namespace, mount, other);
-    if (onMount !== '') advice.push({ id: 'check-mount-of-source', text: onMount });
+    if (onMount !== '') found.push({ id: 'check-mount-of-source', text: onMount });
   }
-  let found: VaultAdvice[] = advice;
   // Where the path or the mount is wrong, writing the secret there would not help.
   if (error instanceof VaultNotFoundError && found.length === 0) {
     const key = below === undefined ? await keyInParent(source, client, options) : undefined;
