@@ -274,7 +274,7 @@ function errorsPage() {
   }
   const advice = named('VaultAdviceId').declarations[0].type.types.map((member) => [
     code(member.literal.text),
-    commentBefore(member),
+    commentOf(member),
   ]);
   lines.push(
     '## Advice',

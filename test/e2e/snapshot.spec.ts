@@ -285,10 +285,10 @@ describe('without Vault and without a snapshot to use', () => {
     );
     expect(failure).toBeInstanceOf(VaultConnectionError);
     expect(failure).toMatchObject({ code: 'VAULT_CONNECTION', retryable: true });
-    const [first = '', second = ''] = (failure as Error).message.split('\n');
-    expect(first).toContain(nowhere);
-    expect(second).toMatch(/^The snapshot does not help either: /);
-    expect(second).toMatch(reason);
+    const { message, advice } = failure as VaultConnectionError;
+    expect(message).toContain(nowhere);
+    expect(advice?.at(-1)).toBe('snapshot-unusable');
+    expect(message.slice(message.indexOf('snapshot'))).toMatch(reason);
   });
 
   it('one that no longer fits its schema is refused as new values would be', async () => {
