@@ -272,16 +272,13 @@ function errorsPage() {
       .filter((field) => field.parent === symbol && !isPrivate(field) && !(field.flags & ts.SymbolFlags.Method));
     lines.push(...extra.map((field) => `- \`${field.name}\`: ${code(typeText(field))}. ${describe(field)}`), '');
   }
-  const advice = named('VaultAdviceId').declarations[0].type.types.map((member) => [
-    code(member.literal.text),
-    commentOf(member),
-  ]);
+  const { types } = named('VaultAdviceId').declarations[0].type;
   lines.push(
     '## Advice',
     '',
     'The message of an error ends with advice. `error.advice` has its ids, which stay the same when the text of a message changes; `error.serverErrors` has what the server said. `reason` is an errno or TLS code such as `ECONNREFUSED`, or one of the [reasons of a failed login](connection.md#reasons-of-a-failed-login) and of the page of the feature.',
     '',
-    ...list(advice),
+    ...types.map((member) => `- \`${member.literal.text}\`: ${commentOf(member)}`),
     '',
   );
   const fields = checker
