@@ -52,7 +52,7 @@ afterAll(async () => {
 });
 
 describe('none', () => {
-  it('sends no token, looks nothing up, revokes nothing, and reads through a real agent that adds its own', async () => {
+  it('login with none sends no token, looks up and revokes nothing, and reads through an agent that adds its token', async () => {
     process.env['VAULT_TOKEN'] = 'not-to-be-sent';
     bench.front.answerWith(forwardTo(steady.endpoint));
     const session = await bench.open({ method: 'none' });
@@ -77,7 +77,7 @@ describe('token-file', () => {
     return file;
   };
 
-  it('follows the sink of a real agent from token to token, without revoking any', async () => {
+  it('login with token-file adopts each token that the agent writes, and revokes none', async () => {
     // The agent may have been too busy to replace a token before its end.
     const open = () => bench.open({ method: 'token-file', file: hasty.plainSink }).catch(() => undefined);
     let opened = await open();
@@ -91,7 +91,7 @@ describe('token-file', () => {
     expect(bench.sent('revoke-self')).toEqual([]);
   });
 
-  it('opens the wrapped sink of a real agent, once for each token in it', async () => {
+  it('login with token-file unwraps each token of a wrapped sink once', async () => {
     const file = join(folder, 'wrapped');
     await copyFile(steady.wrappedSink, file);
     const session = await bench.open({ method: 'token-file', file });
@@ -106,7 +106,7 @@ describe('token-file', () => {
     );
   });
 
-  it('keeps its token while the file is absent, half written or wrong, and takes the next good one', async () => {
+  it('login with token-file keeps its token while the file is missing or invalid, and adopts the next valid one', async () => {
     const [first, second] = [await bench.token({ policies: ['app'] }), await bench.token({ policies: ['default'] })];
     const file = await sink(first);
     const session = await bench.open({ method: 'token-file', file });
@@ -139,7 +139,7 @@ describe('token-file', () => {
     ['is JSON of something else', () => sink('{"tok":"x"}'), /characters|white space|does not know/],
     ['is cut-off JSON', () => sink('{"token":'), /characters|white space|does not know/],
     ['holds an unknown token', () => sink('s.AAAAAAAAAAAAAAAAAAAAAAAA'), /does not know this token/],
-  ])('is refused when the file %s', async (_name, file, message) => {
+  ])('login with token-file fails when the file %s', async (_name, file, message) => {
     await expect(bench.open({ method: 'token-file', file: await file() })).rejects.toMatchObject(refusal(message));
   }); // prettier-ignore
 });
@@ -148,7 +148,7 @@ describe('custom', () => {
   const open = (login: CustomAuth['login'], more: Partial<CustomAuth> = {}) =>
     bench.open({ method: 'custom', login, ...more });
 
-  it('uses the answer of a login path, whose token it owns', async () => {
+  it('login with custom accepts a login response and owns its token', async () => {
     const session = await open((vault) => vault.write('auth/userpass/login/app', { password: 'pw' }) as never);
     expect(session.policies).toEqual(['app', 'default']);
     expect(bench.front.requests.map(({ headers }) => headers['x-vault-token'])).toEqual([undefined]);
@@ -157,7 +157,7 @@ describe('custom', () => {
     expect(await bench.alive(accessor)).toBe(false);
   });
 
-  it('looks up a token, and revokes it only when told that it may', async () => {
+  it('login with custom looks up a token, and revokes it only with revoke: true', async () => {
     for (const [result, alive] of [
       [await bench.token(), true],
       [` ${await bench.token()}\n`, true],
@@ -172,7 +172,7 @@ describe('custom', () => {
     }
   });
 
-  it('is called at every login, with the endpoint, and with a token of its own for what needs one', async () => {
+  it('login with custom calls the function at every login, with the endpoint and an optional token', async () => {
     const parent = await bench.token({ policies: ['root'] });
     const endpoints: string[] = [];
     const session = await open(async (vault) => {
@@ -197,18 +197,21 @@ describe('custom', () => {
     ['returns an answer without a token', () => ({ auth: {} }), /without a client token/],
     ['returns a token nobody knows', () => 's.AAAAAAAAAAAAAAAAAAAAAAAA', /does not know this token/],
     ['is denied', (vault) => vault.write('auth/userpass/login/app', { password: 'wrong' }) as never, /invalid username or password|denied/],
-  ])('is an error when the function %s', async (_name, login, message) => {
+  ])('login with custom fails when the function %s', async (_name, login, message) => {
     const error: unknown = await open(login).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: expect.stringMatching(/^VAULT_(AUTHENTICATION|REQUEST)$/) as unknown, message: expect.stringMatching(message) as unknown });
     expect((error as Error).message).not.toMatch(/secret inside|two words|s\.AAAA/);
   }); // prettier-ignore
 
-  it.each(['../sys/seal', 'auth//login', '/auth/x'])('writes to no path such as %j', async (path) => {
-    await expect(open((vault) => vault.write(path) as never)).rejects.toMatchObject({ code: 'VAULT_INVALID_PATH' });
-    expect(bench.front.requests).toEqual([]);
-  });
+  it.each(['../sys/seal', 'auth//login', '/auth/x'])(
+    'login with custom rejects a write to the path %j',
+    async (path) => {
+      await expect(open((vault) => vault.write(path) as never)).rejects.toMatchObject({ code: 'VAULT_INVALID_PATH' });
+      expect(bench.front.requests).toEqual([]);
+    },
+  );
 
-  it('supplies a second factor that the answer asks for', async () => {
+  it('login with custom supplies a second factor that the response requires', async () => {
     const any = [{ type: 'totp', id: 'id-1', uses_passcode: true }];
     const mfa_requirement = { mfa_request_id: 'r', mfa_constraints: { staff: { any } } };
     bench.front.answerWith(json(200, { auth: { client_token: 's.after-the-second-factor' } }));

@@ -47,7 +47,7 @@ const unwraps = () => bench.sent('sys/wrapping/unwrap').length;
 const opens = async (token: string) => (await bench.status('POST', 'sys/wrapping/unwrap', undefined, token)) === 200;
 
 describe('approle with a secret id', () => {
-  it('logs in on a mount of several segments, trailing slash or not', async () => {
+  it('login with approle accepts a mount of several segments, with or without a trailing slash', async () => {
     for (const mountPath of [NESTED, `${NESTED}/`])
       expect((await open(await secretId({}, NESTED), { mountPath, roleId: await roleId(NESTED) })).policies).toEqual([
         'app',
@@ -56,14 +56,14 @@ describe('approle with a secret id', () => {
     expect(bench.front.requests.map(({ url }) => url)).toEqual(Array(2).fill(`/v1/auth/${NESTED}/login`));
   });
 
-  it('logs in without one where the role allows it', async () => {
+  it('login with approle needs no secret id if the role does not', async () => {
     const role = { bind_secret_id: false, secret_id_bound_cidrs: ['127.0.0.1/32'], token_policies: 'open' };
     await bench.server.request('POST', 'auth/approle/role/open', role);
     const { role_id: id } = await bench.ask('GET', 'auth/approle/role/open/role-id');
     expect((await bench.open({ method: 'approle', roleId: id as string })).policies).toEqual(['default', 'open']);
   });
 
-  it('logs in to a namespace of its own', async () => {
+  it('login with approle uses the namespace in auth.namespace', async () => {
     const namespace = 'org';
     const made = await secretId({}, 'approle', namespace);
     expect((await open(made, { namespace })).state).toBe('active');
@@ -80,7 +80,7 @@ describe('approle with a secret id', () => {
     ).rejects.toMatchObject(refusal(/namespace/));
   });
 
-  it('is refused when the secret id is used up, has expired, or is of another role', async () => {
+  it('login with approle rejects a secret id that is used up, expired, or of another role', async () => {
     const advice = /invalid role or secret ID.*"auth\.roleId" and "auth\.secretId".*wrong, expired, used up or bound/;
     const once = await secretId({ num_uses: 1 });
     await open(once);
@@ -101,7 +101,7 @@ describe('approle with a secret id', () => {
     ['nowhere', /of type "approle" is enabled at "nowhere"/],
     ['userpass', /of type "approle" is enabled at "userpass"/],
     ['auth/approle', /write mountPath "approle"/],
-  ])('says what to check when "%s" is not its mount', async (mountPath, message) => {
+  ])('login with approle advises what to check when the mount is %s', async (mountPath, message) => {
     await expect(bench.open({ method: 'approle', roleId: 'r', secretId: 's', mountPath })).rejects.toMatchObject(
       refusal(message),
     );
@@ -109,7 +109,7 @@ describe('approle with a secret id', () => {
 });
 
 describe('approle with a bootstrap token', () => {
-  it('fetches role id and secret id with no more than a policy for these two', async () => {
+  it('bootstrap token fetches role id and secret id with a minimal policy', async () => {
     const token = await bench.token({ policies: ['bootstrap'], no_default_policy: true });
     const session = await bench.open({ method: 'approle', secretId: { token, roleName: 'app' } });
     expect(session.policies).toEqual(['app', 'default']);
@@ -124,7 +124,7 @@ describe('approle with a bootstrap token', () => {
     expect(await bench.status('GET', 'auth/approle/role/app/role-id', undefined, token)).toBe(200);
   });
 
-  it('takes a role id that is given, and a fresh secret id for every login', async () => {
+  it('bootstrap token fetches a new secret id for every login, and keeps a configured role id', async () => {
     const token = await bench.token({ policies: ['bootstrap'] });
     const session = await open({ token, roleName: 'app' });
     await session.relogin();
@@ -134,7 +134,7 @@ describe('approle with a bootstrap token', () => {
     expect(new Set(bodies).size).toBe(2);
   });
 
-  it('names what the token lacks, and the role when it does not exist', async () => {
+  it('bootstrap token error names a missing permission or a missing role', async () => {
     const poor = await bench.token({ policies: ['default'] });
     await expect(open({ token: poor, roleName: 'app' })).rejects.toMatchObject({
       code: 'VAULT_PERMISSION_DENIED',
@@ -159,7 +159,7 @@ describe('approle with a bootstrap token', () => {
 describe('approle with a wrapped secret id', () => {
   const at = (mount = 'approle') => `auth/${mount}/role/app/secret-id`;
 
-  it('unwraps once, on any mount and in a namespace, and keeps the secret id for later logins', async () => {
+  it('wrapped secret id is unwrapped once, on any mount and in a namespace, and kept for later logins', async () => {
     for (const more of [{}, { mountPath: NESTED }, { namespace: 'org' }] as {
       mountPath?: string;
       namespace?: string;
@@ -178,7 +178,7 @@ describe('approle with a wrapped secret id', () => {
   it.each([
     ['used up', async (token: string) => void (await opens(token)), '300s'],
     ['expired', (token: string) => bench.until(400, 'POST', 'sys/wrapping/lookup', { token }), '1s'],
-  ])('says that a wrapping token is %s, and that it may have been stolen', async (_name, spend, ttl) => {
+  ])('wrapped secret id error reports a wrapping token that is %s and may be stolen', async (_name, spend, ttl) => {
     const wrapped = await bench.wrap(at(), { ttl });
     await spend(wrapped);
     await expect(open({ wrapped })).rejects.toMatchObject(
@@ -189,7 +189,7 @@ describe('approle with a wrapped secret id', () => {
     expect(unwraps()).toBe(0);
   });
 
-  it('says so of something that is no wrapping token', async () => {
+  it('wrapped secret id error reports a token that is not a wrapping token', async () => {
     const wrapped = await bench.token();
     await expect(open({ wrapped })).rejects.toMatchObject(
       refusal(/wrapping token/, { reason: 'wrapping-token-invalid' }),
@@ -201,7 +201,7 @@ describe('approle with a wrapped secret id', () => {
     ['another token', 'auth/token/create'],
     ['a secret id of another mount', at(NESTED)],
     ['data of the one who wrapped it', 'sys/wrapping/wrap'],
-  ])('leaves what wraps %s unopened', async (_name, path) => {
+  ])('wrapped secret id is not unwrapped when the token wraps %s', async (_name, path) => {
     const wrapped = await bench.wrap(path);
     await expect(open({ wrapped })).rejects.toMatchObject(
       refusal(new RegExp(`made at "${path}", not at "auth/approle/role/…/secret-id"\\. It was not opened`), {
@@ -212,7 +212,7 @@ describe('approle with a wrapped secret id', () => {
     expect(await opens(wrapped)).toBe(true);
   });
 
-  it('tries again when the server failed before it was opened', async () => {
+  it('wrapped secret id is unwrapped on a later attempt after a server error', async () => {
     const wrapped = await bench.wrap(at());
     const auth = { method: 'approle', roleId: await roleId(), secretId: { wrapped } } as const;
     const session = await bench.open({ method: 'token', token: bench.server.rootToken });
@@ -223,7 +223,7 @@ describe('approle with a wrapped secret id', () => {
     expect((await bench.open(auth)).state).toBe('active');
   });
 
-  it('that may be used once: later logins open the wrapping token that has taken its place', async () => {
+  it('wrapped secret id that is used up is replaced by the next wrapping token', async () => {
     await bench.server.request('POST', 'auth/approle/role/once', { token_policies: 'app', secret_id_num_uses: 1 });
     const id = (await bench.ask('GET', 'auth/approle/role/once/role-id'))['role_id'] as string;
     let wrapped = await bench.wrap('auth/approle/role/once/secret-id');
@@ -236,7 +236,7 @@ describe('approle with a wrapped secret id', () => {
     expect(unwraps()).toBe(2);
   });
 
-  it('unwrapped before a login that failed, it is there for the next one, and after its source has gone', async () => {
+  it('wrapped secret id is kept after a failed login, and after its source is gone', async () => {
     const wrapped = await bench.wrap(at());
     let given: string | undefined = wrapped;
     let failures = 1;
@@ -260,7 +260,7 @@ describe('approle with a wrapped secret id', () => {
     expect(unwraps()).toBe(1);
   });
 
-  it('is not logged in by an answer without a secret id', async () => {
+  it('wrapped secret id error reports a response without a secret id', async () => {
     const wrapped = await bench.wrap(at());
     bench.front.answerWith(
       forwardTo(bench.server.endpoint, {

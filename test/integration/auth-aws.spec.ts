@@ -33,7 +33,7 @@ const refusal = (message: RegExp, more: object = {}) => ({
 });
 const logins = () => cloud.bench.sent('/login').map(({ body }) => JSON.parse(body) as Record<string, string>);
 
-describe('aws iam: the signature', () => {
+describe('aws iam signature', () => {
   it.each<[string, Partial<AwsIamAuth>, Partial<ExpectedIdentity>]>([
     ['with a role', { role: 'app' }, { role: 'app' }],
     ['without one', {}, {}],
@@ -53,7 +53,7 @@ describe('aws iam: the signature', () => {
       { stsEndpoint: 'https://sts.internal:8443' },
       { url: 'https://sts.internal:8443/' },
     ],
-  ])('stands up to another implementation: %s', async (_, options, expected) => {
+  ])('signature matches another implementation: %s', async (_, options, expected) => {
     for (const keys of [KEYS, TEMPORARY]) {
       expecting({ keys, ...expected });
       const session = await open({ credentials: () => keys, ...options });
@@ -62,7 +62,7 @@ describe('aws iam: the signature', () => {
     }
   });
 
-  it('of somebody else, or over something else, is refused', async () => {
+  it('signature of another key or another request is rejected', async () => {
     const serverId = 'vault.example.com';
     const change = (edit: (headers: Record<string, string>) => void) => (body: LoginBody) => {
       const text = Buffer.from(body['iam_request_headers'] ?? '', 'base64').toString('utf8');
@@ -88,7 +88,7 @@ describe('aws iam: the signature', () => {
     }
   });
 
-  it('is made anew for every login, from credentials asked for anew', async () => {
+  it('login signs a new request with newly fetched credentials', async () => {
     let keys = KEYS;
     let asked = 0;
     cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'aws', (body) => checkIamLogin(body, { keys })));
@@ -100,13 +100,13 @@ describe('aws iam: the signature', () => {
     expect(first?.['iam_request_headers']).not.toBe(second?.['iam_request_headers']);
   });
 
-  it('goes to the mount and the namespace given', async () => {
+  it('login uses the configured mount and namespace', async () => {
     expecting({ keys: KEYS }, undefined, 'team/aws');
     const session = await open({ credentials: KEYS, mountPath: 'team/aws', namespace: 'org' });
     expect(await cloud.bench.alive(session.accessor, 'org')).toBe(true);
   });
 
-  it('and the credentials stay out of the error when AWS quotes the request', async () => {
+  it('login error hides signature and credentials when AWS quotes the request', async () => {
     expecting({ keys: { ...TEMPORARY, secretAccessKey: 'another' } });
     const error = await open({ credentials: () => TEMPORARY }).catch((thrown: unknown) => thrown as Error);
     expect((error as Error).message).toContain('SignatureDoesNotMatch');
@@ -120,8 +120,8 @@ describe('aws iam: the signature', () => {
   });
 });
 
-describe('aws iam: credentials', () => {
-  it('come part by part from wherever the options say', async () => {
+describe('aws iam credentials', () => {
+  it('login reads each part of the credentials from its own source', async () => {
     const file = join(cloud.folder, 'session-token');
     await writeFile(file, `${TEMPORARY.sessionToken}\n`);
     use({ MY_SECRET: TEMPORARY.secretAccessKey });
@@ -134,13 +134,13 @@ describe('aws iam: credentials', () => {
     expect((await open({ credentials })).state).toBe('active');
   });
 
-  it('come from the environment', async () => {
+  it('login reads credentials from the environment', async () => {
     use({ AWS_ACCESS_KEY_ID: KEYS.accessKeyId, AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey });
     expecting({ keys: KEYS });
     expect((await open()).state).toBe('active');
   });
 
-  it('come from the shared file, which is read again at every login', async () => {
+  it('login reads the shared credentials file every time', async () => {
     const file = join(cloud.folder, 'credentials');
     const write = (keys: Keys) =>
       writeFile(file, `[app]\naws_access_key_id=${keys.accessKeyId}\naws_secret_access_key=${keys.secretAccessKey}\n`);
@@ -155,14 +155,14 @@ describe('aws iam: credentials', () => {
     expect(logins()).toHaveLength(2);
   });
 
-  it('come from the role of the instance', async () => {
+  it('login reads credentials of the instance role', async () => {
     const metadata = await standIn(ec2Metadata({ privateKey, keys: TEMPORARY }));
     use({ AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.endpoint, AWS_EC2_METADATA_DISABLED: 'false' });
     expecting({ keys: TEMPORARY });
     expect((await open()).state).toBe('active');
   });
 
-  it('come from the role of the task', async () => {
+  it('login reads credentials of the task role', async () => {
     const service = await standIn(ecsCredentials(TEMPORARY, 'task-token'));
     use({
       AWS_CONTAINER_CREDENTIALS_FULL_URI: `${service.endpoint}/v2/credentials`,
@@ -172,7 +172,7 @@ describe('aws iam: credentials', () => {
     expect((await open()).state).toBe('active');
   });
 
-  it('come from the role of the pod, for its token file as it is now', async () => {
+  it('login reads credentials of the pod role with the current token file', async () => {
     const file = join(cloud.folder, 'web-identity');
     let token = 'first-token';
     const sts = await standIn(stsForWebIdentity(TEMPORARY, () => token));
@@ -191,7 +191,7 @@ describe('aws iam: credentials', () => {
     expect(sts.requests).toHaveLength(2);
   });
 
-  it('that are nowhere: the error says where they were looked for', async () => {
+  it('login error lists where credentials were searched', async () => {
     use({
       AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
       AWS_EC2_METADATA_DISABLED: 'false',
@@ -218,7 +218,7 @@ describe('aws iam: credentials', () => {
       },
       /the function that supplies it failed \(TypeError\)/,
     ],
-  ])('from a function that gives %s are refused', async (_, credentials, message) => {
+  ])('login rejects credentials from a function that returns %s', async (_, credentials, message) => {
     const error = (await open({ credentials: credentials as () => Keys }).catch((thrown: unknown) => thrown)) as Error;
     expect(error).toMatchObject(refusal(message));
     expect(renderError(error)).not.toContain('SECRET-VALUE');
@@ -226,7 +226,7 @@ describe('aws iam: credentials', () => {
 });
 
 describe('aws ec2', () => {
-  it.each(['pkcs7', 'rsa2048', 'identity'] as const)('proves the instance with %s', async (signature) => {
+  it.each(['pkcs7', 'rsa2048', 'identity'] as const)('login proves the instance with %s', async (signature) => {
     const metadata = await standIn(ec2Metadata({ privateKey }));
     cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'aws', ec2Gate(publicKey)));
     const session = await openEc2({ signature, role: 'app', metadataEndpoint: metadata.endpoint });
@@ -235,7 +235,7 @@ describe('aws ec2', () => {
     if (signature !== 'identity') expect(logins()[0]?.['pkcs7']).toMatch(new RegExp(`^${signature}`, 'i'));
   });
 
-  it('keeps its nonce for later logins, and takes one from elsewhere', async () => {
+  it('login reuses its nonce, or the configured one', async () => {
     const metadata = await standIn(ec2Metadata({ privateKey }));
     use({ AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.endpoint, AWS_EC2_METADATA_DISABLED: 'false' });
     cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'aws', ec2Gate(publicKey)));
@@ -249,7 +249,7 @@ describe('aws ec2', () => {
     expect((await openEc2({ nonce: () => first?.['nonce'] as string })).state).toBe('active');
   });
 
-  it('somewhere else: the error says so', async () => {
+  it('login error reports that this is not an EC2 instance', async () => {
     const metadataEndpoint = `http://127.0.0.1:${await freePort()}`;
     await expect(openEc2({ metadataEndpoint })).rejects.toMatchObject(
       refusal(/ECONNREFUSED\. This is not running on an EC2 instance, or metadata is blocked.*hop-limit/s, {
@@ -260,7 +260,7 @@ describe('aws ec2', () => {
     await expect(openEc2()).rejects.toMatchObject(refusal(/AWS_EC2_METADATA_DISABLED/));
   });
 
-  it('with metadata turned off for the instance: the error names the status', async () => {
+  it('login error names the status when instance metadata is disabled', async () => {
     const metadata = await standIn(answer(403));
     await expect(openEc2({ metadataEndpoint: metadata.endpoint })).rejects.toMatchObject(
       refusal(/status 403\. Check that this is an EC2 instance whose metadata/, { statusCode: 403 }),

@@ -28,8 +28,8 @@ const failure = async (work: Promise<unknown>): Promise<Error> => {
 };
 const logins = () => cloud.bench.sent('/login').map(({ body }) => JSON.parse(body) as unknown);
 
-describe('azure on a machine', () => {
-  it('sends a new token at every login, and where the machine is', async () => {
+describe('azure instance metadata', () => {
+  it('login sends a new token and the location of the machine', async () => {
     const metadata = await standIn(azureMetadata(MACHINE));
     use({ AZURE_POD_IDENTITY_AUTHORITY_HOST: metadata.endpoint });
     const session = await open();
@@ -48,13 +48,13 @@ describe('azure on a machine', () => {
     ['a resource', { resourceId: '/subscriptions/x' }, {}, { ...PLACE, resource_id: '/subscriptions/x' }],
     ['a group of its own', { resourceGroupName: 'g' }, {}, { ...PLACE, resource_group_name: 'g', vm_name: 'vm-1' }],
     ['no metadata', {}, { subscriptionId: 7, resourceGroupName: null, name: {} }, {}],
-  ])('with %s', async (_, options, machine, place) => {
+  ])('login with %s', async (_, options, machine, place) => {
     const metadata = await standIn(azureMetadata({ ...MACHINE, ...machine }));
     await open({ metadataEndpoint: metadata.endpoint, ...options });
     expect(logins()).toEqual([{ role: 'app', jwt: tokenFor(MANAGEMENT, 'system', 1), ...place }]);
   });
 
-  it('does not ask where it is when it has been told', async () => {
+  it('login reads no metadata when the location is configured', async () => {
     const metadata = await standIn(azureMetadata(MACHINE));
     const place = { subscriptionId: 's', resourceGroupName: 'g', vmssName: 'v' };
     await open({ metadataEndpoint: metadata.endpoint, ...place });
@@ -62,7 +62,7 @@ describe('azure on a machine', () => {
     expect(logins()).toMatchObject([{ subscription_id: 's', resource_group_name: 'g', vmss_name: 'v' }]);
   });
 
-  it('takes one of several identities, another resource, mount and namespace', async () => {
+  it('login uses the configured identity, resource, mount and namespace', async () => {
     const metadata = await standIn(azureMetadata(MACHINE));
     const metadataEndpoint = metadata.endpoint;
     cloud.bench.front.answerWith(cloudLogin(cloud.bench, 'team/azure', () => undefined));
@@ -80,7 +80,7 @@ describe('azure on a machine', () => {
     );
   });
 
-  it('somewhere else: the error says so', async () => {
+  it('login error reports that this is not an Azure machine', async () => {
     expect(await failure(open({ metadataEndpoint: `http://127.0.0.1:${await freePort()}` }))).toMatchObject({
       reason: 'metadata-unreachable',
       message: expect.stringMatching(
@@ -91,8 +91,8 @@ describe('azure on a machine', () => {
   });
 });
 
-describe('azure on a platform', () => {
-  it('asks the identity endpoint of the app, and no machine', async () => {
+describe('azure token sources', () => {
+  it('app-service source uses the identity endpoint only', async () => {
     const endpoint = await standIn(appIdentity('identity-secret'));
     use({ IDENTITY_ENDPOINT: `${endpoint.endpoint}/msi/token`, IDENTITY_HEADER: 'identity-secret' });
     await open();
@@ -107,7 +107,7 @@ describe('azure on a platform', () => {
     expect(renderError(error)).not.toContain('wrong-identity-secret');
   });
 
-  it('exchanges the token of the pod as its file is now', async () => {
+  it('workload-identity source exchanges the current token file of the pod', async () => {
     const file = join(cloud.folder, 'token');
     let assertion = 'first-assertion';
     const authority = await standIn(entra(() => assertion));
@@ -138,12 +138,12 @@ describe('azure on a platform', () => {
       { AZURE_FEDERATED_TOKEN_FILE: '/nonexistent' },
       /cannot read file "\/nonexistent" \(ENOENT\)/,
     ],
-  ])('%s, where there is none: %j', async (source, environment, message) => {
+  ])('%s source error reports a missing variable: %j', async (source, environment, message) => {
     use(environment);
     expect((await failure(open({ source }))).message).toMatch(message);
   });
 
-  it('takes a token made elsewhere, and asks nobody else', async () => {
+  it('login sends a configured token without any other request', async () => {
     let count = 0;
     const session = await open({ jwt: () => Promise.resolve(`token-${(count += 1)}`), vmName: 'vm-1' });
     await session.relogin();

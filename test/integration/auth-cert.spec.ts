@@ -109,7 +109,7 @@ async function open(
 }
 
 describe('cert', () => {
-  it('logs in with the certificate of the connection, to a role or to whichever accepts it', async () => {
+  it('login with cert uses the certificate of the connection, with or without a role', async () => {
     expect((await open({ name: 'web' }, mine)).policies).toEqual(['default', 'of-web']);
     expect((await open({}, mine)).policies).toEqual(['default', 'of-web']);
     expect((await open({ name: 'web', mountPath: 'team/tls' }, mine)).policies).toEqual(['default', 'of-team']);
@@ -123,11 +123,11 @@ describe('cert', () => {
     ['for a role that does not exist', 'certificate-refused', () => open({ name: 'nope' }, mine), /The role "nope" does not exist.*"bao list auth\/cert\/certs"/],
     ['of another authority, and no role is given', 'certificate-refused', () => open({}, strangers), /No role accepts the certificate/],
     ['not sent, because the connection is not encrypted', 'certificate-missing', () => open({}, mine, plain.endpoint), /saw no client certificate\. Write "https:\/\/" in "endpoint"/],
-  ])('is refused, and says why, when the certificate is %s', async (_name, reason, login, message) => {
+  ])('login with cert rejects a certificate that is %s', async (_name, reason, login, message) => {
     await expect(login()).rejects.toMatchObject(refusal(reason, message));
   }); // prettier-ignore
 
-  it('says what the dates of a certificate in a file are', async () => {
+  it('login with cert error reports the dates of a certificate file', async () => {
     const [cert, key] = [{ file: join(folder, 'cert.pem') }, { file: join(folder, 'key.pem') }];
     await Promise.all([writeFile(cert.file, expired.cert), writeFile(key.file, expired.key)]);
     await expect(open({ name: 'old' }, { cert, key })).rejects.toMatchObject(
@@ -135,7 +135,7 @@ describe('cert', () => {
     );
   });
 
-  it('needs a certificate in the options, and says so before anything is sent', async () => {
+  it('login with cert requires a certificate before any request', async () => {
     const options = { endpoint: server.endpoint, auth: { method: 'cert' } as const };
     await expect(resolveOptions(options)).rejects.toMatchObject({
       code: 'VAULT_INVALID_OPTION',

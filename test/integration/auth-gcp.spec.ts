@@ -38,7 +38,7 @@ const failure = async (work: Promise<unknown>): Promise<Error> => {
 const jwts = () => cloud.bench.sent('/login').map(({ body }) => (JSON.parse(body) as { jwt: string }).jwt);
 
 describe('gcp gce', () => {
-  it('sends an identity token of the metadata server, made for this role at every login', async () => {
+  it('login with gce sends a new identity token for the role', async () => {
     const metadata = await standIn(gcpMetadata(privateKey));
     use({ GCE_METADATA_HOST: new URL(metadata.endpoint).host });
     expecting('gce');
@@ -50,7 +50,7 @@ describe('gcp gce', () => {
     );
   });
 
-  it('takes another of its accounts, mount, namespace and address', async () => {
+  it('login with gce uses the configured account, mount, namespace and address', async () => {
     const metadata = await standIn(gcpMetadata(privateKey));
     expecting('gce', 'team/gcp');
     const options = { serviceAccount: ACCOUNT, mountPath: 'team/gcp', namespace: 'org' };
@@ -64,7 +64,7 @@ describe('gcp gce', () => {
     });
   });
 
-  it('somewhere else: the error says so, whoever answers', async () => {
+  it('login with gce error reports that this is not Google Cloud', async () => {
     expecting('gce');
     use({ GCE_METADATA_HOST: `127.0.0.1:${await freePort()}` });
     expect(await failure(openGce())).toMatchObject({
@@ -82,7 +82,7 @@ describe('gcp gce', () => {
     expect(cloud.bench.front.requests).toEqual([]);
   });
 
-  it('a role of the other type refuses it, and the error repeats no token', async () => {
+  it('login with gce rejects a role of another type without quoting the token', async () => {
     const metadata = await standIn(gcpMetadata(makeKeys().privateKey));
     expecting('gce');
     const error = await failure(openGce({ metadataEndpoint: metadata.endpoint }));
@@ -92,7 +92,7 @@ describe('gcp gce', () => {
 });
 
 describe('gcp iam', () => {
-  it('signs with a key file, given or named in the environment, and reads it again at every login', async () => {
+  it('login with iam signs with a key file that it reads every time', async () => {
     const file = join(cloud.folder, 'key.json');
     await writeFile(file, keyFile(privateKey));
     expecting('iam');
@@ -104,7 +104,7 @@ describe('gcp iam', () => {
     expect((await failure(session.relogin())).message).toContain('invalid JWT ***');
   });
 
-  it('has the JWT signed by Google, with a token of this machine or one that is given', async () => {
+  it('login with iam requests a signed JWT with the token of the machine or a configured one', async () => {
     const metadata = await standIn(gcpMetadata(privateKey, 'token-of-machine'));
     const google = await standIn(iamCredentials(privateKey, 'token-of-machine'));
     const endpoints = { metadataEndpoint: metadata.endpoint, iamEndpoint: google.endpoint };
@@ -119,7 +119,7 @@ describe('gcp iam', () => {
     expect(metadata.requests).toHaveLength(2);
   });
 
-  it('is refused by Google: the error has the fix, and not the token', async () => {
+  it('login with iam error has advice and no token when Google rejects the request', async () => {
     const google = await standIn(iamCredentials(privateKey, 'right-token'));
     const options = { serviceAccount: ACCOUNT, accessToken: 'wrong-token', iamEndpoint: google.endpoint };
     const error = await failure(openIam(options));
@@ -151,14 +151,14 @@ describe('gcp iam', () => {
       () => keyFile(privateKey, { type: 'external_account' }),
       /"external_account", which cannot sign.*"auth\.accessToken"/,
     ],
-  ])('credentials that are %s are refused', async (_, credentials, message) => {
+  ])('login with iam rejects credentials that are %s', async (_, credentials, message) => {
     const error = await failure(openIam({ credentials }));
     expect(error.message).toMatch(message);
     expect(renderError(error)).not.toContain('SECRET-VALUE');
     expect(cloud.bench.front.requests).toEqual([]);
   });
 
-  it('the key file of another account is not used for this one', async () => {
+  it('login with iam rejects the key file of another account', async () => {
     const error = await failure(openIam({ credentials: keyFile(privateKey), serviceAccount: 'other@project' }));
     expect(error.message).toMatch(/"auth\.serviceAccount" is "other@project", and the key file belongs to another/);
   });

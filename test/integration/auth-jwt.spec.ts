@@ -80,7 +80,7 @@ const thrown = async (work: Promise<unknown>): Promise<Error> => {
 };
 
 describe('jwt', () => {
-  it('logs in with the JWT of a file, a variable and a function; role and mount are optional', async () => {
+  it('login with jwt reads a file, a variable or a function; role and mount are optional', async () => {
     const jwt = issuer.sign(claims);
     const file = join(folder, 'jwt');
     await writeFile(file, `${jwt}\n`);
@@ -100,7 +100,7 @@ describe('jwt', () => {
     ]);
   });
 
-  it('is asked for again at every login', async () => {
+  it('login with jwt reads the JWT every time', async () => {
     const file = join(folder, 'rotated');
     await writeFile(file, issuer.sign(claims));
     const session = await bench.open({ method: 'jwt', jwt: { file } });
@@ -118,14 +118,14 @@ describe('jwt', () => {
     ['has the signature of a stranger', 'jwt-signature', () => stranger.sign(claims), /No key of the auth mount has signed the JWT/],
     ['has other claims than the role wants', undefined, () => issuer.sign({ ...claims, ref: 'fork' }), /Check "auth\.jwt" and "auth\.role": claims/],
     ['lacks a claim', undefined, () => issuer.sign({ ...claims, sub: undefined }), /claim "sub" not found.*claims/],
-  ])('is refused, and says why, when it %s', async (_name, reason, jwt, message) => {
+  ])('login with jwt rejects a JWT that %s', async (_name, reason, jwt, message) => {
     const token = jwt();
     const error = await thrown(bench.open({ method: 'jwt', jwt: () => token }));
     expect(error).toMatchObject(refusal(reason, message));
     expect(error.message).not.toContain(token.split('.')[1]);
   }); // prettier-ignore
 
-  it('that only the server takes for expired, or for too young, points at the clocks', async () => {
+  it('login with jwt error advises to check the clocks when only the server rejects the times', async () => {
     for (const [said, reason] of [
       ['error validating token: invalid expiration time (exp) claim: token is expired', 'jwt-expired'],
       ['error validating token: invalid not before (nbf) claim: token not yet valid', 'jwt-not-yet-valid'],
@@ -138,7 +138,7 @@ describe('jwt', () => {
     }
   });
 
-  it('names a role that does not exist or is missing, a mount and a namespace that do not exist', async () => {
+  it('login with jwt error names a missing role, mount or namespace', async () => {
     const jwt = issuer.sign(claims);
     const open = (more: object) => bench.open({ method: 'jwt', jwt, ...more });
     await expect(open({ role: 'nope' })).rejects.toMatchObject(
@@ -166,7 +166,7 @@ describe('jwt', () => {
     },
   );
 
-  it('with claims that are no claims is judged by the server', async () => {
+  it('login with jwt sends a JWT without readable claims to the server', async () => {
     for (const part of ['bnVsbA', 'WzFd', '_w', Buffer.from('{"exp":"soon","aud":[').toString('base64url')])
       await expect(bench.open({ method: 'jwt', jwt: `x.${part}.x` })).rejects.toMatchObject(
         refusal(undefined, /status 400/),
@@ -189,7 +189,7 @@ describe('kubernetes', () => {
     audiences: audiences.length > 0 ? audiences : ['https://kubernetes.default.svc'],
   });
 
-  it('logs in as the service account, whose token the cluster has confirmed, and reads the file at every login', async () => {
+  it('login with kubernetes reads the service account token every time', async () => {
     cluster.review = confirmed;
     const file = join(folder, 'sa-token');
     const first = account();
@@ -203,7 +203,7 @@ describe('kubernetes', () => {
     expect(bench.sent('/login').map(({ url }) => url)).toEqual(Array(2).fill('/v1/auth/kubernetes/login'));
   });
 
-  it('looks for the file of every pod, and says what its absence means', async () => {
+  it('login with kubernetes error explains a missing default token file', async () => {
     await expect(bench.open({ method: 'kubernetes', role: 'cart' })).rejects.toMatchObject(
       refusal(
         'ENOENT',
@@ -220,12 +220,12 @@ describe('kubernetes', () => {
     ['its token has expired', 'jwt-expired', () => account({ exp: seconds(-600), nbf: seconds(-900) }), /expired 10 minutes ago.*subPath mount keeps the first one/],
     ['its token is not valid yet', 'jwt-not-yet-valid', () => account({ nbf: seconds(900), exp: seconds(999) }), /Check the clocks/],
     ['the role is for another account', 'service-account', () => account({}, 'thief'), /token is that of "system:serviceaccount:shop:thief"\. The role "cart" is bound to others.*"bound_service_account_names"/],
-  ])('is refused, and says why, when %s', async (_name, reason, jwt, message) => {
+  ])('login with kubernetes is rejected when %s', async (_name, reason, jwt, message) => {
     cluster.review = confirmed;
     await expect(bench.open({ method: 'kubernetes', role: 'cart', jwt: jwt() })).rejects.toMatchObject(refusal(reason, message));
   }); // prettier-ignore
 
-  it('says where to look when the cluster does not confirm the token, in whatever way', async () => {
+  it('login with kubernetes error advises what to check when the cluster does not confirm the token', async () => {
     for (const review of [() => ({ authenticated: false, error: 'token has expired' }), () => 401, () => 403]) {
       cluster.review = review;
       await expect(bench.open({ method: 'kubernetes', role: 'cart', jwt: account() })).rejects.toMatchObject(

@@ -55,7 +55,7 @@ const payload = (): unknown =>
   (JSON.parse(bench.sent('sys/mfa/validate')[0]?.body ?? '{}') as { mfa_payload?: unknown }).mfa_payload;
 
 describe('a second factor', () => {
-  it('is supplied for every enforcement, by name or id, without any token', async () => {
+  it('login supplies a second factor for every enforcement without sending a token', async () => {
     const { tablet } = phones;
     const session = await open({ phone: passcode('phone'), [tablet?.id ?? '']: passcode('tablet') });
     expect(session.policies).toEqual(['default', 'of-alice']);
@@ -74,12 +74,12 @@ describe('a second factor', () => {
     ['nothing is configured', undefined, /totp "phone" \(id [\w-]{36}\) for the enforcement "needs-phone"/],
     ['one of two is configured', { phone: '000000' }, /totp "tablet" \(id [\w-]{36}\) for the enforcement "needs-tablet".*Set "auth\.mfa"/],
     ['another type is configured', { duo: '000000' }, /credentials were accepted, but the server wants a second factor/],
-  ])('that is missing is named: %s', async (_name, mfa, message) => {
+  ])('login error names a missing second factor: %s', async (_name, mfa, message) => {
     await expect(open(mfa)).rejects.toMatchObject(refusal('mfa-required', message));
     expect(bench.sent('sys/mfa/validate')).toEqual([]);
   }); // prettier-ignore
 
-  it('that is wrong is refused without repeating it', async () => {
+  it('login error reports a rejected passcode without quoting it', async () => {
     const error: unknown = await open({ totp: () => '123456' }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject(
       refusal(
@@ -90,7 +90,7 @@ describe('a second factor', () => {
     expect((error as Error).message).not.toContain('123456');
   });
 
-  it('comes from whichever method of an enforcement is configured, and a push needs none', async () => {
+  it('login uses the configured method of an enforcement, and no passcode for a push', async () => {
     const any = [
       { type: 'totp', id: 'id-1', uses_passcode: true, name: 'a' },
       { type: 'duo', id: 'id-2', uses_passcode: false },
@@ -105,7 +105,7 @@ describe('a second factor', () => {
     expect(payload()).toEqual({ 'id-2': [] });
   });
 
-  it('is asked for once when two enforcements want the same method', async () => {
+  it('login resolves one passcode for two enforcements of the same method', async () => {
     let asked = 0;
     const same = { any: [{ type: 'totp', id: 'id-1', uses_passcode: true }] };
     wants({ one: same, two: same });
@@ -122,14 +122,14 @@ describe('a second factor', () => {
     [{ staff: { any: [null, 7, { type: 'totp' }] } }, {}],
     [{ staff: { any: [{ type: 'totp', id: 'x', uses_passcode: true }] } }, { mfa_request_id: 7 }],
     [Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`e${index}`, { any: [] }])), {}],
-  ])('in an answer nobody can make sense of is an error, and a short one', async (constraints, more) => {
+  ])('login error about an invalid MFA requirement is short', async (constraints, more) => {
     wants(constraints, more);
     const error: unknown = await open({ totp: '000000' }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject(refusal('mfa-required', /second factor/));
     expect((error as Error).message.length).toBeLessThan(2000);
   });
 
-  it('whose answer holds no token, or asks again, logs nobody in', async () => {
+  it('login fails when the MFA response has no token or requires another factor', async () => {
     const requirement = {
       mfa_request_id: 'x',
       mfa_constraints: { one: { any: [{ type: 'totp', id: 'i', uses_passcode: true }] } },

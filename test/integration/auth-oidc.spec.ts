@@ -82,7 +82,7 @@ async function free(number: number): Promise<boolean> {
 }
 
 describe('oidc', () => {
-  it('logs the person at the browser in, with PKCE and a nonce, and ends the listener', async () => {
+  it('login with oidc uses PKCE and a nonce, and closes the listener', async () => {
     const { session, page } = await open();
     expect(session.policies).toEqual(['default', 'of-developers']);
     expect(page).toMatchObject({ status: 200, text: expect.stringContaining('You are logged in') as unknown });
@@ -100,7 +100,7 @@ describe('oidc', () => {
     for (const { headers } of bench.front.requests) expect(headers['x-vault-token']).toBeUndefined();
   });
 
-  it('takes the answer with the right state, and sends everybody else away', async () => {
+  it('oidc callback accepts only the expected state', async () => {
     const { session } = await open({}, async (url) => {
       const at = `http://127.0.0.1:${port}`;
       const state = new URL(url).searchParams.get('state') ?? '';
@@ -123,7 +123,7 @@ describe('oidc', () => {
     ['the person lacks a claim of the role', { role: 'admin' }, () => undefined, /claim "team" is missing.*The identity provider accepted the person, and the server did not/, {}],
     ['the nonce is another', {}, () => void (provider.claims = { nonce: 'another' }), /nonce.*the server did not/, {}],
     ['the token is for another client', {}, () => void (provider.claims = { aud: 'another' }), /the server did not/, {}],
-  ])('fails, and says why, when %s', async (_name, more, prepare, message, details) => {
+  ])('login with oidc fails when %s', async (_name, more, prepare, message, details) => {
     prepare();
     let page: Awaited<ReturnType<typeof browse>> | undefined;
     const attempt = open(more, async (url) => (page = await browse(url)));
@@ -132,7 +132,7 @@ describe('oidc', () => {
     expect(page?.text).not.toContain('script>');
   }); // prettier-ignore
 
-  it('names a role that does not exist, and a redirect address the role does not allow', async () => {
+  it('login with oidc error names a missing role or a redirect URI that is not allowed', async () => {
     await expect(open({ role: 'nope' })).rejects.toMatchObject(
       refusal(/role "nope" does not exist|role does not exist/),
     );
@@ -142,7 +142,7 @@ describe('oidc', () => {
     expect(provider.asked).toEqual([]);
   });
 
-  it('names a port that is taken', async () => {
+  it('login with oidc error names a port in use', async () => {
     const other = await OidcCallback.listen(0);
     const taken = Number(new URL(other.redirectUri).port);
     await expect(bench.open({ method: 'oidc', port: taken })).rejects.toMatchObject(
@@ -152,7 +152,7 @@ describe('oidc', () => {
     expect(bench.front.requests).toEqual([]);
   });
 
-  it('ends when nobody comes, when the boot is given up, and when the address cannot be opened', async () => {
+  it('login with oidc ends on timeout, on abort, and when openUrl fails', async () => {
     const nobody = () => Promise.resolve();
     await expect(open({ timeoutMs: 20 }, nobody)).rejects.toMatchObject({
       code: 'VAULT_TIMEOUT',
@@ -170,7 +170,7 @@ describe('oidc', () => {
     expect(await free(port)).toBe(true);
   }); // prettier-ignore
 
-  it('ends at once when the application closes while nobody has come to log in again', async () => {
+  it('login with oidc ends when the application closes', async () => {
     let come = true;
     let asked = 0;
     const { session } = await open({}, (url) => {
@@ -193,7 +193,7 @@ describe('oidc', () => {
     'not an address',
     7,
     undefined,
-  ])('opens no address that is no login page: %j', async (auth_url) => {
+  ])('login with oidc rejects the login address %j', async (auth_url) => {
     bench.front.answerWith(json(200, { data: { auth_url } }));
     let opened = false;
     const attempt = open({}, () => Promise.resolve((opened = true)));
@@ -201,7 +201,7 @@ describe('oidc', () => {
     expect(opened).toBe(false);
   });
 
-  it('never shows code and nonce, whatever the server says', async () => {
+  it('login with oidc error hides code and nonce', async () => {
     const sent: string[] = [];
     for (const status of [400, 403, 500]) {
       bench.front.answerWith(

@@ -70,7 +70,7 @@ describe('userpass', () => {
   const open = (username: string, password: string, more: object = {}) =>
     bench.open({ method: 'userpass', username, password, ...more });
 
-  it('logs in without sending any token along', async () => {
+  it('login with userpass sends no token', async () => {
     process.env['VAULT_TOKEN'] = bench.server.rootToken;
     const session = await open('alice', PASSWORD);
     expect(session.policies).toEqual(['default', 'read-mail']);
@@ -79,7 +79,7 @@ describe('userpass', () => {
     ]);
   });
 
-  it('takes a password with white space around it as it is, and cuts the line break that ends a file', async () => {
+  it('login with userpass keeps white space around a password, and strips trailing line breaks', async () => {
     await bench.server.request('POST', 'auth/userpass/users/spacious', { password: ' p w ' });
     await open('spacious', ' p w ');
     const file = join(folder, 'password');
@@ -90,13 +90,13 @@ describe('userpass', () => {
     await expect(open('spacious', 'p w')).rejects.toMatchObject(refusal(/invalid username or password/));
   });
 
-  it('says that the user may be locked when the server refuses without a reason', async () => {
+  it('login with userpass error mentions a locked user', async () => {
     await bench.server.request('POST', 'auth/userpass/users/locked', { password: PASSWORD });
     for (let attempt = 0; attempt < 5; attempt++) await expect(open('locked', 'wrong')).rejects.toThrow();
     await expect(open('locked', PASSWORD)).rejects.toMatchObject(refusal(/locks the user/, { statusCode: 403 }));
   });
 
-  it('says that a refused password has quotes around it, and takes one whose quotes are its own', async () => {
+  it('login with userpass accepts quotes in a password, and mentions them after a rejection', async () => {
     await expect(open('alice', `"${PASSWORD}"`)).rejects.toMatchObject(refusal(/password has quotes around it/));
     await bench.server.request('POST', 'auth/userpass/users/quoted', { password: '"p w"' });
     expect((await open('quoted', '"p w"')).state).toBe('active');
@@ -134,20 +134,23 @@ describe('userpass', () => {
       /namespace not found.*The Vault namespace "nope" does not exist on this server\. Check "auth\.namespace"/,
     ],
     ['a name the method does not know how to spell', 'a b', PASSWORD, {}, /unsupported path/],
-  ])('says what to check: %s', async (_name, username, password, more, message) => {
+  ])('login with userpass error advises what to check: %s', async (_name, username, password, more, message) => {
     const error: unknown = await open(username, password, more).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject(refusal(message));
     // The advice for ordinary paths would lead astray.
     expect((error as Error).message).not.toMatch(/policies do not allow|Nothing is stored/);
   });
 
-  it.each(['..', '.', 'a/b', '../../sys/seal', 'nul\u0000'])('refuses the name %j before any request', async (name) => {
-    await expect(open(name, PASSWORD)).rejects.toMatchObject({
-      code: expect.stringMatching(/^VAULT_(INVALID_PATH|AUTHENTICATION)$/) as unknown,
-      message: expect.stringContaining('auth.username') as unknown,
-    });
-    expect(bench.front.requests).toEqual([]);
-  });
+  it.each(['..', '.', 'a/b', '../../sys/seal', 'nul\u0000'])(
+    'login with userpass rejects the user name %j before any request',
+    async (name) => {
+      await expect(open(name, PASSWORD)).rejects.toMatchObject({
+        code: expect.stringMatching(/^VAULT_(INVALID_PATH|AUTHENTICATION)$/) as unknown,
+        message: expect.stringContaining('auth.username') as unknown,
+      });
+      expect(bench.front.requests).toEqual([]);
+    },
+  );
 
   it.each([
     {},
@@ -156,14 +159,14 @@ describe('userpass', () => {
     { auth: { client_token: '' } },
     { auth: { client_token: 'two words' } },
     { data: {} },
-  ])('is not logged in by the answer %j', async (body) => {
+  ])('login with userpass rejects the response %j', async (body) => {
     bench.front.answerWith(json(200, body));
     await expect(open('alice', PASSWORD)).rejects.toMatchObject({ code: 'VAULT_AUTHENTICATION' });
   });
 });
 
 describe('ldap', () => {
-  it('takes name and password from LDAP_USERNAME and LDAP_PASSWORD, on the mount "ldap"', async () => {
+  it('login with ldap reads LDAP_USERNAME and LDAP_PASSWORD, and uses the mount "ldap"', async () => {
     process.env['LDAP_USERNAME'] = 'alice';
     process.env['LDAP_PASSWORD'] = PASSWORD;
     expect((await bench.open({ method: 'ldap' })).policies).toEqual(['default', 'staff-of-ldap']);
@@ -171,7 +174,7 @@ describe('ldap', () => {
     await expect(bench.open({ method: 'ldap' })).rejects.toMatchObject(refusal(/log in with ldap \(auth\/ldap\)/));
   });
 
-  it('takes them from the options first, on a mount of its own', async () => {
+  it('login with ldap prefers the options, and uses the configured mount', async () => {
     process.env['LDAP_USERNAME'] = 'nobody';
     process.env['LDAP_PASSWORD'] = 'wrong';
     const session = await bench.open({
@@ -183,7 +186,7 @@ describe('ldap', () => {
     expect(session.policies).toEqual(['default', 'staff-of-corp-people']);
   });
 
-  it.each(['LDAP_USERNAME', 'LDAP_PASSWORD'])('names %s when it is not set', async (missing) => {
+  it.each(['LDAP_USERNAME', 'LDAP_PASSWORD'])('login with ldap error names %s when it is not set', async (missing) => {
     process.env['LDAP_USERNAME'] = 'alice';
     process.env['LDAP_PASSWORD'] = PASSWORD;
     delete process.env[missing];
@@ -191,14 +194,14 @@ describe('ldap', () => {
     expect(bench.front.requests).toEqual([]);
   });
 
-  it.each(USERS)('lets %s in, and sends the name in one piece', async (username) => {
+  it.each(USERS)('login with ldap accepts %s and encodes the user name as one segment', async (username) => {
     const session = await bench.open({ method: 'ldap', username, password: PASSWORD });
     expect(session.policies).toEqual(['default', 'staff-of-ldap']);
     const [request] = bench.front.requests;
     expect(request?.url).toBe(`/v1/auth/ldap/login/${encodeURIComponent(username)}`);
   });
 
-  it('says when the directory is gone', async () => {
+  it('login with ldap error reports an unreachable directory', async () => {
     const gone = await startLdapServer({ users: {} });
     await gone.stop();
     await bench.server.request('POST', 'sys/auth/ldap-gone', { type: 'ldap' });
@@ -210,7 +213,7 @@ describe('ldap', () => {
 });
 
 describe('radius', () => {
-  it('lets in whom the RADIUS server accepts, and tells a refusal from a server that is gone', async () => {
+  it('login with radius distinguishes a rejection from an unreachable server', async () => {
     const radius = await startRadiusServer({ alice: PASSWORD, 'a.b-c_d': 'p ä"&' });
     const { server } = bench;
     await server.request('POST', 'sys/auth/net', { type: 'radius' });
@@ -230,11 +233,11 @@ describe('radius', () => {
 });
 
 // OpenBao has neither method, so what Vault's documentation shows is all there is to test against.
-describe('okta and github, against a stand-in of Vault', () => {
+describe('okta and github, against a simulated Vault', () => {
   const auth = { client_token: 'hvs.of-the-stand-in', policies: ['staff'], lease_duration: 60, renewable: true };
   const sent = () => bench.front.requests.map(({ method, url, body }) => [method, url, JSON.parse(body) as unknown]);
 
-  it('send what Vault takes', async () => {
+  it('login with okta and github sends what Vault expects', async () => {
     process.env['VAULT_AUTH_GITHUB_TOKEN'] = 'ghp-of-alice';
     bench.front.answerWith(json(200, { auth }));
     const okta = { method: 'okta', username: 'a@b.example', password: PASSWORD } as const;
@@ -253,7 +256,7 @@ describe('okta and github, against a stand-in of Vault', () => {
     ]);
   });
 
-  it('say what to check when Vault refuses', async () => {
+  it('login with okta and github error advises what to check', async () => {
     bench.front.answerWith(json(400, { errors: ['okta auth failed'] }));
     await expect(bench.open({ method: 'okta', username: 'a', password: 'p' })).rejects.toMatchObject(
       refusal(/okta auth failed.*"auth\.username" and "auth\.password"/),

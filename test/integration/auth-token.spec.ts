@@ -27,13 +27,13 @@ describe.each(['2.6.2', '2.7.2'])('a token at OpenBao %s', (version) => {
 
   const open = (token: string) => bench.open({ method: 'token', token });
 
-  it('is unknown when it has expired', async () => {
+  it('lookup rejects an expired token', async () => {
     const token = await bench.token({ ttl: '1s' });
     await bench.until(403, 'GET', 'auth/token/lookup-self', undefined, token);
     await expect(open(token)).rejects.toMatchObject(refusal(UNKNOWN, { statusCode: 403 }));
   });
 
-  it('is unknown when it was revoked, or its uses are used up', async () => {
+  it('lookup rejects a revoked or used-up token', async () => {
     const revoked = await bench.token();
     await bench.server.request('POST', 'auth/token/revoke', { token: revoked });
     const spent = await bench.token({ num_uses: 1 });
@@ -48,13 +48,13 @@ describe.each(['2.6.2', '2.7.2'])('a token at OpenBao %s', (version) => {
     'hvb.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
     '4d2f7a0e-7f9b-4f2e-9a57-0d5b7f0a2c11',
     'made-up',
-  ])('is unknown when the server never issued it: %s', async (token) => {
+  ])('lookup rejects a token that the server never issued: %s', async (token) => {
     const error: unknown = await open(token).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject(refusal(UNKNOWN));
     expect((error as Error).message).not.toContain(token);
   });
 
-  it('is called valid when a policy keeps it from looking itself up; that policy is the cure', async () => {
+  it('lookup error advises a policy when the token may not look itself up', async () => {
     const token = await bench.token({ policies: ['narrow'], no_default_policy: true });
     await expect(open(token)).rejects.toMatchObject(refusal(DENIED));
     const policy = 'path "auth/token/lookup-self" { capabilities = ["read"] }';
@@ -62,7 +62,7 @@ describe.each(['2.6.2', '2.7.2'])('a token at OpenBao %s', (version) => {
     expect((await open(token)).policies).toEqual(['narrow']);
   });
 
-  it('brings accessor, policies and end with it, whatever its shape', async () => {
+  it('lookup returns accessor, policies and lifetime of every token type', async () => {
     const endless = await bench.open({ method: 'token', token: bench.server.rootToken });
     expect(endless.expiresAt).toBeUndefined();
     for (const more of [{}, { id: 'my-own-id' }, { id: '0b0a4fd2-5b4e-4d52-8f42-7a9b1a4b2e0d' }]) {
@@ -78,7 +78,7 @@ describe.each(['2.6.2', '2.7.2'])('a token at OpenBao %s', (version) => {
     expect(batch.accessor).toBeUndefined();
   });
 
-  it('of a namespace is looked up there, and a namespace that does not exist is named', async () => {
+  it('lookup uses the namespace of the token, and the error names a missing one', async () => {
     const token = await bench.token({ policies: ['default'] }, 'team');
     expect((await bench.open({ method: 'token', token, namespace: 'team' })).state).toBe('active');
     expect((await bench.open({ method: 'token', token }, { namespace: 'team' })).state).toBe('active');
@@ -107,7 +107,7 @@ describe('the token of the method "token"', () => {
   const open = (token?: Credential) => bench.open({ method: 'token', ...(token !== undefined && { token }) });
   const lookedUp = () => bench.sent('auth/token/lookup-self').map(({ headers }) => headers['x-vault-token']);
 
-  it('comes from BAO_TOKEN, else from VAULT_TOKEN', async () => {
+  it('login with token prefers BAO_TOKEN to VAULT_TOKEN', async () => {
     delete process.env['BAO_TOKEN'];
     process.env['VAULT_TOKEN'] = bench.server.rootToken;
     await open();
@@ -116,14 +116,14 @@ describe('the token of the method "token"', () => {
     expect(lookedUp()).toEqual([bench.server.rootToken, 'token-of-bao']);
   });
 
-  it('is missing when BAO_TOKEN is set but empty, as with every BAO_ variable', async () => {
+  it('login with token treats an empty BAO_TOKEN as no token', async () => {
     process.env['BAO_TOKEN'] = '';
     process.env['VAULT_TOKEN'] = bench.server.rootToken;
     await expect(open()).rejects.toMatchObject(refusal(/No login method.*VAULT_TOKEN.*"auth"/));
     expect(bench.front.requests).toEqual([]);
   });
 
-  it('may stand between white space where it is kept', async () => {
+  it('login with token strips white space around the token', async () => {
     const file = join(folder, 'token');
     const token = bench.server.rootToken;
     for (const content of [`${token}\n`, `${token}\r\n`, `\n  ${token}\t\n\n`]) {
@@ -136,7 +136,7 @@ describe('the token of the method "token"', () => {
     expect(lookedUp()).toEqual(Array(5).fill(token));
   });
 
-  it('is asked for again at every login', async () => {
+  it('login with token reads the token every time', async () => {
     const file = join(folder, 'rotated');
     await writeFile(file, bench.server.rootToken);
     const session = await open({ file });
@@ -164,7 +164,7 @@ describe('the token of the method "token"', () => {
     ['a function that returns no text', (() => 7) as never, /is empty/],
     ['a token in double quotes', '"words"', /"auth\.token".*quotes around/],
     ['a token in single quotes and white space', " 'words'\n", /"auth\.token".*quotes around/],
-  ])('is refused before any request when it is %s', async (_name, token, message) => {
+  ])('login with token rejects a token before any request when it is %s', async (_name, token, message) => {
     const error: unknown = await open(token).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject(refusal(message));
     expect((error as Error).message).not.toMatch(/words|BBBB|Injected|secret inside/);

@@ -32,7 +32,7 @@ async function realServer(): Promise<string> {
 }
 
 describe('startVaultServer fails', () => {
-  it("with the server's own words when it ends at once", async () => {
+  it('startVaultServer quotes the output of a server that exits at once', async () => {
     const binary = await fakeServer('echo "line one"; echo "storage is on fire" >&2; exit 3');
     let printed = '';
     const failure = startVaultServer({ binary, onOutput: (text) => (printed += text) });
@@ -43,7 +43,7 @@ describe('startVaultServer fails', () => {
     expect(printed.match(/line one/g)).toHaveLength(1);
   });
 
-  it('when the server never becomes ready, and ends it', async () => {
+  it('startVaultServer ends a server that never becomes ready', async () => {
     const binary = await fakeServer('echo "pid $$"; exec sleep 600');
     let output = '';
     const failure = startVaultServer({ binary, startTimeoutMs: 3000, onOutput: (text) => (output += text) });
@@ -51,25 +51,25 @@ describe('startVaultServer fails', () => {
     expect(() => process.kill(Number(/pid (\d+)/.exec(output)?.[1]), 0)).toThrow('ESRCH');
   });
 
-  it('when the configuration is one the server refuses', async () => {
+  it('startVaultServer rejects a configuration that the server rejects', async () => {
     await expect(startVaultServer({ config: { storage: { nothing: {} } } })).rejects.toThrow(/storage type/i);
   });
 
-  it('with advice when the server has no such storage', async () => {
+  it('startVaultServer error has advice for an unsupported storage', async () => {
     const binary = await fakeServer('echo "unknown storage type file"; exit 1');
     await expect(startVaultServer({ binary, storage: 'file' })).rejects.toThrow(
       /unknown storage type file\nOpenBao 2\.7 .* use storage "raft"/,
     );
   });
 
-  it('when the port that was asked for is taken', async () => {
+  it('startVaultServer fails when the requested port is in use', async () => {
     const first = await startVaultServer();
     started.push(first);
     await expect(startVaultServer({ port: first.port })).rejects.toThrow(/address already in use/);
     expect((await first.request('GET', 'sys/health')).status).toBe(200);
   });
 
-  it('when a binary that was asked for is none', async () => {
+  it('startVaultServer rejects a binary that is not a server', async () => {
     const path = join(directory, 'missing');
     await expect(startVaultServer({ binary: path })).rejects.toMatchObject({
       problem: 'binary',
@@ -80,7 +80,7 @@ describe('startVaultServer fails', () => {
   it.each([
     ['the seal makes no sense', { seal: { shares: 1, threshold: 2 } }, /sys\/init with 400/],
     ['the root token is one the server refuses', { rootToken: 's.refused' }, /custom token ID/],
-  ])('when %s, leaving nothing behind', async (_, options, message) => {
+  ])('startVaultServer leaves nothing behind when %s', async (_, options, message) => {
     const binary = await fakeServer(`echo "pid $$ in $PWD."; exec ${await realServer()} "$@"`);
     let output = '';
     await expect(startVaultServer({ ...options, binary, onOutput: (text) => (output += text) })).rejects.toThrow(
@@ -93,8 +93,8 @@ describe('startVaultServer fails', () => {
   });
 });
 
-describe('startVaultServer goes on', () => {
-  it('with another port when another process was faster', async () => {
+describe('startVaultServer retries', () => {
+  it('startVaultServer uses another port when the first is taken', async () => {
     const server = await realServer();
     const marker = join(directory, 'second');
     const binary = await fakeServer(

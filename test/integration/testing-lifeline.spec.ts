@@ -67,8 +67,8 @@ async function expectNothingLeft({ pid, watchdog, scratchDir }: Started): Promis
   expect(existsSync(scratchDir)).toBe(false);
 }
 
-describe('a test server whose starter is gone', () => {
-  it('is there while its starter is', async () => {
+describe('test server whose parent process ends', () => {
+  it('server runs while its parent runs', async () => {
     const started = await startInAnotherProcess('setInterval(() => {}, 1000);');
     expect(runs(started.pid)).toBe(true);
     expect(runs(started.watchdog)).toBe(true);
@@ -81,14 +81,14 @@ describe('a test server whose starter is gone', () => {
     ['was told to end', 'setInterval(() => {}, 1000);', 'SIGTERM'],
     ['has nothing more to do', '', undefined],
     ['calls process.exit()', 'process.exit(0);', undefined],
-  ] as const)('ends with its files when the starter %s', async (_, afterwards, signal) => {
+  ] as const)('server and its files are removed when the parent %s', async (_, afterwards, signal) => {
     const started = await startInAnotherProcess(afterwards);
     if (signal !== undefined) started.parent.kill(signal);
     if (started.parent.exitCode === null && started.parent.signalCode === null) await once(started.parent, 'exit');
     await expectNothingLeft(started);
   });
 
-  it('ends when the starter is killed in the moment in which it starts it', async () => {
+  it('server ends when the parent is killed during the start', async () => {
     const script = pathToFileURL(join(root, 'lib/server/run-program.ts')).href;
     const program = `
       import { spawn } from 'node:child_process';

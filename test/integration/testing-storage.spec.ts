@@ -28,7 +28,7 @@ const secret = async (server: VaultServer): Promise<unknown> =>
   ((await server.request('GET', 'secret/data/my-app')).body as { data: { data: unknown } }).data.data;
 
 describe.each(['file', 'raft'] as const)('storage %s', (storage) => {
-  it('survives a restart, sealed, on the same address', async () => {
+  it('data survives a restart, sealed, at the same address', async () => {
     const server = await start({ storage, seal: { shares: 3, threshold: 2 } });
     await server.seed({ 'secret/my-app': { A: 1 } });
     const { endpoint, pid, dataDir } = server;
@@ -46,7 +46,7 @@ describe.each(['file', 'raft'] as const)('storage %s', (storage) => {
     await expect(server.restart()).rejects.toMatchObject({ code: 'VAULT_TEST_SERVER', problem: 'usage' });
   });
 
-  it('survives a crash', async () => {
+  it('data survives a crash', async () => {
     const server = await start({ storage });
     await server.seed({ 'secret/my-app': { A: 1 } });
     process.kill(server.pid, 'SIGKILL');
@@ -55,7 +55,7 @@ describe.each(['file', 'raft'] as const)('storage %s', (storage) => {
     expect(await secret(server)).toEqual({ A: 1 });
   });
 
-  it('is started again by another call, on its directory and port', async () => {
+  it('startVaultServer reuses an existing data directory and port', async () => {
     const dataDir = await temporaryDirectory();
     const first = await start({ storage, dataDir, rootToken: 'root' });
     await first.seed({ 'secret/my-app': { A: 1 } });
@@ -76,7 +76,7 @@ describe.each(['file', 'raft'] as const)('storage %s', (storage) => {
 });
 
 describe('storage dev', () => {
-  it('is not restarted, because nothing would be left', async () => {
+  it('restart() rejects dev storage', async () => {
     const server = await start({});
     expect(server.dataDir).toBeUndefined();
     await expect(server.restart()).rejects.toThrow('start it with storage "file" or "raft"');

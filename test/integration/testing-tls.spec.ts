@@ -29,7 +29,7 @@ async function health(url: string, connect: Agent.Options['connect']): Promise<u
 }
 
 describe('startVaultServer with TLS', () => {
-  it('serves clients that trust its authority, under each of its names, and no others', async () => {
+  it('server accepts only clients that trust its authority, under each of its names', async () => {
     const server = await start(true);
     const { ca = '' } = server;
     expect(server.endpoint).toBe(`https://127.0.0.1:${server.port}`);
@@ -42,7 +42,7 @@ describe('startVaultServer with TLS', () => {
     expect(await health(server.endpoint, { ca: stranger })).toMatch(/UNABLE_TO_VERIFY_LEAF_SIGNATURE|CERT_SIGNATURE/);
   });
 
-  it('takes certificates that are wrong on purpose, and is still set up', async () => {
+  it('server starts with certificates that are invalid on purpose', async () => {
     const yesterday = new Date(Date.now() - 86_400_000);
     const expired = await createCertificates({ notBefore: new Date(yesterday.getTime() - 1000), notAfter: yesterday });
     const server = await start(expired);
@@ -55,7 +55,7 @@ describe('startVaultServer with TLS', () => {
     expect(await health(other.endpoint, { ca: elsewhere.ca, servername: 'vault.example.test' })).toBe(200);
   });
 
-  it('demands a client certificate when it was given the authority of clients', async () => {
+  it('server requires a client certificate with mutual TLS', async () => {
     const certificates = await createCertificates({ client: true });
     const server = await start(certificates);
     expect(server.client).toEqual(certificates.client);
@@ -68,7 +68,7 @@ describe('startVaultServer with TLS', () => {
     expect(await health(server.endpoint, { ca, cert: stranger?.cert, key: stranger?.key })).not.toBe(200);
   });
 
-  it('reports certificates that the server itself refuses', async () => {
+  it('startVaultServer reports certificates that the server rejects', async () => {
     const { cert } = await createCertificates();
     const { key } = await createCertificates();
     await expect(startVaultServer({ tls: { cert, key } })).rejects.toThrow(/private key does not match public key/);

@@ -43,7 +43,7 @@ describe('startVaultServer', () => {
     expect(process.kill(server.pid, 0)).toBe(true);
   });
 
-  it('keeps two servers apart', async () => {
+  it('starts two independent servers', async () => {
     const [one, other] = await Promise.all([start(), start()]);
     await one.seed({ 'secret/only-here': { A: 1 } });
 
@@ -55,7 +55,7 @@ describe('startVaultServer', () => {
     expect((await read(other)).status).toBe(404);
   });
 
-  it('prints nothing, and keeps what the server printed', async () => {
+  it('prints nothing and keeps the output of the server', async () => {
     const spies = [jest.spyOn(process.stdout, 'write'), jest.spyOn(process.stderr, 'write')];
     const pieces: string[] = [];
     const server = await start({ onOutput: (text) => pieces.push(text) });
@@ -68,7 +68,7 @@ describe('startVaultServer', () => {
     expect(server.output()).not.toContain(server.unsealKeys[0]);
   });
 
-  it("gives the server nothing of the caller's environment", async () => {
+  it("hides the caller's environment from the server", async () => {
     process.env['VAULT_API_ADDR'] = 'http://127.0.0.1:1';
     process.env['BAO_TOKEN'] = 'never';
     try {
@@ -83,7 +83,7 @@ describe('startVaultServer', () => {
     }
   });
 
-  it('takes a root token, which is then the only one', async () => {
+  it('uses the requested root token as the only one', async () => {
     const server = await start({ rootToken: 'my-root-token' });
 
     expect(server.rootToken).toBe('my-root-token');
@@ -93,13 +93,13 @@ describe('startVaultServer', () => {
     expect((accessors.body as { data: { keys: string[] } }).data.keys).toHaveLength(1);
   });
 
-  it('takes further configuration', async () => {
+  it('applies further configuration', async () => {
     const server = await start({ config: { default_lease_ttl: '90s', max_lease_ttl: '120s' } });
     const { body } = await server.request('POST', 'auth/token/create', { policies: ['default'] });
     expect(body).toMatchObject({ auth: { lease_duration: 90 } });
   });
 
-  it('leaves a server uninitialised on request', async () => {
+  it('leaves a server uninitialized with initialize: false', async () => {
     const server = await start({ initialize: false });
 
     expect(server.rootToken).toBe('');
@@ -108,7 +108,7 @@ describe('startVaultServer', () => {
     expect((await server.request('GET', 'sys/health', undefined, { throwOnError: false })).status).toBe(501);
   });
 
-  it('makes several unseal keys, seals and unseals', async () => {
+  it('generates several unseal keys, seals and unseals', async () => {
     const server = await start({ seal: { shares: 3, threshold: 2 } });
     expect(server.unsealKeys).toHaveLength(3);
 
@@ -119,7 +119,7 @@ describe('startVaultServer', () => {
     expect((await server.request('GET', 'sys/health')).status).toBe(200);
   });
 
-  it('stops when its start is aborted, before and while', async () => {
+  it('aborts before and during the start', async () => {
     await expect(startVaultServer({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'VAULT_ABORTED' });
 
     const controller = new AbortController();
@@ -151,14 +151,14 @@ describe('VaultServer.stop', () => {
     await expect(server.request('GET', 'sys/health')).rejects.toThrow(`${server.endpoint} gave no answer`);
   });
 
-  it('also follows the death of the server', async () => {
+  it('accepts a server that has already ended', async () => {
     const server = await start();
     process.kill(server.pid, 'SIGKILL');
     await server.stop();
     await expect(listenOn(server.port)).resolves.toBeUndefined();
   });
 
-  it('is what "await using" calls', async () => {
+  it('runs at the end of "await using"', async () => {
     const server = await start();
     await server[Symbol.asyncDispose]();
     expect(() => process.kill(server.pid, 0)).toThrow('ESRCH');
@@ -166,7 +166,7 @@ describe('VaultServer.stop', () => {
 });
 
 describe('VaultServer.seed', () => {
-  it('writes to KV mounts of both versions and mounts what is missing', async () => {
+  it('writes to KV mounts of both versions and creates missing mounts', async () => {
     const server = await start();
     await server.request('POST', 'sys/mounts/old/kv', { type: 'kv', options: { version: '1' } });
     const value = { text: 'ä', number: 1.5, flag: false, list: [1, 'two'], nested: { deep: null } };
@@ -183,14 +183,14 @@ describe('VaultServer.seed', () => {
     ['/secret/a', 'VAULT_INVALID_PATH'],
     ['secret/../sys/policy/x', 'VAULT_INVALID_PATH'],
     ['sys/policy', 'VAULT_TEST_SERVER'],
-  ])('refuses the path %s', async (path, code) => {
+  ])('rejects the path %s', async (path, code) => {
     const server = await start();
     await expect(server.seed({ [path]: { A: 1 } })).rejects.toMatchObject({ code });
   });
 });
 
 describe('VaultServer.request', () => {
-  it('throws what the server says, without the values that were sent', async () => {
+  it('throws the errors of the server without the values sent', async () => {
     const server = await start();
     const failure: unknown = await server
       .request('POST', 'sys/mounts/x', { type: 'no-such-canary-type', description: 'canary-value' })
@@ -205,7 +205,7 @@ describe('VaultServer.request', () => {
     expect(text).not.toContain(server.rootToken);
   });
 
-  it('sends other tokens, none, and a namespace', async () => {
+  it('sends another token, no token, and a namespace', async () => {
     const server = await start();
     const status = async (token: string) =>
       (await server.request('GET', 'auth/token/lookup-self', undefined, { token, throwOnError: false })).status;

@@ -27,7 +27,7 @@ function pids(run: Run): number[] {
 }
 
 describe('nestjs-vault run --watch', () => {
-  it('restarts the command when a value has changed, and not when Vault is sealed or nothing has changed', async () => {
+  it('restarts the command on a changed value, and not while Vault is sealed', async () => {
     const run = watch(HOLDS);
     await run.printed('before');
     // A new version with the same values is no change.
@@ -50,7 +50,7 @@ describe('nestjs-vault run --watch', () => {
     expect(await bench.countTokens()).toBe(tokens);
   });
 
-  it('ends with the command when that ends by itself, also right after a restart', async () => {
+  it('exits when the command exits, also right after a restart', async () => {
     const run = watch(`process.env.SMTP_PASSWORD === 'bad' && process.exit(9); ${HOLDS}`);
     await run.printed('before');
     await bench.server.seed({ 'secret/app': { SMTP_PASSWORD: 'bad' } });
@@ -59,7 +59,7 @@ describe('nestjs-vault run --watch', () => {
     expect(await bench.countTokens()).toBe(tokens);
   });
 
-  it('kills what does not end in time, with its descendants, before it starts the command again', async () => {
+  it('kills the command and its child processes after the grace period, then restarts it', async () => {
     // The shell ends at once; what it has started does not.
     const run = watch(['sh', '-c', `"$0" -e "process.on('SIGTERM', () => {}); $1"; true`, process.execPath, HOLDS], 'vault.mjs', ['--grace-ms', '100']); // prettier-ignore
     await run.printed('before');
@@ -69,7 +69,7 @@ describe('nestjs-vault run --watch', () => {
     expect([runs(first), runs(second)]).toEqual([false, true]);
   });
 
-  it('restarts once for all that changes while a restart is under way', async () => {
+  it('restarts once for all changes during a restart', async () => {
     const run = watch(`process.on('SIGTERM', () => console.log('ends')); process.on('SIGUSR2', () => process.exit(0)); ${HOLDS}`); // prettier-ignore
     await run.printed('before');
     await bench.server.seed({ 'secret/app': { SMTP_PASSWORD: 'between' } });
@@ -83,7 +83,7 @@ describe('nestjs-vault run --watch', () => {
     expect(await run.end()).toBe(0);
   });
 
-  it('goes on with the old values when the new ones fail their schema, are denied, or do not fit; says so once', async () => {
+  it('keeps the old values when new ones are invalid, denied or too large, and logs that once', async () => {
     const wrong = canary('wrong-value');
     await bench.write(
       'strict.mjs',

@@ -29,8 +29,8 @@ beforeAll(async () => {
 afterEach(() => bench.clear());
 afterAll(() => bench.stop());
 
-describe('what the command gets', () => {
-  it('gives the values to the command alone, without the way to Vault; passes the exit code on; gives its token back', async () => {
+describe('nestjs-vault run: environment of the command', () => {
+  it('run passes values to the command only, withholds VAULT_*, returns the exit code and revokes its token', async () => {
     const run = bench.run(
       ['--config', 'vault.mjs'],
       'console.log(JSON.stringify([process.env, process.argv.slice(1)])); process.exit(7)',
@@ -49,7 +49,7 @@ describe('what the command gets', () => {
     expect(await bench.countTokens()).toBe(tokens);
   });
 
-  it('takes everything from the environment and --sources; a token of the user is not revoked', async () => {
+  it('run reads the environment and --sources, and does not revoke a supplied token', async () => {
     const run = bench.run(
       ['--sources', 'db', '--sources', 'tls', '--prefix', 'DB_', '--pass-vault-env'],
       'console.log(process.env.DB_password, process.env.DB_maxPool, process.env.VAULT_ADDR, process.env.DB_PEM)',
@@ -59,7 +59,7 @@ describe('what the command gets', () => {
     await bench.server.request('GET', 'auth/token/lookup-self');
   });
 
-  it('sends every request below the path prefix of VAULT_ADDR', async () => {
+  it('run sends every request below the path prefix of VAULT_ADDR', async () => {
     const gateway = await startFaultServer(forwardTo(bench.server.endpoint, { prefix: '/vault' }));
     try {
       const run = bench.run(['--config', 'vault.mjs'], 'console.log(process.env.SMTP_PASSWORD)', {
@@ -73,7 +73,7 @@ describe('what the command gets', () => {
     }
   });
 
-  it('takes references in variables, and says so when there is nothing to read', async () => {
+  it('run resolves references in variables, and fails when there is nothing to read', async () => {
     const env = { VAULT_TOKEN: bench.server.rootToken };
     const run = bench.run([], 'console.log(process.env.DB_URL)', {
       ...env,
@@ -85,7 +85,7 @@ describe('what the command gets', () => {
     expect(nothing.stderr).toContain('Nothing to read');
   });
 
-  it('leaves no reference behind under the name of its variable', async () => {
+  it('run removes references from the environment', async () => {
     const env = {
       VAULT_TOKEN: bench.server.rootToken,
       SMTP: 'vault:secret/data/app#SMTP_PASSWORD',
@@ -97,7 +97,7 @@ describe('what the command gets', () => {
     expect([await run.end(), run.stderr, JSON.parse(run.stdout)]).toEqual([0, '', [null, null, SMTP]]);
   });
 
-  it('stops for a reference inside a longer text, and names its variable', async () => {
+  it('run rejects a reference inside a longer text and names its variable', async () => {
     const run = bench.run([], 'console.log("started")', {
       VAULT_TOKEN: bench.server.rootToken,
       SMTP: 'vault:secret/data/app#SMTP_PASSWORD',
@@ -124,7 +124,7 @@ describe('what the command gets', () => {
     },
   );
 
-  it('gives no number that JavaScript has rounded', async () => {
+  it('run passes no rounded number', async () => {
     const headers = { 'x-vault-token': bench.server.rootToken };
     const body = '{"data":{"CHAT_ID":-1001234567890123456}}';
     await fetch(`${bench.server.endpoint}/v1/secret/data/chat`, { method: 'POST', headers, body });
@@ -135,7 +135,7 @@ describe('what the command gets', () => {
     expect(run.stderr).not.toContain('100123456789');
   });
 
-  it('hands its input on, keeps files while the command runs, and shows no value in the list of processes', async () => {
+  it('run forwards standard input, keeps files while the command runs, and hides values from the process list', async () => {
     await bench.write(
       'files.mjs',
       `import options from './vault.mjs';
@@ -163,7 +163,7 @@ describe('what the command gets', () => {
   });
 });
 
-describe('where options and credentials come from', () => {
+describe('nestjs-vault run: options and credentials', () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cli-run-'));
@@ -207,7 +207,7 @@ describe('where options and credentials come from', () => {
     },
   );
 
-  it('prefers process.env to .env, and finds what a file of options reads there', async () => {
+  it('run prefers process.env to .env, also for the options file', async () => {
     await write('.env', `VAULT_ADDR=http://127.0.0.1:1\nUSER_NAME=app\n`);
     await write(
       'nestjs-vault.config.mjs',
@@ -222,7 +222,7 @@ describe('where options and credentials come from', () => {
     expect(run.stderr).toContain('nestjs-vault.config.mjs');
   });
 
-  it('names its own file of options, and not VaultModule, when there is no login', async () => {
+  it('run names its options file when no login method is configured', async () => {
     const run = bench.run(['--sources', 'app'], printApp, {}, folder);
     expect([await run.end(), run.stdout]).toEqual([1, '']);
     expect(run.stderr).toMatch(/nestjs-vault\.config\.mjs/);
@@ -233,7 +233,7 @@ describe('where options and credentials come from', () => {
   it.each<[string, Record<string, string>]>([
     ['endpoint', {}],
     ['login', { ENDPOINT: '1' }],
-  ])('tells an application with VaultModule of --pass-vault-env when its %s is withheld', async (_what, env) => {
+  ])('error of an application advises --pass-vault-env when its %s is withheld', async (_what, env) => {
     const program = `
       require('reflect-metadata');
       const { Module } = require('@nestjs/common');
@@ -257,8 +257,8 @@ describe('where options and credentials come from', () => {
   });
 });
 
-describe('signals and ends', () => {
-  it('holds no token while the command runs, and passes every signal on, each time', async () => {
+describe('nestjs-vault run: signals and exit codes', () => {
+  it('run holds no token while the command runs, and forwards every signal', async () => {
     const signals = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const;
     const run = bench.run(
       ['--config', 'vault.mjs'],
@@ -281,7 +281,7 @@ describe('signals and ends', () => {
   });
 
   // Of the means to get a terminal, only the one of util-linux is everywhere.
-  (process.platform === 'linux' ? it : it.skip)('leaves Ctrl-C to the terminal, which sends it to all', async () => {
+  (process.platform === 'linux' ? it : it.skip)('run does not forward Ctrl-C that the terminal has sent', async () => {
     await bench.write(
       'ask.cjs',
       `process.on('SIGINT', () => console.log('once'));
@@ -298,7 +298,7 @@ describe('signals and ends', () => {
     expect(run.stdout.match(/once/g)).toHaveLength(1);
   });
 
-  it('ends descendants that shells and npm would leave behind, and waits for them', async () => {
+  it('run ends child processes of shells and npm, and waits for them', async () => {
     const program = `process.on('SIGTERM', () => console.log('asked') || setTimeout(() => console.log('done') || process.exit(), 100));
       setInterval(() => {}, 1000); console.log('ready');`;
     const run = bench.run(['--config', 'vault.mjs'], ['sh', '-c', '"$0" -e "$1"; true', process.execPath, program]);
@@ -307,7 +307,7 @@ describe('signals and ends', () => {
     expect([await run.end(), run.stdout]).toEqual([143, 'ready\nasked\ndone\n']);
   });
 
-  it('ends with 128 + n when a signal ends the command', async () => {
+  it('run exits with 128 + n when a signal ends the command', async () => {
     const run = bench.run(
       ['--config', 'vault.mjs'],
       'process.kill(process.pid, "SIGKILL"); setInterval(() => {}, 1000);',
@@ -315,7 +315,7 @@ describe('signals and ends', () => {
     expect(await run.end()).toBe(137);
   });
 
-  it('takes the command and its descendants with it when it is killed', async () => {
+  it('run ends the command and its child processes when it is killed', async () => {
     const program = 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.log(process.pid)';
     const run = bench.run(
       ['--config', 'vault.mjs', '--grace-ms', '1'],
@@ -328,7 +328,7 @@ describe('signals and ends', () => {
     await run.until(() => !runs(pid));
   });
 
-  it('gives up at once when it is interrupted before there is a command, and starts none', async () => {
+  it('run exits at once and starts no command when interrupted during the boot', async () => {
     const deaf = await startFaultServer('deaf');
     const run = bench.run(['--config', 'vault.mjs'], 'console.log("started")', { VAULT_ADDR: deaf.endpoint });
     await deaf.until(() => deaf.connections > 0);
@@ -337,7 +337,7 @@ describe('signals and ends', () => {
     await deaf.close();
   });
 
-  it('is not held up by the file of options: not by what that waits for, not by what it leaves open', async () => {
+  it('run is not blocked by an options file that waits or leaves a connection open', async () => {
     await bench.write('waits.mjs', 'setInterval(() => {}, 1000); console.log("waits"); await new Promise(() => {});');
     const waits = bench.run(['--config', 'waits.mjs'], 'console.log("started")');
     await waits.printed('waits');
@@ -351,30 +351,30 @@ describe('signals and ends', () => {
     [127, ['no-such-command-anywhere'], 'no-such-command-anywhere: command not found.'],
     [126, ['./vault.mjs'], './vault.mjs: cannot be run (EACCES).'],
     [126, ['./vault.mjs/x'], './vault.mjs/x: cannot be run (ENOTDIR).'],
-  ])('ends with %d for a command like %j', async (code, command, message) => {
+  ])('run exits with %d for the command %j', async (code, command, message) => {
     const run = bench.run(['--config', 'vault.mjs'], command);
     expect([await run.end(), run.stderr]).toEqual([code, `nestjs-vault: ${message}\n`]);
     expect(await bench.countTokens()).toBe(tokens);
   });
 });
 
-describe('what cannot be run', () => {
+describe('nestjs-vault run: errors', () => {
   it.each([
     ['a promise', 'export default new Promise(() => {});'],
     ['the file itself', 'await new Promise(() => {}); export default {};'],
-  ])('says so when the options never come: %s', async (_, content) => {
+  ])('run reports options that never settle: %s', async (_, content) => {
     await bench.write('never.mjs', content);
     const run = bench.run(['--config', 'never.mjs'], 'console.log("started")');
     expect([await run.end(), run.stdout]).toEqual([1, '']);
     expect(run.stderr).toContain('nestjs-vault: The file of options waits for something that never comes');
   });
 
-  it('passes on the exit code 13, by which Node says so', async () => {
+  it('run returns exit code 13 of the command', async () => {
     const run = bench.run(['--config', 'vault.mjs'], 'process.exit(13)');
     expect([await run.end(), run.stderr]).toEqual([13, '']);
   });
 
-  it('knows its version, and says when Node cannot load a file', async () => {
+  it('run reports an options file that Node cannot load; --version prints the version', async () => {
     const { version } = JSON.parse(await readFile(MANIFEST, 'utf8')) as { version: string };
     const asked = bench.spawn([...CliBench.program, '--version']);
     expect([await asked.end(), asked.stdout, asked.stderr]).toEqual([0, `${version}\n`, '']);
@@ -384,7 +384,7 @@ describe('what cannot be run', () => {
     expect(strange.stderr).toContain('This version of Node cannot load options.strange');
   });
 
-  it('finds the options in the working directory, JavaScript before TypeScript', async () => {
+  it('run finds the options file in the working directory, JavaScript before TypeScript', async () => {
     const folder = join(bench.folder, 'project');
     await mkdir(folder);
     await bench.write('project/nestjs-vault.config.ts', 'this is no program');
@@ -403,7 +403,7 @@ describe('what cannot be run', () => {
     expect(confused.stderr).toContain('it is CommonJS: name it nestjs-vault.config.mjs, or use module.exports');
   });
 
-  it('starts nothing when a secret is missing or cannot be a variable; no value is printed', async () => {
+  it('run starts no command when a secret is missing or cannot be a variable', async () => {
     const missing = bench.run(['--config', 'vault.mjs', '--sources', 'app,gone', '--json'], 'console.log("started")');
     expect([await missing.end(), missing.stdout]).toEqual([1, '']);
     expect(JSON.parse(missing.stderr)).toMatchObject({ level: 'error', code: 'VAULT_CONFIGURATION' });
@@ -416,7 +416,7 @@ describe('what cannot be run', () => {
     expect(await bench.countTokens()).toBe(tokens);
   });
 
-  it('names the largest values when the environment is too large', async () => {
+  it('run names the largest values when the environment is too large', async () => {
     const value = canary('large-value');
     await bench.server.seed({ 'secret/large': { HUGE: value.repeat(3_000_000 / value.length), SMALL: value } });
     const run = bench.run(['--config', 'vault.mjs', '--sources', 'large'], 'console.log("started")');
@@ -430,7 +430,7 @@ describe('what cannot be run', () => {
     expect([await small.end(), small.stdout]).toEqual([0, `${value} undefined\n`]);
   });
 
-  it('leaves out what --omit names, whatever the options export', async () => {
+  it('run omits the names in --omit, whatever the options export', async () => {
     await bench.write(
       'export.mjs',
       `import options from './vault.mjs';

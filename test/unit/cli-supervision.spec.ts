@@ -6,7 +6,7 @@ import { SupervisedCommand } from '../../lib/cli/run/supervised-command.js';
 import { watchEnvironment } from '../../lib/cli/run/watch-environment.js';
 import { VaultConnectionError, VaultPermissionError, VaultSealedError } from '../../lib/errors/index.js';
 
-describe('when to look', () => {
+describe('watchEnvironment', () => {
   const HOUR_MS = 3_600_000;
   const said: string[] = [];
   const output = { info: (line: string) => said.push(line), warn: (line: string) => said.push(line) };
@@ -38,14 +38,14 @@ describe('when to look', () => {
 
   const distances = (): number[] => looks.slice(1).map((at, index) => Math.round((at - (looks[index] ?? 0)) / 1000));
 
-  it('begins anywhere in the first interval, and goes on at a distance that varies by a tenth', async () => {
+  it('polls first within one interval, then at the interval ± 10 %', async () => {
     jest.spyOn(Math, 'random').mockReturnValueOnce(0.25).mockReturnValueOnce(0).mockReturnValueOnce(1);
     watch(() => Promise.resolve({ A: '0' }));
     await jest.advanceTimersByTimeAsync(140_000);
     expect([looks, changes, said]).toEqual([[15_000, 69_000, 135_000], [], []]);
   });
 
-  it('looks, and thereby restarts, ever less often while every look finds a change; one without resets that', async () => {
+  it('backs off while every poll finds a change, until one finds none', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
     watch((round) => Promise.resolve({ A: String(Math.min(round, 7)) }));
     await jest.advanceTimersByTimeAsync(HOUR_MS);
@@ -55,7 +55,7 @@ describe('when to look', () => {
     expect(said[1]).toContain('2 looks in a row');
   });
 
-  it('asks ever less often while nothing can be read, and says once what is new, and when it is over', async () => {
+  it('backs off while reads fail, and logs each new failure and the recovery once', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
     const failures = [
       new VaultConnectionError('no answer in 1 ms'),
@@ -80,7 +80,7 @@ describe('when to look', () => {
     ]);
   });
 
-  it('waits for intervals that are longer than a timer can be, and shorter than it was asked for never', async () => {
+  it('supports intervals beyond the limit of a timer', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.99);
     watch(() => Promise.resolve({ A: '0' }), 2 ** 31 - 1);
     await jest.advanceTimersByTimeAsync(2 ** 31 - 1);
@@ -89,7 +89,7 @@ describe('when to look', () => {
     expect(looks).toHaveLength(1);
   });
 
-  it('tells nothing once it is ended, not even what it was reading', async () => {
+  it('reports nothing after it has been stopped', async () => {
     let answer: (values: Record<string, string>) => void = () => undefined;
     watch(() => new Promise((resolve) => (answer = resolve)));
     await jest.advanceTimersByTimeAsync(60_000);
@@ -100,14 +100,14 @@ describe('when to look', () => {
   });
 });
 
-describe('a supervised command', () => {
+describe('SupervisedCommand', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cli-supervision-'));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('is not restarted any more once it was asked to end, however long that takes', async () => {
+  it('does not restart a command after a termination signal', async () => {
     const file = join(folder, 'log');
     // Says when it has started and when it was asked to end, and ends when it gets SIGUSR2.
     const program = `const log = (text) => require('node:fs').appendFileSync(process.env.LOG, text);

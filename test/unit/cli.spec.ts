@@ -27,7 +27,7 @@ async function cli(...args: string[]): Promise<{ code: number; out: string; err:
   return { code, ...printed };
 }
 
-it('blanks out what a config file quotes of a credential in the environment', async () => {
+it('loadOptions redacts a credential that an options file quotes', async () => {
   const file = join(folder, 'throws.config.mjs');
   await writeFile(
     file,
@@ -39,8 +39,8 @@ it('blanks out what a config file quotes of a credential in the environment', as
   expect(err).not.toContain('SECRET-VALUE');
 });
 
-describe('names and values of the environment', () => {
-  it('a value that a schema has made undefined is no variable', () => {
+describe('environmentOf and inheritedEnvironment', () => {
+  it('skips a value that a schema has made undefined', () => {
     expect(environmentOf({ A: '1', B: undefined, c: { d: undefined } })).toEqual({ A: '1' });
     const part = { z: 1 };
     const made = { fn: () => 1, symbol: Symbol('s'), big: 10n, when: new Date(0), shared: { x: part, y: part } };
@@ -52,7 +52,7 @@ describe('names and values of the environment', () => {
     });
   });
 
-  it('flat keys stay, nested ones are in capitals, what is not text is JSON', () => {
+  it('keeps flat keys, writes nested keys in upper case and other values as JSON', () => {
     const values = {
       SMTP_PASSWORD: 'p=w "\n$x',
       smtpPort: 25,
@@ -100,12 +100,12 @@ describe('names and values of the environment', () => {
     [{ node: { options: 'SECRET-VALUE' } }, '--allow NODE_OPTIONS'],
     [{ DB_USER: 'SECRET-VALUE', db: { user: 'SECRET-VALUE-2' } }, '"DB_USER" and "db.user" would both be DB_USER'],
     [{ A: 'SECRET-VALUE\0' }, 'A holds a NUL'],
-  ])('refuses %j', (values, message) => {
+  ])('rejects %j', (values, message) => {
     expect(() => environmentOf(values)).toThrow(message);
     expect(() => environmentOf(values)).not.toThrow('SECRET-VALUE');
   });
 
-  it('refuses what holds itself or is nested too deep for JSON, and takes everything else apart', () => {
+  it('rejects circular values and values nested too deep for JSON', () => {
     const cycle: Record<string, unknown> = { secret: 'SECRET-VALUE' };
     cycle['self'] = { other: [cycle], again: cycle };
     const deep = JSON.parse(`${'['.repeat(50_000)}"SECRET-VALUE"${']'.repeat(50_000)}`) as unknown;
@@ -118,7 +118,7 @@ describe('names and values of the environment', () => {
     expect(environmentOf({ cycle, deep, OK: 1 }, { omit })).toEqual({ CYCLE_SECRET: 'SECRET-VALUE', OK: '1' });
   });
 
-  it('lists all that is wrong at once, and passes on what is allowed', () => {
+  it('reports all problems at once, and passes allowed variables', () => {
     expect(() => environmentOf({ 'a-b': 1, PATH: 2, OK: 3 })).toThrow(/"a-b"[^]*PATH/);
     expect(environmentOf({ NODE_OPTIONS: 'x', NODE_ENV: 'test', GIT_TOKEN: 't' }, { allow: ['NODE_OPTIONS'] })).toEqual(
       {
@@ -131,7 +131,7 @@ describe('names and values of the environment', () => {
     expect(environmentOf({ PATH: 'x' }, { prefix: 'APP_' })).toEqual({ APP_PATH: 'x' });
   });
 
-  it('knows which of the names to leave out leave nothing out', () => {
+  it('finds names in omit that match no variable', () => {
     const values = { PLAIN: 'x', database: { password: 'x' }, 'no-name': 'x' };
     const omit = ['PLAIN', 'database.password', 'DATABASE_PASSWORD', 'no-name', 'DATABASE_PASSWROD'];
     expect(unusedOmissions(values, { omit })).toEqual(['database.password', 'DATABASE_PASSWROD']);
@@ -143,7 +143,7 @@ describe('names and values of the environment', () => {
     ...['HTTPS_PROXY', 'http_proxy', 'NO_PROXY', 'GIT_SEQUENCE_EDITOR', 'GIT_SSL_CAINFO', 'GIT_DIR', 'SUDO_ASKPASS'],
     ...['LESSOPEN', 'KUBECONFIG', 'DOCKER_HOST', 'AWS_CONFIG_FILE', 'ESBUILD_BINARY_PATH', 'SSLKEYLOGFILE'],
     ...['REQUESTS_CA_BUNDLE', 'GOOGLE_APPLICATION_CREDENTIALS', 'XDG_CONFIG_HOME', 'PIP_INDEX_URL', 'RUSTC_WRAPPER'],
-  ])('refuses %s, which changes how programs run, unless it is allowed', (name) => {
+  ])('rejects %s, which changes how programs run, unless it is allowed', (name) => {
     expect(() => environmentOf({ [name]: 'x' })).toThrow(new RegExp(`${name}.*--allow ${name}`));
     expect(environmentOf({ [name]: 'x' }, { allow: [name] })).toEqual({ [name]: 'x' });
   });
@@ -156,9 +156,9 @@ describe('names and values of the environment', () => {
     'GIT_TOKEN',
     'AWS_SECRET_ACCESS_KEY',
     'EDITOR_KEY',
-  ])('passes %s on', (name) => expect(environmentOf({ [name]: 'x' })).toEqual({ [name]: 'x' }));
+  ])('passes %s', (name) => expect(environmentOf({ [name]: 'x' })).toEqual({ [name]: 'x' }));
 
-  it('takes 32 levels and 10,000 keys, and refuses more in bounded time', () => {
+  it('accepts 32 levels and 10,000 keys, and rejects more in bounded time', () => {
     const nested = (levels: number): unknown => {
       let value: unknown = 'SECRET-VALUE';
       for (let level = 1; level < levels; level++) value = { a: value };
@@ -201,7 +201,7 @@ describe('names and values of the environment', () => {
     [{ method: 'token' }, ['VAULT_TOKEN']],
     [{ method: 'token-file', file: 'f' }, []],
     [{ method: 'userpass', username: { env: 'A' }, password: { env: 'B' } }, ['A', 'B']],
-  ])('withholds the variables that a login takes credentials from: %j', (auth, names) => {
+  ])('withholds the variables that a login reads credentials from: %j', (auth, names) => {
     const all = [
       'A',
       'B',
@@ -219,7 +219,7 @@ describe('names and values of the environment', () => {
     expect(passed).toEqual([...all, ...aws].filter((name) => !names.includes(name) && !vault.includes(name)));
   });
 
-  it('withholds the way to Vault, and the variables that the options take credentials from', () => {
+  it('withholds VAULT_*, BAO_* and the variables that the options read credentials from', () => {
     const given = { VAULT_TOKEN: 't', BAO_ADDR: 'a', ROLE_SECRET: 's', SNAPSHOT_KEY: 'k', STAYS: 'x' };
     jest.replaceProperty(process, 'env', given);
     const options = {
@@ -231,8 +231,8 @@ describe('names and values of the environment', () => {
   });
 });
 
-describe('the command line', () => {
-  it('helps', async () => {
+describe('command line', () => {
+  it('prints help', async () => {
     const help = await cli('--help');
     expect(help).toEqual({ code: 0, out: expect.stringContaining('run ') as unknown, err: '' });
     expect(await cli('-h')).toEqual(help);
@@ -267,7 +267,7 @@ describe('the command line', () => {
     [['run', '--config', 'no-such-file.json', '--', 'true'], 'no-such-file.json (ENOENT)'],
     [['run', '--config', '.', '--', 'true'], 'Cannot load .'],
     [['run', '--config', 'no-such-file.mjs', '--', 'true'], 'Cannot read no-such-file.mjs (ENOENT)'],
-  ])('refuses %j', async (args, message) => {
+  ])('rejects %j', async (args, message) => {
     const { code, out, err } = await cli(...args);
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toContain(message);
@@ -298,7 +298,7 @@ describe('the command line', () => {
       'process.env.APP_PASSWORD = "SECRET-VALUE"; export default Promise.reject(new RangeError("SECRET-VALUE is out of bounds"))',
       'RangeError: *** is out of bounds',
     ],
-  ])('says what is wrong with %s', async (name, content, message) => {
+  ])('reports a problem with %s', async (name, content, message) => {
     const file = join(folder, name);
     await writeFile(file, content);
     const { code, err } = await cli('run', '--config', file, '--', 'true');
@@ -307,7 +307,7 @@ describe('the command line', () => {
     expect(err).not.toMatch(/SECRET-VALUE|hvs\./);
   });
 
-  it('says it in JSON when asked to', async () => {
+  it('reports errors as JSON with --json', async () => {
     const { err } = await cli('run', '--json', '--config', join(folder, 'unknown.json'), '--', 'true', '--json');
     expect(JSON.parse(err)).toEqual({
       level: 'error',

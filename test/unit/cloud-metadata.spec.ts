@@ -38,8 +38,8 @@ async function failure(work: Promise<unknown>): Promise<Error> {
   return error as Error;
 }
 
-describe('a metadata service', () => {
-  it('is asked with method, path, headers and body, past any proxy of the environment', async () => {
+describe('metadata request', () => {
+  it('metadata request sends method, path, headers and body, and uses no proxy', async () => {
     const server = await standIn(answer(200, {}, 'ok'));
     process.env['HTTP_PROXY'] = process.env['http_proxy'] = `http://127.0.0.1:${await freePort()}`;
     try {
@@ -54,7 +54,7 @@ describe('a metadata service', () => {
     await server.until(() => server.connections === 0);
   });
 
-  it.each([410, 429, 500, 503])('that is busy (%d) is asked again', async (status) => {
+  it.each([410, 429, 500, 503])('metadata request is retried after status %d', async (status) => {
     const server = await standIn(answer(status));
     setImmediate(
       () => void server.until(() => server.requests.length > 0).then(() => server.answerWith(answer(200, {}, 'ok'))),
@@ -63,7 +63,7 @@ describe('a metadata service', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('that stays busy is asked three times', async () => {
+  it('metadata request makes at most three attempts', async () => {
     const server = await standIn(json(503, { error: 'busy' }));
     expect(await failure(ask(server))).toMatchObject({
       code: 'VAULT_AUTHENTICATION',
@@ -85,13 +85,13 @@ describe('a metadata service', () => {
     ['a page', answer(404, {}, '<html>'), /status 404\. Ask/],
     ['nothing', answer(200, {}, ' \n'), /something else; it is empty\. You are/],
     ['too much', answer(200, {}, 'x'.repeat(70_000)), /larger than 65536 bytes/],
-  ])('that answers with %s: no second question, and an error', async (_, handler, message) => {
+  ])('metadata request fails without a retry on %s', async (_, handler, message) => {
     const server = await standIn(handler);
     expect((await failure(ask(server))).message).toMatch(message);
     expect(server.requests).toHaveLength(1);
   });
 
-  it('that breaks off in the middle is no answer', async () => {
+  it('metadata request rejects a truncated response', async () => {
     const server = await standIn((_, response) => {
       response.writeHead(200, { 'content-length': '100' }).write('half');
       setImmediate(() => response.destroy());
@@ -99,7 +99,7 @@ describe('a metadata service', () => {
     expect((await failure(ask(server))).message).toContain('You are somewhere else.');
   });
 
-  it('that never answers is given up after five seconds', async () => {
+  it('metadata request times out after five seconds', async () => {
     const [quiet, deaf] = [await standIn(silent()), await standIn('deaf')];
     for (const error of await Promise.all([quiet, deaf].map((server) => failure(ask(server)))))
       expect(error).toMatchObject({
@@ -110,15 +110,18 @@ describe('a metadata service', () => {
     await quiet.until(() => quiet.connections === 0);
   }, 20_000);
 
-  it.each(['before', 'while it is asked', 'between two tries'])('is left when the caller aborts %s', async (when) => {
-    const server = await standIn(when === 'between two tries' ? answer(503) : silent());
-    const controller = new AbortController();
-    if (when === 'before') controller.abort();
-    else void server.until(() => server.requests.length === 1).then(() => controller.abort());
-    expect(await failure(ask(server, { signal: controller.signal }))).toMatchObject({ code: 'VAULT_ABORTED' });
-  });
+  it.each(['before', 'while it is asked', 'between two tries'])(
+    'metadata request ends when the caller aborts %s',
+    async (when) => {
+      const server = await standIn(when === 'between two tries' ? answer(503) : silent());
+      const controller = new AbortController();
+      if (when === 'before') controller.abort();
+      else void server.until(() => server.requests.length === 1).then(() => controller.abort());
+      expect(await failure(ask(server, { signal: controller.signal }))).toMatchObject({ code: 'VAULT_ABORTED' });
+    },
+  );
 
-  it('is not there: the address without path, query and password', async () => {
+  it('metadata request error names the address without path, query and password', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     expect(await failure(askMetadata(request(url)))).toMatchObject({
       reason: 'metadata-unreachable',
@@ -139,7 +142,7 @@ describe('a metadata service', () => {
   );
 });
 
-describe('an address', () => {
+describe('metadata address', () => {
   it.each(['', 'metadata', '169.254.169.254', 'ftp://x', 'file:///etc/passwd', 'http://u:SECRET-VALUE@x', 'http://'])(
     '%j is refused, and not repeated',
     async (value) => {
@@ -149,7 +152,7 @@ describe('an address', () => {
     },
   );
 
-  it('takes a path below it, and a query in which nothing can hide', () => {
+  it('metadata address is joined with a path and an encoded query', () => {
     const address = checkAddress('http://127.0.0.1:1/base/?old=1', 'x');
     expect(below(address, '/path', { a: 'b&c=d', none: undefined }).href).toBe(
       'http://127.0.0.1:1/base/path?a=b%26c%3Dd',
@@ -157,8 +160,8 @@ describe('an address', () => {
   });
 });
 
-describe('an optional package', () => {
-  it('that is not installed is named with the command that installs it', async () => {
+describe('optional package', () => {
+  it('optional package error names the missing package and the install command', async () => {
     const name = 'nestjs-vault-package-that-nobody-has';
     const error = missingPackage(`@scope/x@3`, 'The method', await failure(import(name)));
     expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });

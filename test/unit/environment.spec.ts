@@ -263,7 +263,7 @@ async function outcome({ read }: Row, options: VaultModuleOptions): Promise<unkn
 describe.each(Object.entries(ROWS))('%s', (id, makeRow) => {
   const { name, option } = VARIABLES[id as keyof typeof VARIABLES];
 
-  it(`${name} fills in ${option}; the option wins over BAO_, and that over VAULT_`, async () => {
+  it(`${name} sets ${option}; the option takes precedence over BAO_, which takes precedence over VAULT_`, async () => {
     const row = makeRow();
     const { values, becomes, option: explicit, fallback, beside, base = BASE } = row;
     const sees = (options: VaultModuleOptions = base): Promise<unknown> => outcome(row, options);
@@ -284,7 +284,7 @@ describe.each(Object.entries(ROWS))('%s', (id, makeRow) => {
     expect(await sees(explicit)).toEqual(becomes[1]);
   });
 
-  it(`${name} with something else in it is named, and not quoted`, async () => {
+  it(`${name} with an invalid value is reported without the value`, async () => {
     const row = makeRow();
     Object.assign(process.env, row.beside);
     for (const junk of row.junk) {
@@ -302,7 +302,7 @@ describe.each(Object.entries(ROWS))('%s', (id, makeRow) => {
 });
 
 describe.each(Object.entries(ROWS))('%s in quotes', (id, makeRow) => {
-  it.each(['"', "'", '`'])('is refused, naming the variable and the quotes %s', async (quote) => {
+  it.each(['"', "'", '`'])('variable with the quotes %s is rejected by name', async (quote) => {
     const row = makeRow();
     const name = `VAULT_${VARIABLES[id as keyof typeof VARIABLES].name}`;
     Object.assign(process.env, row.beside, { [name]: `${quote}${row.values[0]}${quote}` });
@@ -319,10 +319,10 @@ it.each(['VAULT_ADDR', 'VAULT_AGENT_ADDR'])('white space around the address in %
   expect(transport.endpoint).toBe('https://one:8200');
 });
 
-describe('two variables for one setting that differ', () => {
+describe('conflicting variables', () => {
   const given = (...options: string[]) => conflictingVariables((option) => options.includes(option));
 
-  it('are reported with the one that counts first', () => {
+  it('conflicting variables are reported with the one used first', () => {
     Object.assign(process.env, { BAO_ADDR: 'https://bao:8200', VAULT_ADDR: 'https://vault:8200', BAO_TOKEN: '' });
     expect(given()).toEqual([
       ['BAO_ADDR', 'VAULT_ADDR'],
@@ -330,7 +330,7 @@ describe('two variables for one setting that differ', () => {
     ]);
   });
 
-  it('are not reported when they agree, when one is missing, or when an option is given', () => {
+  it('variables are not reported when they agree, one is missing, or an option is set', () => {
     Object.assign(process.env, {
       BAO_ADDR: 'https://vault:8200',
       VAULT_ADDR: 'https://vault:8200',
@@ -342,7 +342,7 @@ describe('two variables for one setting that differ', () => {
   });
 });
 
-it('every variable is in the table of this test', () => {
+it('test table covers every variable', () => {
   expect(Object.keys(VARIABLES).filter((id) => !Object.hasOwn(ROWS, id))).toEqual([]);
 });
 
@@ -375,11 +375,11 @@ it.each([
       '1µs': 1,
     },
   ],
-] as const)('values as Go reads them: %j', ({ parse }, values) => {
+] as const)('variable parser accepts what Go accepts: %j', ({ parse }, values) => {
   for (const [text, value] of Object.entries(values)) expect([text, parse(text)]).toEqual([text, value]);
 });
 
-it('the token helper’s file is read only where it is asked for', () => {
+it('token helper file is read only with tokenHelper()', () => {
   process.env['BAO_TOKEN_PATH'] = '/run/token';
   expect(tokenHelper()).toEqual({ file: '/run/token' });
   delete process.env['BAO_TOKEN_PATH'];

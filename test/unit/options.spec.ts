@@ -41,7 +41,7 @@ const failure = async (options: unknown): Promise<Error> => {
   return error as Error;
 };
 
-describe('a wrong option is named', () => {
+describe('invalid option', () => {
   it.each<[unknown, string | RegExp]>([
     [null, 'must be an object'],
     [[], 'must be an object'],
@@ -366,7 +366,7 @@ describe('a wrong option is named', () => {
     },
   );
 
-  it('without showing what may be a secret', async () => {
+  it('error about an invalid option quotes no secret', async () => {
     for (const options of [
       { endpoint: 'https://user:SECRET-VALUE@vault:8200' },
       { endpoint: 'https://vault/user:SECRET-VALUE@vault' },
@@ -389,8 +389,8 @@ describe('a wrong option is named', () => {
   });
 });
 
-describe('the environment fills in', () => {
-  it('an option wins over BAO_, and that over VAULT_', async () => {
+describe('environment variables', () => {
+  it('option takes precedence over BAO_, which takes precedence over VAULT_', async () => {
     const endpoint = async (options = {}) => (await resolveOptions(options)).transport.endpoint;
     delete process.env['BAO_ADDR'];
     delete process.env['VAULT_ADDR'];
@@ -409,16 +409,16 @@ describe('the environment fills in', () => {
     expect((await resolveOptions(BASE)).transport.namespace).toBeUndefined();
   });
 
-  it('a file that cannot be read is named', async () => {
+  it('error names a file that cannot be read', async () => {
     process.env['VAULT_CACERT'] = '/no/such/ca.pem';
     expect((await failure(BASE)).message).toMatch(/VAULT_CACERT.*\/no\/such\/ca\.pem.*ENOENT/);
   });
 });
 
-describe('several settings that are missing or wrong', () => {
+describe('several invalid settings', () => {
   const errorsOf = async (options: unknown) => (await failure(options)) as VaultConfigurationError;
 
-  it('are reported in one error: address, credentials, namespace, certificate', async () => {
+  it('one error reports invalid address, credentials, namespace and certificate', async () => {
     for (const name of ['VAULT_ADDR', 'BAO_ADDR', 'ROLE_ID', 'SECRET_ID']) delete process.env[name];
     process.env['VAULT_NAMESPACE'] = 'a\nb';
     const error = await errorsOf({
@@ -437,13 +437,13 @@ describe('several settings that are missing or wrong', () => {
       expect(error.message).toContain(name);
   });
 
-  it('include the login that is not configured', async () => {
+  it('one error includes a missing login method', async () => {
     for (const name of ['VAULT_ADDR', 'BAO_ADDR', 'VAULT_TOKEN', 'BAO_TOKEN']) delete process.env[name];
     const { errors } = await errorsOf({});
     expect(errors.map(({ code }) => code)).toEqual(['VAULT_INVALID_OPTION', 'VAULT_AUTHENTICATION']);
   });
 
-  it('are one error of its own class when there is one', async () => {
+  it('a single problem keeps its own error class', async () => {
     delete process.env['VAULT_ADDR'];
     delete process.env['BAO_ADDR'];
     expect(await failure({})).toMatchObject({ code: 'VAULT_INVALID_OPTION' });

@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { createCertificates } from '../../lib/testing/index.js';
 
 describe('createCertificates', () => {
-  it('makes an authority and a server certificate for the loopback names', async () => {
+  it('creates an authority and a server certificate for the loopback names', async () => {
     const { ca, cert, key, client } = await createCertificates();
     const [authority, server] = [new X509Certificate(ca), new X509Certificate(cert)];
 
@@ -20,7 +20,7 @@ describe('createCertificates', () => {
     expect(client).toBeUndefined();
   });
 
-  it('takes hosts and dates, also past ones', async () => {
+  it('accepts hosts and dates, including past ones', async () => {
     const notBefore = new Date('2020-01-01T00:00:00Z');
     const notAfter = new Date('2020-02-01T00:00:00Z');
     const { ca, cert } = await createCertificates({ hosts: ['vault.example.test'], notBefore, notAfter });
@@ -33,7 +33,7 @@ describe('createCertificates', () => {
     expect(Date.parse(authority.validTo)).toBeGreaterThan(Date.now());
   });
 
-  it('makes a client certificate that is good for nothing else', async () => {
+  it('creates a certificate for client authentication only', async () => {
     const { ca, client } = await createCertificates({ client: true });
     const certificate = new X509Certificate(client?.cert ?? '');
     expect(client?.ca).toBe(ca);
@@ -41,7 +41,7 @@ describe('createCertificates', () => {
     expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
   });
 
-  it('makes a new authority each time', async () => {
+  it('creates a new authority each time', async () => {
     const [one, other] = await Promise.all([createCertificates(), createCertificates()]);
     expect(new X509Certificate(one.cert).verify(new X509Certificate(other.ca).publicKey)).toBe(false);
   });

