@@ -14,16 +14,16 @@ export type Credential =
 
 const MAX_FILE_BYTES = 64 * 1024;
 
-const FIXES: Record<string, string> = {
+const FILE_ERROR_ADVICE: Record<string, string> = {
   ENOENT: ' There is no such file: check the path, and that the volume is mounted.',
   EACCES: ' This process may not read it: check its owner and mode.',
   EISDIR: ' It is a directory: name the file in it.',
 };
 
-/** What is no part of a password: the line break with which editors and `echo` end a file. @internal */
-export const LINE_BREAKS_AT_END = /[\r\n]+$/;
+/** Line breaks that editors and `echo` write at the end of a file, which are not part of a password. @internal */
+export const TRAILING_LINE_BREAKS = /[\r\n]+$/;
 
-/** What an option that takes a credential should have been; `undefined` when it is one. @internal */
+/** Checks an option that takes a credential. @internal */
 export function checkCredential(value: unknown): string | undefined {
   if (typeof value === 'string' || typeof value === 'function') return undefined;
   const { env, file } = (value ?? {}) as { env?: unknown; file?: unknown };
@@ -33,11 +33,11 @@ export function checkCredential(value: unknown): string | undefined {
 }
 
 /**
- * Fetches a credential.
+ * Reads a credential from its source.
  *
- * @param option the option it was given in, such as `auth.password`; named in errors
- * @param padding what is cut off
- * @throws VaultAuthenticationError when there is none; the message names the source, never the value
+ * @param option the option that contains it, such as `auth.password`, for errors
+ * @param padding text to remove
+ * @throws VaultAuthenticationError if it is missing or empty; the message names the source, never the value
  * @internal
  */
 export async function resolveCredential(
@@ -48,7 +48,7 @@ export async function resolveCredential(
   const value = await fetchCredential(credential, option);
   if (typeof value !== 'string' || value.trim() === '') {
     throw new VaultAuthenticationError(
-      `"${option}" is empty: ${describeCredential(credential)} ${emptyAs(credential)}.`,
+      `"${option}" is empty: ${describeCredential(credential)} ${describeEmptiness(credential)}.`,
     );
   }
   if (isQuoted(value) && !mayHaveQuotes(credential, option)) {
@@ -60,8 +60,8 @@ export async function resolveCredential(
 }
 
 /**
- * Whether quotes may be part of a credential: a password may have them, and so may a user name that the application
- * gives itself. Tokens, ids and keys never have them.
+ * Whether quotes may be part of a credential. They may be in a password and in a user name that is not from the environment,
+ * but never in tokens, ids and keys.
  */
 function mayHaveQuotes(credential: Credential, option: string): boolean {
   if (option === 'auth.password') return true;
@@ -69,8 +69,8 @@ function mayHaveQuotes(credential: Credential, option: string): boolean {
 }
 
 /**
- * Names the source of a credential without its value. A name that does not look like one of a variable or a file is not
- * repeated: it may be the credential itself, put in the wrong place.
+ * Describes the source of a credential without its value. A name that does not look like a variable or file is not quoted: it
+ * may be the credential itself in the wrong place.
  * @internal
  */
 export function describeCredential(credential: Credential): string {
@@ -93,9 +93,9 @@ function variableMissing(credential: { readonly env: string }, option: string): 
 }
 
 /**
- * Errors for credentials that are to come from variables which are not set.
+ * Returns an error for each credential whose environment variable is not set.
  *
- * @param options the option and all inside it that may be a credential
+ * @param options the value of the option, searched at any depth
  * @internal
  */
 export function missingVariables(options: unknown, option: string): VaultAuthenticationError[] {
@@ -107,7 +107,7 @@ export function missingVariables(options: unknown, option: string): VaultAuthent
   return Object.entries(options).flatMap(([name, inner]) => missingVariables(inner, `${option}.${name}`));
 }
 
-/** The environment variables that options name as `{ env: 'NAME' }`, at any depth. @internal */
+/** Names of environment variables in options, as in `{ env: 'NAME' }`, at any depth. @internal */
 export function variablesNamedIn(options: unknown): string[] {
   const found: string[] = [];
   const seen = new Set<unknown>();
@@ -122,7 +122,7 @@ export function variablesNamedIn(options: unknown): string[] {
   return found;
 }
 
-function emptyAs(credential: Credential): string {
+function describeEmptiness(credential: Credential): string {
   if (typeof credential === 'function') return 'returned no text';
   return typeof credential === 'object' && 'env' in credential ? 'is set but empty' : 'is empty';
 }
@@ -133,7 +133,7 @@ async function fetchCredential(credential: Credential, option: string): Promise<
     try {
       return await credential();
     } catch (error) {
-      // The message is the user's own and may hold anything, so only the kind of error is told.
+      // The message may contain a secret, so only the kind of error is reported.
       throw new VaultAuthenticationError(`"${option}": the function that supplies it failed (${failureKind(error)}).`);
     }
   }
@@ -148,7 +148,7 @@ async function fetchCredential(credential: Credential, option: string): Promise<
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new VaultAuthenticationError(
-      `"${option}": cannot read ${describeCredential(credential)} (${reason}).${FIXES[reason] ?? ''}`,
+      `"${option}": cannot read ${describeCredential(credential)} (${reason}).${FILE_ERROR_ADVICE[reason] ?? ''}`,
       { reason },
     );
   }

@@ -2,10 +2,10 @@ import type { VaultAuth } from './login-methods.js';
 import { defaultToken } from './methods/token.auth.js';
 
 /**
- * The `auth` option when it is not given: the token of the environment, else AppRole with the role id and secret id of
- * the environment.
+ * The default of the `auth` option: the token in the environment, or AppRole with the role id and secret id in the
+ * environment.
  *
- * @returns `undefined` when the environment has neither
+ * @returns `undefined` if the environment has neither
  * @internal
  */
 export function defaultAuth(): VaultAuth | undefined {
@@ -16,7 +16,7 @@ export function defaultAuth(): VaultAuth | undefined {
   return { method: 'approle', roleId: { env: roleId }, ...(secretId !== undefined && { secretId: { env: secretId } }) };
 }
 
-/** As with all variables: `BAO_<name>` counts when it is set at all, and an empty one counts as not set. */
+/** As with all variables, `BAO_<name>` takes precedence even if empty, and an empty variable counts as not set. */
 function variableWith(name: string): string | undefined {
   const used = process.env[`BAO_${name}`] === undefined ? `VAULT_${name}` : `BAO_${name}`;
   return process.env[used] ? used : undefined;

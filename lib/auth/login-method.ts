@@ -5,24 +5,24 @@ import type { Credential } from './credential.js';
 
 /** The outcome of a login. @internal */
 export interface Login {
-  /** `undefined` when somebody between the module and the server adds it (`none`). */
+  /** `undefined` if an agent or proxy adds the token (`none`). */
   readonly token: string | undefined;
   readonly accessor: string | undefined;
   readonly policies: readonly string[];
-  /** Seconds the token lives from the moment of the login; 0 = for ever. */
+  /** Seconds from the login until the token expires; 0 if it does not expire. */
   readonly leaseDuration: number;
   readonly renewable: boolean;
-  /** Requests the token is good for, from the login on; absent or 0 = any number, below 0 = none. */
+  /** Number of requests allowed after the login: unlimited if 0 or not set, none if negative. */
   readonly numUses?: number;
   /** `service` or `batch`. */
   readonly tokenType: string;
   /** Vault namespace the token was issued in; `undefined` for the client's own. */
   readonly namespace: string | undefined;
-  /** True when this module obtained the token and so may revoke it. */
+  /** Whether this module obtained the token and may revoke it. */
   readonly owned: boolean;
 }
 
-/** One way to obtain a token; made once, asked at every login. @internal */
+/** Obtains tokens; created once and used for every login. @internal */
 export interface LoginMethod {
   readonly method: string;
   /** How long a login may take, in milliseconds. Default: 60 000. */
@@ -30,26 +30,26 @@ export interface LoginMethod {
   /** @param signal ends it; also when the application closes while nothing is asked of the server */
   login(client: Requester, signal?: AbortSignal): Promise<Login>;
   /**
-   * Calls back when there is a new token to be had without being asked for, so that the session logs in again.
+   * Watches for a new token, and calls `changed` when there is one, so that the session logs in again.
    *
-   * @returns ends the watching
+   * @returns stops watching
    */
   watch?(changed: () => void): () => void;
 }
 
-/** What a method may want to know of the rest of the options. @internal */
+/** Other module options that a login method may need. @internal */
 export interface LoginContext {
   readonly tls: TlsOptions;
 }
 
-/** A login method as the registry knows it: what its options may be, and how it is made of them. @internal */
+/** Defines a login method: its options and how it is created. @internal */
 export interface LoginMethodDefinition<A extends { readonly method: string }, D extends keyof A = never> {
   /** Options besides `method`. */
   readonly shape: Shape;
-  /** Credentials for options that are not given. */
+  /** Default credentials by option. */
   readonly defaults?: { readonly [K in D]: Credential };
   /** Environment variables with credentials that a library or platform reads for the method. */
   readonly platformVariables?: (auth: A) => readonly string[];
-  /** @throws VaultInvalidOptionError for what a shape cannot say */
+  /** @throws VaultInvalidOptionError if the options are invalid in a way that `shape` cannot express */
   create(auth: A & { readonly [K in D]-?: NonNullable<A[K]> }, context: LoginContext): LoginMethod;
 }

@@ -56,7 +56,7 @@ export type VaultAuth =
   | TokenFileAuth
   | UserpassAuth;
 
-/** Every method there is. To add one: its file, a line in the type above and a line here. */
+/** All login methods. To add one, create its file and add a line to the type above and one here. */
 const LOGIN_METHODS: { readonly [M in VaultAuth['method']]: LoginMethodDefinition<Extract<VaultAuth, { method: M }>> } =
   {
     approle,
@@ -78,53 +78,55 @@ const LOGIN_METHODS: { readonly [M in VaultAuth['method']]: LoginMethodDefinitio
     userpass,
   };
 
-/** How long a login may take for which somebody may have to reach for a telephone. */
+/** Login timeout when a person may have to confirm a second factor. */
 const INTERACTIVE_LOGIN_TIMEOUT_MS = 300_000;
 
 /**
- * The login method for the `auth` option, checked.
+ * Creates the login method for the `auth` option.
  *
- * @throws VaultInvalidOptionError for a method that does not exist, and for options it does not take
- * @throws VaultInvalidPathError for a mount path that is none
+ * @throws VaultInvalidOptionError for an unknown method or invalid options
+ * @throws VaultInvalidPathError for an invalid mount path
  * @internal
  */
 export function createLoginMethod(auth: VaultAuth, context: LoginContext = { tls: {} }): LoginMethod {
   const { method } = auth as { readonly method?: unknown };
-  const kind = kindOf(method);
-  if (!kind) throw unknownMethod(method);
-  checkOptions(auth, { method: unchecked, ...kind.shape }, 'auth');
-  const made = kind.create(withDefaults(kind, auth), context);
+  const definition = definitionOf(method);
+  if (!definition) throw unknownMethod(method);
+  checkOptions(auth, { method: unchecked, ...definition.shape }, 'auth');
+  const loginMethod = definition.create(withDefaults(definition, auth), context);
   const interactive = method === 'okta' || ('mfa' in auth && auth.mfa !== undefined);
   return interactive
-    ? Object.assign(made, { loginTimeoutMs: Math.max(made.loginTimeoutMs ?? 0, INTERACTIVE_LOGIN_TIMEOUT_MS) })
-    : made;
+    ? Object.assign(loginMethod, {
+        loginTimeoutMs: Math.max(loginMethod.loginTimeoutMs ?? 0, INTERACTIVE_LOGIN_TIMEOUT_MS),
+      })
+    : loginMethod;
 }
 
 /**
- * Environment variables that a login takes credentials from: those that the options name, and those that the method or
- * its platform reads when nothing is given.
+ * Environment variables that a login reads credentials from: those named in the options, and those that the method or its
+ * platform reads by default.
  *
  * @internal
  */
 export function credentialVariables(auth: VaultAuth): string[] {
-  const kind = kindOf((auth as { readonly method?: unknown }).method);
-  if (!kind) return [];
-  return [...variablesNamedIn(withDefaults(kind, auth)), ...(kind.platformVariables?.(auth) ?? [])];
+  const definition = definitionOf((auth as { readonly method?: unknown }).method);
+  if (!definition) return [];
+  return [...variablesNamedIn(withDefaults(definition, auth)), ...(definition.platformVariables?.(auth) ?? [])];
 }
 
-function kindOf(method: unknown): LoginMethodDefinition<VaultAuth> | undefined {
+function definitionOf(method: unknown): LoginMethodDefinition<VaultAuth> | undefined {
   return Object.hasOwn(LOGIN_METHODS, String(method))
     ? (LOGIN_METHODS[method as VaultAuth['method']] as LoginMethodDefinition<VaultAuth>)
     : undefined;
 }
 
-function withDefaults(kind: LoginMethodDefinition<VaultAuth>, auth: VaultAuth): VaultAuth {
+function withDefaults(definition: LoginMethodDefinition<VaultAuth>, auth: VaultAuth): VaultAuth {
   const given = Object.entries(auth).filter(([, value]) => value !== undefined);
-  return { ...kind.defaults, ...Object.fromEntries(given) } as VaultAuth;
+  return { ...definition.defaults, ...Object.fromEntries(given) } as VaultAuth;
 }
 
-/** Methods of the server that are not built in, and what to do instead. */
-const INSTEAD = new Map<unknown, string>([
+/** Advice for methods of the server that are not built in. */
+const ALTERNATIVES = new Map<unknown, string>([
   [
     'kerberos',
     'Use "custom" with a function that sends the SPNEGO token to auth/kerberos/login; docs/logging-in-more.md shows it.',
@@ -132,10 +134,10 @@ const INSTEAD = new Map<unknown, string>([
 ]);
 
 function unknownMethod(method: unknown): VaultInvalidOptionError {
-  // What was given is not repeated: it may be a credential in the wrong place.
+  // The value is not quoted: it may be a credential in the wrong place.
   const what = method === undefined ? 'missing' : 'not the name of a login method';
   return new VaultInvalidOptionError(
-    `"auth.method" is ${what}. ${INSTEAD.get(method) ?? `${similarMethod(method)}Known methods: ${Object.keys(LOGIN_METHODS).join(', ')}.`}`,
+    `"auth.method" is ${what}. ${ALTERNATIVES.get(method) ?? `${similarMethod(method)}Known methods: ${Object.keys(LOGIN_METHODS).join(', ')}.`}`,
   );
 }
 

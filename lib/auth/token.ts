@@ -1,10 +1,11 @@
 import { VaultAuthenticationError } from '../errors/index.js';
 
 /**
- * Refuses what cannot be a token before it is sent: nothing, white space inside, characters that have no place in a
- * header. Length and prefix say nothing: `s.`, `b.`, `hvs.`, UUIDs and custom ids are all tokens.
+ * Asserts that a text can be a token: not empty, without white space and characters that a header cannot contain. Any length
+ * and prefix is valid: `s.`, `b.`, `hvs.`, UUIDs and custom ids.
  *
- * @param source where it came from, for the message
+ * @param source where the token came from, for errors
+ * @throws VaultAuthenticationError without the token
  * @internal
  */
 export function checkToken(token: string, source: string): string {

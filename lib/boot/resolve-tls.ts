@@ -1,4 +1,4 @@
-import { checkCredential, LINE_BREAKS_AT_END, resolveCredential } from '../auth/credential.js';
+import { checkCredential, TRAILING_LINE_BREAKS, resolveCredential } from '../auth/credential.js';
 import { TlsFiles } from '../client/connections/tls-files.js';
 import type { TlsOptions } from '../client/connections/tls.options.js';
 import type { VaultTlsOptions } from '../vault.options.js';
@@ -57,7 +57,7 @@ export async function resolveTls(options: VaultTlsOptions = {}): Promise<TlsOpti
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
     ...(passphrase !== undefined && {
-      passphrase: () => resolveCredential(passphrase, 'tls.passphrase', LINE_BREAKS_AT_END),
+      passphrase: () => resolveCredential(passphrase, 'tls.passphrase', TRAILING_LINE_BREAKS),
     }),
     ...(serverName !== undefined && { serverName }),
     rejectUnauthorized: options.rejectUnauthorized ?? readVariable(VARIABLES.skipVerify) !== true,

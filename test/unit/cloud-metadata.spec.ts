@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { askMetadata, below, checkAddress, readField, readObject } from '../../lib/auth/methods/metadata.js';
+import { requestMetadata, joinUrl, parseAddress, readField, readObject } from '../../lib/auth/methods/metadata.js';
 import type { MetadataRequest } from '../../lib/auth/methods/metadata.js';
 import { missingPackage } from '../../lib/options/optional-package.js';
 import { renderError } from '../support/canary.js';
@@ -21,13 +21,13 @@ const request = (endpoint: string, more: Partial<MetadataRequest> = {}): Metadat
   service: 'the stand-in',
   url: new URL('/token?x=1', endpoint),
   headers: { metadata: 'true', authorization: 'Bearer SECRET-VALUE' },
-  absent: 'You are somewhere else.',
-  refused: 'Ask for less.',
+  unreachableAdvice: 'You are somewhere else.',
+  rejectedAdvice: 'Ask for less.',
   secrets: ['SECRET-VALUE'],
   signal: undefined,
   ...more,
 });
-const ask = (server: FaultServer, more?: Partial<MetadataRequest>) => askMetadata(request(server.endpoint, more));
+const ask = (server: FaultServer, more?: Partial<MetadataRequest>) => requestMetadata(request(server.endpoint, more));
 async function failure(work: Promise<unknown>): Promise<Error> {
   const error: unknown = await work.then(
     () => undefined,
@@ -123,7 +123,7 @@ describe('metadata request', () => {
 
   it('metadata request error names the address without path, query and password', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
-    expect(await failure(askMetadata(request(url)))).toMatchObject({
+    expect(await failure(requestMetadata(request(url)))).toMatchObject({
       reason: 'metadata-unreachable',
       endpoint: url,
       message: `Cannot get a token from the stand-in at ${url}: ECONNREFUSED. You are somewhere else.`,
@@ -146,15 +146,15 @@ describe('metadata address', () => {
   it.each(['', 'metadata', '169.254.169.254', 'ftp://x', 'file:///etc/passwd', 'http://u:SECRET-VALUE@x', 'http://'])(
     '%j is refused, and not repeated',
     async (value) => {
-      const error = await failure(Promise.resolve().then(() => checkAddress(value, '"auth.metadataEndpoint"')));
+      const error = await failure(Promise.resolve().then(() => parseAddress(value, '"auth.metadataEndpoint"')));
       expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
       expect(error.message).toContain('"auth.metadataEndpoint"');
     },
   );
 
   it('metadata address is joined with a path and an encoded query', () => {
-    const address = checkAddress('http://127.0.0.1:1/base/?old=1', 'x');
-    expect(below(address, '/path', { a: 'b&c=d', none: undefined }).href).toBe(
+    const address = parseAddress('http://127.0.0.1:1/base/?old=1', 'x');
+    expect(joinUrl(address, '/path', { a: 'b&c=d', none: undefined }).href).toBe(
       'http://127.0.0.1:1/base/path?a=b%26c%3Dd',
     );
   });

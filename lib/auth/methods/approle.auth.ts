@@ -54,7 +54,7 @@ export interface AppRoleAuth extends MountedLoginOptions {
 export class AppRoleLogin implements LoginMethod {
   readonly method = 'approle';
   readonly #mountPath: string;
-  /** What was in the wrapping token that was opened last. */
+  /** The last wrapping token and the secret id that was in it. */
   #unwrapped: { readonly wrapping: string; readonly secretId: string } | undefined;
 
   readonly #options: AppRoleAuth;
@@ -103,8 +103,8 @@ export class AppRoleLogin implements LoginMethod {
   }
 
   /**
-   * A wrapping token opens once, so what was inside is kept for later logins, until its source holds another one. One that
-   * is gone, or that does not open, does not end what still works.
+   * A wrapping token can be unwrapped once, so the secret id is kept until the source has another token. If that is missing or
+   * cannot be unwrapped, the previous secret id stays in use.
    */
   async #unwrap(client: Requester, wrapped: Credential, signal: AbortSignal | undefined): Promise<string> {
     const source = describeCredential(wrapped);

@@ -30,11 +30,11 @@ export type AwsCredentialSource =
     }
   | (() => AwsCredentials | Promise<AwsCredentials>);
 
-/** The chain asks files, processes and services one after another, and some of them have no deadline of their own. */
+/** The chain tries files, processes and services in turn, some of which have no timeout. */
 const CHAIN_TIMEOUT_MS = 15_000;
 const METADATA_TIMEOUT_MS = 1_000;
 
-/** What the option `credentials` should have been; `undefined` when it is right. @internal */
+/** Checks the option `credentials`. @internal */
 export function checkAwsCredentials(value: unknown): string | undefined {
   if (typeof value === 'function') return undefined;
   const { accessKeyId, secretAccessKey, sessionToken, ...others } = (value ?? {}) as Record<string, unknown>;
@@ -46,7 +46,7 @@ export function checkAwsCredentials(value: unknown): string | undefined {
 }
 
 /**
- * Fetches the credentials to sign with: those of the options, else those the AWS SDK's standard chain finds.
+ * Resolves the credentials to sign with: those in the options, or by default those of the AWS SDK's standard chain.
  *
  * @throws VaultAuthenticationError when there are none
  * @throws VaultInvalidOptionError when the chain is needed and its package is not installed
@@ -56,7 +56,8 @@ export async function resolveAwsCredentials(
   source: AwsCredentialSource | undefined,
   signal: AbortSignal | undefined,
 ): Promise<AwsCredentials> {
-  if (source === undefined) return complete(await fromChain(signal), 'the standard chain of the AWS SDK');
+  if (source === undefined)
+    return assertComplete(await credentialsFromChain(signal), 'the standard chain of the AWS SDK');
   if (typeof source === 'function') {
     const given = await Promise.resolve()
       .then(source)
@@ -65,23 +66,23 @@ export async function resolveAwsCredentials(
           `"auth.credentials": the function that supplies it failed (${failureKind(error)}).`,
         );
       });
-    return complete(given, 'the function in "auth.credentials"');
+    return assertComplete(given, 'the function in "auth.credentials"');
   }
   const [accessKeyId, secretAccessKey, sessionToken] = await Promise.all([
     resolveCredential(source.accessKeyId, 'auth.credentials.accessKeyId'),
     resolveCredential(source.secretAccessKey, 'auth.credentials.secretAccessKey'),
     source.sessionToken && resolveCredential(source.sessionToken, 'auth.credentials.sessionToken'),
   ]);
-  return complete({ accessKeyId, secretAccessKey, sessionToken }, '"auth.credentials"');
+  return assertComplete({ accessKeyId, secretAccessKey, sessionToken }, '"auth.credentials"');
 }
 
-/** A new chain for every login: the provider keeps what it found, and would not notice that a file has changed. */
-async function fromChain(signal: AbortSignal | undefined): Promise<AwsCredentials> {
+/** Creates a new chain for every login, because a provider caches its result and would miss a changed file. */
+async function credentialsFromChain(signal: AbortSignal | undefined): Promise<AwsCredentials> {
   const { defaultProvider } = await loadChain();
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   const ends = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(notFound(`not within ${CHAIN_TIMEOUT_MS} ms`)), CHAIN_TIMEOUT_MS);
+    timer = setTimeout(() => reject(credentialsNotFound(`not within ${CHAIN_TIMEOUT_MS} ms`)), CHAIN_TIMEOUT_MS);
     onAbort = () => reject(new VaultAbortedError('Cannot find AWS credentials: the caller aborted it.'));
     if (signal?.aborted) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
@@ -90,9 +91,9 @@ async function fromChain(signal: AbortSignal | undefined): Promise<AwsCredential
   try {
     return await Promise.race([
       ends,
-      // Its messages may quote files, and the output of commands that supply credentials.
+      // The message may quote files and the output of credential commands.
       chain.catch((error: unknown) => {
-        throw notFound(failureKind(error));
+        throw credentialsNotFound(failureKind(error));
       }),
     ]);
   } finally {
@@ -110,7 +111,7 @@ async function loadChain(): Promise<typeof Chain> {
   }
 }
 
-function notFound(why: string): VaultAuthenticationError {
+function credentialsNotFound(why: string): VaultAuthenticationError {
   return new VaultAuthenticationError(
     `Cannot find AWS credentials (${why}). This is not running on AWS with a role of its own, or the metadata service is blocked, and nothing else is configured. ` +
       'Give the pod, task or instance a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the option "auth.credentials". ' +
@@ -119,8 +120,8 @@ function notFound(why: string): VaultAuthenticationError {
   );
 }
 
-/** Both keys have to be there, and all of it fit for a header. */
-function complete(given: AwsCredentials | undefined, source: string): AwsCredentials {
+/** Asserts that both keys are set and all values can be sent in a header. */
+function assertComplete(given: AwsCredentials | undefined, source: string): AwsCredentials {
   const { accessKeyId, secretAccessKey, sessionToken } = given ?? ({} as Partial<AwsCredentials>);
   const usable = (text: unknown): text is string => typeof text === 'string' && /^[\x21-\x7e]+$/.test(text);
   const missing = !usable(accessKeyId)

@@ -5,17 +5,17 @@ import { interop } from '../../client/interop.js';
 import type { AwsCredentials } from './aws-credentials.js';
 import { missingPackage } from '../../options/optional-package.js';
 
-/** What is to be signed. @internal */
+/** Input for signing. @internal */
 export interface CallerIdentityRequest {
   readonly credentials: AwsCredentials;
   readonly region: string;
   /** Address of STS, with its path. */
   readonly endpoint: URL;
-  /** Goes into the signed header that ties the request to one Vault server. */
+  /** Value of the signed header that binds the request to one Vault server. */
   readonly serverId: string | undefined;
 }
 
-/** A request to STS that whoever holds it can send. @internal */
+/** A signed request to STS. Anyone who has it can send it. @internal */
 export interface SignedRequest {
   readonly method: 'POST';
   readonly url: string;
@@ -26,8 +26,8 @@ export interface SignedRequest {
 const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 
 /**
- * Signs an `sts:GetCallerIdentity` request (Signature Version 4), which Vault sends on to learn who signed it. Nothing is
- * sent here. AWS takes a signature for 15 minutes, so every login needs a new one.
+ * Signs an `sts:GetCallerIdentity` request (Signature Version 4), which Vault forwards to AWS to identify the signer. Nothing
+ * is sent here. AWS accepts a signature for 15 minutes, so every login needs a new one.
  *
  * @throws VaultInvalidOptionError when the signing package is not installed
  * @see https://developer.hashicorp.com/vault/docs/auth/aws#iam-auth-method
@@ -63,7 +63,7 @@ async function loadSigner(): Promise<typeof Signer> {
   }
 }
 
-/** SHA-256, or HMAC-SHA-256 when there is a key, in the shape the signer takes; node:crypto does it. */
+/** SHA-256, or HMAC-SHA-256 with a key, of node:crypto with the interface that the signer expects. */
 class Sha256 {
   readonly #key: BinaryLike | undefined;
   #hash: Hash | Hmac;

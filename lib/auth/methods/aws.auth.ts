@@ -8,13 +8,13 @@ import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.
 import type { MountedLoginOptions } from '../login.options.js';
 import { MOUNTED, authMountPath } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
-import { askMetadata, below, checkAddress } from './metadata.js';
+import { requestMetadata, joinUrl, parseAddress } from './metadata.js';
 import type { AwsCredentialSource } from './aws-credentials.js';
 import { checkAwsCredentials, resolveAwsCredentials } from './aws-credentials.js';
 import type { MetadataRequest } from './metadata.js';
 import { signCallerIdentity } from './aws-signature.js';
 
-const OPTIONS_OF = {
+const OPTIONS_BY_TYPE = {
   iam: ['serverId', 'region', 'stsEndpoint', 'credentials'],
   ec2: ['signature', 'nonce', 'metadataEndpoint'],
 } as const;
@@ -34,13 +34,13 @@ export const aws: LoginMethodDefinition<AwsIamAuth | AwsEc2Auth> = {
     nonce: checkCredential,
     metadataEndpoint: nonEmptyString,
   },
-  // Those of the standard chain of the AWS SDK.
+  // Variables that the AWS SDK's standard chain reads.
   platformVariables: ({ type, ...auth }) =>
     type === 'ec2' || ('credentials' in auth && auth.credentials !== undefined)
       ? []
       : ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_CONTAINER_AUTHORIZATION_TOKEN'],
   create: (auth) => {
-    assertNoForeignOptions(auth, auth.type ?? 'iam', OPTIONS_OF);
+    assertNoForeignOptions(auth, auth.type ?? 'iam', OPTIONS_BY_TYPE);
     return auth.type === 'ec2' ? new AwsEc2Login(auth) : new AwsIamLogin(auth);
   },
 };
@@ -80,7 +80,7 @@ export class AwsIamLogin implements LoginMethod {
     this.#options = options;
     this.#mountPath = authMountPath('aws', options);
     this.#region = options.region ?? 'us-east-1';
-    this.#endpoint = checkAddress(options.stsEndpoint ?? defaultEndpoint(options.region), '"auth.stsEndpoint"');
+    this.#endpoint = parseAddress(options.stsEndpoint ?? defaultStsEndpoint(options.region), '"auth.stsEndpoint"');
     if (this.#endpoint.search !== '' || this.#endpoint.hash !== '')
       throw new VaultInvalidOptionError('"auth.stsEndpoint" has a query or a fragment. Give scheme, host and port.');
   }
@@ -105,7 +105,7 @@ export class AwsIamLogin implements LoginMethod {
         iam_request_body: base64(signed.body),
         iam_request_headers: base64(JSON.stringify(signed.headers)),
       },
-      // AWS explains a wrong signature by quoting the request, and the server passes that on.
+      // For an invalid signature, AWS quotes the request in its error, which the server forwards.
       secrets: [
         credentials.secretAccessKey,
         credentials.sessionToken ?? '',
@@ -120,7 +120,7 @@ export class AwsIamLogin implements LoginMethod {
   }
 }
 
-function defaultEndpoint(region: string | undefined): string {
+function defaultStsEndpoint(region: string | undefined): string {
   if (region === undefined) return 'https://sts.amazonaws.com';
   return `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
 }
@@ -161,7 +161,7 @@ export class AwsEc2Login implements LoginMethod {
   constructor(options: AwsEc2Auth) {
     this.#options = options;
     this.#mountPath = authMountPath('aws', options);
-    if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
+    if (options.metadataEndpoint !== undefined) parseAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
   }
 
   async login(client: Requester, signal?: AbortSignal): Promise<Login> {
@@ -184,10 +184,10 @@ export class AwsEc2Login implements LoginMethod {
   }
 }
 
-/** Fields of an EC2 login that prove which instance asks. @internal */
+/** Login fields that prove the identity of the instance. @internal */
 export type Ec2Proof = { readonly pkcs7: string } | { readonly identity: string; readonly signature: string };
 
-const FOLDER = '/latest/dynamic/instance-identity';
+const IDENTITY_PATH = '/latest/dynamic/instance-identity';
 
 /**
  * Fetches the signed identity document of this machine, with a session token of the metadata service (IMDSv2).
@@ -202,13 +202,13 @@ export async function fetchEc2Proof(
   address: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Ec2Proof> {
-  const service = addressOf(address);
+  const service = metadataAddress(address);
   const common = {
     service: 'the EC2 instance metadata service',
-    absent:
+    unreachableAdvice:
       'This is not running on an EC2 instance, or metadata is blocked. In a container the hop limit of the service has to be 2: ' +
       'aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2. Elsewhere use type "iam".',
-    refused:
+    rejectedAdvice:
       'Check that this is an EC2 instance whose metadata service is enabled, and the address in "auth.metadataEndpoint".',
     signal,
   };
@@ -216,29 +216,29 @@ export async function fetchEc2Proof(
     ...common,
     operation: 'open a metadata session',
     method: 'PUT',
-    url: below(service, '/latest/api/token'),
+    url: joinUrl(service, '/latest/api/token'),
     headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '60', 'content-length': '0' },
   };
-  const token = (await askMetadata(session)).text.trim();
+  const token = (await requestMetadata(session)).text.trim();
   const read = async (name: string): Promise<string> => {
-    const { text } = await askMetadata({
+    const { text } = await requestMetadata({
       ...common,
       operation: `read the ${name === 'document' ? 'identity document' : `${name} signature`} of this instance`,
-      url: below(service, `${FOLDER}/${name}`),
+      url: joinUrl(service, `${IDENTITY_PATH}/${name}`),
       headers: { 'x-aws-ec2-metadata-token': token },
       secrets: [token],
     });
     return text;
   };
-  // Vault takes both kinds of PKCS#7 in one field, without line breaks.
-  if (signature !== 'identity') return { pkcs7: oneLine(await read(signature)) };
+  // Vault accepts both PKCS#7 signatures in the same field, without line breaks.
+  if (signature !== 'identity') return { pkcs7: removeWhitespace(await read(signature)) };
   const [document, proof] = await Promise.all([read('document'), read('signature')]);
-  // Byte for byte: the signature is over exactly this text.
-  return { identity: Buffer.from(document).toString('base64'), signature: oneLine(proof) };
+  // Encoded byte for byte, because the signature covers exactly this text.
+  return { identity: Buffer.from(document).toString('base64'), signature: removeWhitespace(proof) };
 }
 
-function addressOf(given: string | undefined): URL {
-  if (given !== undefined) return checkAddress(given, '"auth.metadataEndpoint"');
+function metadataAddress(given: string | undefined): URL {
+  if (given !== undefined) return parseAddress(given, '"auth.metadataEndpoint"');
   const { AWS_EC2_METADATA_DISABLED, AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE } =
     process.env;
   if (AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true') {
@@ -247,7 +247,7 @@ function addressOf(given: string | undefined): URL {
     );
   }
   if (AWS_EC2_METADATA_SERVICE_ENDPOINT)
-    return checkAddress(AWS_EC2_METADATA_SERVICE_ENDPOINT, 'AWS_EC2_METADATA_SERVICE_ENDPOINT');
+    return parseAddress(AWS_EC2_METADATA_SERVICE_ENDPOINT, 'AWS_EC2_METADATA_SERVICE_ENDPOINT');
   return new URL(
     AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE?.toLowerCase() === 'ipv6'
       ? 'http://[fd00:ec2::254]'
@@ -255,6 +255,6 @@ function addressOf(given: string | undefined): URL {
   );
 }
 
-function oneLine(text: string): string {
+function removeWhitespace(text: string): string {
   return text.replace(/\s+/g, '');
 }

@@ -6,7 +6,7 @@ import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.
 import type { MountedLoginOptions } from '../login.options.js';
 import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
 import { submitLogin } from '../submit-login.js';
-import { askMetadata, below, checkAddress, readObject } from './metadata.js';
+import { requestMetadata, joinUrl, parseAddress, readObject } from './metadata.js';
 import type { AzureTokenSource } from './azure-token.js';
 import { azureMetadataAddress, detectAzureTokenSource, fetchAzureToken } from './azure-token.js';
 import type { MetadataRequest } from './metadata.js';
@@ -62,7 +62,7 @@ export class AzureLogin implements LoginMethod {
   constructor(options: AzureAuth) {
     this.#options = options;
     this.#mountPath = authMountPath('azure', options);
-    if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
+    if (options.metadataEndpoint !== undefined) parseAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
     if (options.clientId !== undefined && options.objectId !== undefined)
       throw new VaultInvalidOptionError('"auth.clientId" and "auth.objectId" both name an identity. Keep one of them.');
     if (options.source === 'workload-identity' && options.objectId !== undefined)
@@ -75,14 +75,14 @@ export class AzureLogin implements LoginMethod {
 
   async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { role } = this.#options;
-    // One after the other: of two refusals the one of the token is the one to explain.
+    // Sequential, so that an error of the token request takes precedence.
     const jwt = await this.#jwt(signal);
-    const place = await this.#place(signal);
+    const location = await this.#location(signal);
     return submitLogin(client, {
       method: 'azure',
       mountPath: this.#mountPath,
       path: 'login',
-      body: { role, jwt, ...place },
+      body: { role, jwt, ...location },
       options: this.#options,
       advice:
         'Check "auth.role" and what it is bound to, and that "auth.resource" is the resource in auth/<mount>/config of the server. ' +
@@ -98,8 +98,8 @@ export class AzureLogin implements LoginMethod {
     return fetchAzureToken(this.#source(), { resource, clientId, objectId, tenantId, metadataEndpoint, signal });
   }
 
-  /** What is given counts; only a machine can look up the rest. */
-  async #place(signal: AbortSignal | undefined): Promise<AzurePlace> {
+  /** Explicit options take precedence; the rest is read from instance metadata. */
+  async #location(signal: AbortSignal | undefined): Promise<AzureLocation> {
     const { subscriptionId, resourceGroupName, vmName, vmssName, resourceId, jwt, metadataEndpoint } = this.#options;
     const named = (vmName ?? vmssName ?? resourceId) !== undefined;
     const complete = named && subscriptionId !== undefined && resourceGroupName !== undefined;
@@ -108,7 +108,7 @@ export class AzureLogin implements LoginMethod {
     return {
       subscription_id: subscriptionId ?? found.subscription_id,
       resource_group_name: resourceGroupName ?? found.resource_group_name,
-      // A name that was given is not mixed with one that was found: the server would prefer that of a scale set.
+      // A configured name is not combined with a detected one: the server would prefer that of a scale set.
       vm_name: named ? vmName : found.vm_name,
       vmss_name: named ? vmssName : found.vmss_name,
       resource_id: resourceId,
@@ -142,8 +142,8 @@ export const azure: LoginMethodDefinition<AzureAuth> = {
   create: (auth) => new AzureLogin(requireOptions(auth, 'role')),
 };
 
-/** Where somebody who logs in runs, in the words of Vault's login. @internal */
-export interface AzurePlace {
+/** Location of the machine, as fields of Vault's login request. @internal */
+export interface AzureLocation {
   readonly subscription_id?: string | undefined;
   readonly resource_group_name?: string | undefined;
   readonly vm_name?: string | undefined;
@@ -152,7 +152,7 @@ export interface AzurePlace {
 }
 
 /**
- * Reads where this machine is.
+ * Reads the location of this machine.
  *
  * @throws VaultAuthenticationError when this is no Azure machine
  * @see https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
@@ -161,17 +161,18 @@ export interface AzurePlace {
 export async function fetchAzureInstance(
   address: string | undefined,
   signal: AbortSignal | undefined,
-): Promise<AzurePlace> {
+): Promise<AzureLocation> {
   const request: MetadataRequest = {
     operation: 'read the metadata of this machine',
     service: 'the Azure instance metadata service',
-    url: below(azureMetadataAddress(address), '/metadata/instance', { 'api-version': '2021-02-01', format: 'json' }),
+    url: joinUrl(azureMetadataAddress(address), '/metadata/instance', { 'api-version': '2021-02-01', format: 'json' }),
     headers: { metadata: 'true' },
-    absent: 'This is not running on an Azure machine, or metadata is blocked.',
-    refused: 'Give "auth.subscriptionId", "auth.resourceGroupName" and "auth.vmName" (or "auth.vmssName") yourself.',
+    unreachableAdvice: 'This is not running on an Azure machine, or metadata is blocked.',
+    rejectedAdvice:
+      'Give "auth.subscriptionId", "auth.resourceGroupName" and "auth.vmName" (or "auth.vmssName") yourself.',
     signal,
   };
-  const compute = Object(readObject(await askMetadata(request), request)['compute']) as Record<string, unknown>;
+  const compute = Object(readObject(await requestMetadata(request), request)['compute']) as Record<string, unknown>;
   const text = (field: string): string | undefined => {
     const value = compute[field];
     return typeof value === 'string' && value !== '' ? value : undefined;

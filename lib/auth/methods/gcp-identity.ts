@@ -2,13 +2,13 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
 import type { Credential } from '../credential.js';
 import { describeCredential, resolveCredential } from '../credential.js';
-import { askMetadata, below, checkAddress, readField, readObject } from './metadata.js';
+import { requestMetadata, joinUrl, parseAddress, readField, readObject } from './metadata.js';
 import type { MetadataRequest } from './metadata.js';
 
-const ACCOUNTS = '/computeMetadata/v1/instance/service-accounts';
-const FLAVOR = { 'metadata-flavor': 'Google' };
+const ACCOUNTS_PATH = '/computeMetadata/v1/instance/service-accounts';
+const FLAVOR_HEADER = { 'metadata-flavor': 'Google' };
 
-/** The metadata server of Google Cloud, as this machine or pod sees it. @internal */
+/** Client of the metadata server of Google Cloud. @internal */
 export class GcpMetadata {
   readonly #given: string | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -19,12 +19,12 @@ export class GcpMetadata {
     this.#signal = signal;
   }
 
-  /** A token that says which service account and which instance this is, made for one audience. */
+  /** Fetches an identity token of a service account and this instance, for one audience. */
   async identityToken(serviceAccount: string, audience: string): Promise<string> {
     return this.#text('get an identity token', serviceAccount, 'identity', { audience, format: 'full' });
   }
 
-  /** A token of the service account for Google's own interfaces. */
+  /** Fetches an access token of the service account for Google's APIs. */
   async accessToken(): Promise<string> {
     const request = this.#request('get an access token', 'default', 'token');
     return readField(readObject(await this.#ask(request), request), 'access_token', request);
@@ -38,12 +38,12 @@ export class GcpMetadata {
     return (await this.#ask(this.#request(operation, account, what, query))).text.trim();
   }
 
-  /** Answers without the header come from something else: a captive portal, or a proxy that was sent the question. */
+  /** A response without the header is not from the metadata server but, for example, from a captive portal or a proxy. */
   async #ask(request: MetadataRequest) {
-    const answer = await askMetadata(request);
+    const answer = await requestMetadata(request);
     if (answer.headers['metadata-flavor']?.toLowerCase() === 'google') return answer;
     throw new VaultAuthenticationError(
-      `Cannot ${request.operation} from ${request.service} at ${request.url.origin}: what answered there is something else; it has no header "Metadata-Flavor: Google". ${request.absent}`,
+      `Cannot ${request.operation} from ${request.service} at ${request.url.origin}: what answered there is something else; it has no header "Metadata-Flavor: Google". ${request.unreachableAdvice}`,
       { operation: request.operation, endpoint: request.url.origin },
     );
   }
@@ -52,21 +52,21 @@ export class GcpMetadata {
     return {
       operation,
       service: 'the metadata server of Google Cloud',
-      url: below(this.#address(), `${ACCOUNTS}/${encodeURIComponent(account)}/${what}`, query),
-      headers: FLAVOR,
-      absent:
+      url: joinUrl(this.#address(), `${ACCOUNTS_PATH}/${encodeURIComponent(account)}/${what}`, query),
+      headers: FLAVOR_HEADER,
+      unreachableAdvice:
         'This is not running on Google Cloud, or metadata is blocked (on GKE by a network policy). Elsewhere use type "iam" with "auth.credentials".',
-      refused:
+      rejectedAdvice:
         'Check that the instance or pod has a service account, and that "auth.serviceAccount" names one of its own.',
       signal: this.#signal,
     };
   }
 
   #address(): URL {
-    if (this.#given !== undefined) return checkAddress(this.#given, '"auth.metadataEndpoint"');
+    if (this.#given !== undefined) return parseAddress(this.#given, '"auth.metadataEndpoint"');
     const host = process.env['GCE_METADATA_HOST'];
     if (!host) return new URL('http://metadata.google.internal');
-    return checkAddress(/^https?:/.test(host) ? host : `http://${host}`, 'GCE_METADATA_HOST');
+    return parseAddress(/^https?:/.test(host) ? host : `http://${host}`, 'GCE_METADATA_HOST');
   }
 }
 
@@ -74,7 +74,7 @@ export class GcpMetadata {
 const LIFETIME_SECONDS = 300;
 const GOOGLE = 'https://iamcredentials.googleapis.com';
 
-/** What the JWT of a service account is made from. @internal */
+/** Options of a JWT signed by a service account. @internal */
 export interface SignedJwtOptions {
   readonly audience: string;
   readonly serviceAccount: string | undefined;
@@ -86,14 +86,14 @@ export interface SignedJwtOptions {
 }
 
 /**
- * A JWT that a service account signed about itself: here with its key file, or by Google's IAM Credentials service with
- * an access token. A key file comes from the options, else from `GOOGLE_APPLICATION_CREDENTIALS`.
+ * Creates a JWT signed by a service account: with its key file from the options or `GOOGLE_APPLICATION_CREDENTIALS`, or by
+ * Google's IAM Credentials service with an access token.
  *
  * @throws VaultAuthenticationError
  * @see https://developer.hashicorp.com/vault/docs/auth/gcp#iam-login
  * @internal
  */
-export async function makeSignedJwt(options: SignedJwtOptions): Promise<string> {
+export async function createSignedJwt(options: SignedJwtOptions): Promise<string> {
   const { audience, serviceAccount, accessToken } = options;
   const payload = (subject: string) => ({
     sub: subject,
@@ -114,10 +114,10 @@ export async function makeSignedJwt(options: SignedJwtOptions): Promise<string> 
     accessToken === undefined ? metadata.accessToken() : resolveCredential(accessToken, 'auth.accessToken'),
     serviceAccount ?? metadata.email(),
   ]);
-  return signedByGoogle(payload(email), email, token, options);
+  return signWithIamCredentials(payload(email), email, token, options);
 }
 
-async function signedByGoogle(
+async function signWithIamCredentials(
   payload: object,
   email: string,
   token: string,
@@ -127,22 +127,22 @@ async function signedByGoogle(
     operation: `have a JWT signed for ${email}`,
     service: 'the IAM Credentials service of Google Cloud',
     method: 'POST',
-    url: below(
-      iamEndpoint === undefined ? new URL(GOOGLE) : checkAddress(iamEndpoint, '"auth.iamEndpoint"'),
+    url: joinUrl(
+      iamEndpoint === undefined ? new URL(GOOGLE) : parseAddress(iamEndpoint, '"auth.iamEndpoint"'),
       `/v1/projects/-/serviceAccounts/${encodeURIComponent(email)}:signJwt`,
     ),
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ payload: JSON.stringify(payload) }),
-    absent: 'Check that this machine may reach it directly (no proxy is used), and "auth.iamEndpoint".',
-    refused:
+    unreachableAdvice: 'Check that this machine may reach it directly (no proxy is used), and "auth.iamEndpoint".',
+    rejectedAdvice:
       'Enable the IAM Service Account Credentials API, and give the account that asks the role "Service Account Token Creator" on the account that signs.',
     secrets: [token],
     signal,
   };
-  return readField(readObject(await askMetadata(request), request), 'signedJwt', request);
+  return readField(readObject(await requestMetadata(request), request), 'signedJwt', request);
 }
 
-/** The part of a Google service account key file that is used. @internal */
+/** The fields used of a service account key file. @internal */
 export interface ServiceAccountKey {
   readonly email: string;
   readonly keyId: string;
@@ -152,7 +152,7 @@ export interface ServiceAccountKey {
 /**
  * Reads a key file as Google Cloud issues it.
  *
- * @throws VaultAuthenticationError when it is none; nothing of its content is repeated
+ * @throws VaultAuthenticationError if it is not a key file, without its content
  * @internal
  */
 export async function readServiceAccountKey(credentials: Credential): Promise<ServiceAccountKey> {
@@ -191,7 +191,7 @@ export function signJwt(payload: Readonly<Record<string, unknown>>, { keyId, pri
     if (key.asymmetricKeyType === 'rsa')
       return `${unsigned}.${sign('sha256', Buffer.from(unsigned), key).toString('base64url')}`;
   } catch {
-    // OpenSSL's words would not help, and might quote the key.
+    // OpenSSL's message does not help and might quote the key.
   }
   throw new VaultAuthenticationError(
     '"auth.credentials": the "private_key" in it is not a usable RSA key. Create a new key for the service account.',

@@ -1,7 +1,7 @@
 import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import { checkAddress } from './metadata.js';
-import { GcpMetadata, makeSignedJwt } from './gcp-identity.js';
+import { parseAddress } from './metadata.js';
+import { GcpMetadata, createSignedJwt } from './gcp-identity.js';
 import { nonEmptyString, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential } from '../credential.js';
@@ -61,9 +61,9 @@ export class GcpLogin implements LoginMethod {
   constructor(options: GcpGceAuth | GcpIamAuth) {
     this.#options = options;
     this.#mountPath = authMountPath('gcp', options);
-    if (options.metadataEndpoint !== undefined) checkAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
+    if (options.metadataEndpoint !== undefined) parseAddress(options.metadataEndpoint, '"auth.metadataEndpoint"');
     if (options.type !== 'iam') return;
-    if (options.iamEndpoint !== undefined) checkAddress(options.iamEndpoint, '"auth.iamEndpoint"');
+    if (options.iamEndpoint !== undefined) parseAddress(options.iamEndpoint, '"auth.iamEndpoint"');
     if (options.credentials !== undefined && options.accessToken !== undefined)
       throw new VaultInvalidOptionError(
         '"auth.credentials" and "auth.accessToken" are two ways to the same signature. Keep one of them.',
@@ -92,7 +92,7 @@ export class GcpLogin implements LoginMethod {
     if (options.type !== 'iam')
       return new GcpMetadata(metadataEndpoint, signal).identityToken(serviceAccount ?? 'default', audience);
     const { credentials, accessToken, iamEndpoint } = options;
-    return makeSignedJwt({
+    return createSignedJwt({
       audience,
       serviceAccount,
       credentials,

@@ -5,48 +5,48 @@ import { interop } from '../../client/interop.js';
 import { VaultAbortedError, VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
 
-/** The services are next door: who is there at all answers the door at once. Tokens take them longer to make. */
+/** Metadata services are link-local: one that exists accepts connections at once, but may take longer to issue a token. */
 const CONNECT_TIMEOUT_MS = 1_000;
 const TIMEOUT_MS = 5_000;
-const MAX_BYTES = 64 * 1024;
-/** Pauses before another try; the services are known to be busy, or not there yet, when a machine or pod starts. */
-const PAUSES_MS = [250, 1_000];
+const MAX_RESPONSE_BYTES = 64 * 1024;
+/** Delays before each retry. Services may be busy or not ready yet when a machine or pod starts. */
+const RETRY_DELAYS_MS = [250, 1_000];
 
 type Outcome = RawResponse | { readonly failure: unknown };
 
-/** One request to a service of a cloud. @internal */
+/** A request to a metadata or token service of a cloud. @internal */
 export interface MetadataRequest {
-  /** What is wanted, in words: `get an identity token`. */
+  /** What the request does, for errors, such as `get an identity token`. */
   readonly operation: string;
-  /** Who is asked, in words: `the EC2 instance metadata service`. */
+  /** Name of the service, for errors, such as `the EC2 instance metadata service`. */
   readonly service: string;
   readonly url: URL;
   /** Default: `GET`. */
   readonly method?: 'GET' | 'PUT' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** What it means, and what to do, when nobody answers there. */
-  readonly absent: string;
-  /** What to check when the answer is a refusal. */
-  readonly refused: string;
-  /** What went with the request and must not come back in an error. */
+  /** Advice when the service cannot be reached. */
+  readonly unreachableAdvice: string;
+  /** Advice when the service rejects the request. */
+  readonly rejectedAdvice: string;
+  /** Values sent with the request, to redact in errors. */
   readonly secrets?: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Asks a metadata or token service of a cloud: one new connection, no proxy, no redirect, at most 64 KiB, at most 5 s and
- * three tries. The answer has status 200 and a body.
+ * Sends a request to a metadata or token service on a new connection, without proxy and redirects: at most three attempts of
+ * 5 s each, and a response of at most 64 KiB. The response has status 200 and a body.
  *
- * @throws VaultAuthenticationError with `reason: 'metadata-unreachable'` or the status
- * @throws VaultAbortedError when the signal ends it
+ * @throws VaultAuthenticationError with `reason: 'metadata-unreachable'` or a status code
+ * @throws VaultAbortedError if the signal aborts
  * @internal
  */
-export async function askMetadata(request: MetadataRequest): Promise<RawResponse> {
+export async function requestMetadata(request: MetadataRequest): Promise<RawResponse> {
   for (let attempt = 0; ; attempt += 1) {
-    const outcome = await once(request);
-    const pause = PAUSES_MS[attempt];
-    if (pause === undefined || !passing(outcome)) return accept(outcome, request);
+    const outcome = await sendOnce(request);
+    const pause = RETRY_DELAYS_MS[attempt];
+    if (pause === undefined || !isTransient(outcome)) return assertUsable(outcome, request);
     try {
       await delay(pause, undefined, { ...(request.signal && { signal: request.signal }) });
     } catch {
@@ -55,7 +55,7 @@ export async function askMetadata(request: MetadataRequest): Promise<RawResponse
   }
 }
 
-/** The JSON object in an answer. @throws VaultAuthenticationError when there is none @internal */
+/** Parses the JSON object in a response. @throws VaultAuthenticationError if there is none @internal */
 export function readObject({ text }: RawResponse, request: MetadataRequest): Readonly<Record<string, unknown>> {
   try {
     const value = JSON.parse(text) as unknown;
@@ -63,24 +63,24 @@ export function readObject({ text }: RawResponse, request: MetadataRequest): Rea
   } catch {
     // The parser's message quotes the text.
   }
-  throw foreign(request, 'it is not JSON');
+  throw unexpectedResponse(request, 'it is not JSON');
 }
 
-/** A text in such an object that has to be there. @throws VaultAuthenticationError when it is not @internal */
+/** Reads a required string of that object. @throws VaultAuthenticationError if it is missing @internal */
 export function readField(object: Readonly<Record<string, unknown>>, field: string, request: MetadataRequest): string {
   const value = object[field];
   if (typeof value === 'string' && value !== '') return value;
-  throw foreign(request, `it has no "${field}"`);
+  throw unexpectedResponse(request, `it has no "${field}"`);
 }
 
-async function once({ url, method = 'GET', headers, body, signal }: MetadataRequest): Promise<Outcome> {
+async function sendOnce({ url, method = 'GET', headers, body, signal }: MetadataRequest): Promise<Outcome> {
   const { Client } = interop(await import('undici'), 'Client');
   const client = new Client(url.origin, {
     connect: { timeout: CONNECT_TIMEOUT_MS },
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  const exchange = new RawExchange({ timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES, signal });
+  const exchange = new RawExchange({ timeoutMs: TIMEOUT_MS, maxBytes: MAX_RESPONSE_BYTES, signal });
   try {
     return await exchange.send(client, { method, path: url.pathname + url.search, headers, body: body ?? null });
   } finally {
@@ -88,13 +88,13 @@ async function once({ url, method = 'GET', headers, body, signal }: MetadataRequ
   }
 }
 
-/** Whether a later try may go better. Who does not answer at all is not asked twice: there is nobody. */
-function passing(outcome: Outcome): boolean {
+/** Whether to retry. An unreachable service is not retried: it does not exist here. */
+function isTransient(outcome: Outcome): boolean {
   if ('failure' in outcome) return ['ECONNREFUSED', 'ECONNRESET'].includes(codeOf(outcome.failure));
   return outcome.status === 410 || outcome.status === 429 || outcome.status >= 500;
 }
 
-function accept(outcome: Outcome, request: MetadataRequest): RawResponse {
+function assertUsable(outcome: Outcome, request: MetadataRequest): RawResponse {
   const { operation, service, url } = request;
   const where = `Cannot ${operation} from ${service} at ${url.origin}`;
   const details = { operation, endpoint: url.origin };
@@ -102,18 +102,18 @@ function accept(outcome: Outcome, request: MetadataRequest): RawResponse {
     const { failure } = outcome;
     const fault = failure instanceof ExchangeInterrupted ? failure.fault : undefined;
     if (fault === 'aborted') throw aborted(request);
-    if (fault === 'too-large') throw foreign(request, `it is larger than ${MAX_BYTES} bytes`);
+    if (fault === 'too-large') throw unexpectedResponse(request, `it is larger than ${MAX_RESPONSE_BYTES} bytes`);
     const reason = fault === 'deadline' ? `no complete answer within ${TIMEOUT_MS} ms` : codeOf(failure);
-    throw new VaultAuthenticationError(`${where}: ${reason}. ${request.absent}`, {
+    throw new VaultAuthenticationError(`${where}: ${reason}. ${request.unreachableAdvice}`, {
       ...details,
       reason: 'metadata-unreachable',
     });
   }
   if (outcome.status === 200 && outcome.text.trim() !== '') return outcome;
-  if (outcome.status === 200) throw foreign(request, 'it is empty');
-  const said = wordsOf(outcome.text, request.secrets ?? []);
+  if (outcome.status === 200) throw unexpectedResponse(request, 'it is empty');
+  const said = serverMessage(outcome.text, request.secrets ?? []);
   throw new VaultAuthenticationError(
-    `${where}: it answered with status ${outcome.status}${said === '' ? '' : ` (${said})`}. ${request.refused}`,
+    `${where}: it answered with status ${outcome.status}${said === '' ? '' : ` (${said})`}. ${request.rejectedAdvice}`,
     { ...details, statusCode: outcome.status },
   );
 }
@@ -129,15 +129,18 @@ function aborted({ operation, service }: MetadataRequest): VaultAbortedError {
   return new VaultAbortedError(`Cannot ${operation} from ${service}: the caller aborted it.`, { operation });
 }
 
-function foreign({ operation, service, url, absent }: MetadataRequest, why: string): VaultAuthenticationError {
+function unexpectedResponse(
+  { operation, service, url, unreachableAdvice }: MetadataRequest,
+  why: string,
+): VaultAuthenticationError {
   return new VaultAuthenticationError(
-    `Cannot ${operation} from ${service} at ${url.origin}: what answered there is something else; ${why}. ${absent}`,
+    `Cannot ${operation} from ${service} at ${url.origin}: what answered there is something else; ${why}. ${unreachableAdvice}`,
     { operation, endpoint: url.origin },
   );
 }
 
-/** What the clouds say in their errors, without anything that was secret in the question. */
-function wordsOf(text: string, secrets: readonly string[]): string {
+/** The error message in a response, with the secrets of the request redacted. */
+function serverMessage(text: string, secrets: readonly string[]): string {
   try {
     const { error, error_description: description, message } = JSON.parse(text) as Record<string, unknown>;
     const inner = (error as { message?: unknown } | null | undefined)?.message;
@@ -149,13 +152,13 @@ function wordsOf(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * The address of a service, to which a path is added. It is not quoted in errors: it may hold a password.
+ * Parses the address of a service. It is not quoted in errors, because it may contain a password.
  *
  * @param what the option or environment variable it comes from
  * @throws VaultInvalidOptionError
  * @internal
  */
-export function checkAddress(value: string, what: string): URL {
+export function parseAddress(value: string, what: string): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url && /^https?:$/.test(url.protocol) && url.host !== '' && url.username === '' && url.password === '')
     return url;
@@ -164,8 +167,8 @@ export function checkAddress(value: string, what: string): URL {
   );
 }
 
-/** A path below an address, with query parameters; those that are `undefined` are left out. @internal */
-export function below(address: URL, path: string, query: Readonly<Record<string, string | undefined>> = {}): URL {
+/** Joins an address, a path and query parameters, omitting those that are `undefined`. @internal */
+export function joinUrl(address: URL, path: string, query: Readonly<Record<string, string | undefined>> = {}): URL {
   const url = new URL(address.href.replace(/[?#].*$/, '').replace(/\/+$/, '') + path);
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
   return url;

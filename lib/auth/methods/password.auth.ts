@@ -2,7 +2,7 @@ import { encodeSegment } from '../../client/path.js';
 import type { Requester } from '../../client/vault-client.js';
 import { isQuoted } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
-import { LINE_BREAKS_AT_END, checkCredential, resolveCredential } from '../credential.js';
+import { TRAILING_LINE_BREAKS, checkCredential, resolveCredential } from '../credential.js';
 import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
 import type { MountedLoginOptions } from '../login.options.js';
 import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
@@ -43,7 +43,7 @@ export class PasswordLogin implements LoginMethod {
       further[name] = await resolveCredential(value, `auth.${name}`);
     const [name, secret] = await Promise.all([
       resolveCredential(username, 'auth.username'),
-      resolveCredential(password, 'auth.password', LINE_BREAKS_AT_END),
+      resolveCredential(password, 'auth.password', TRAILING_LINE_BREAKS),
     ]);
     return submitLogin(client, {
       method: this.method,

@@ -7,7 +7,7 @@ import type { LoginOptions } from '../login.options.js';
 import { LOGIN, requireOptions } from '../login.options.js';
 import { lookUpToken } from '../look-up-token.js';
 import { checkToken } from '../token.js';
-import { unwrapToken, wrappingTokenOf } from './unwrap.js';
+import { unwrapToken, parseWrappingToken } from './unwrap.js';
 
 /**
  * The file where a Vault Agent writes its token (its sink), plain or response-wrapped (`wrap_ttl`). The file is
@@ -23,17 +23,17 @@ export interface TokenFileAuth extends LoginOptions {
 }
 
 const POLL_INTERVAL_MS = 1_000;
-/** A token that could not be used is tried again, in case that was the network's fault. */
+/** Delay before the login with an unchanged file is retried, in case the network caused the failure. */
 const RETRY_DELAY_MS = 10_000;
 
 /** @internal */
 export class TokenFileLogin implements LoginMethod {
   readonly method = 'token-file';
   readonly #options: TokenFileAuth;
-  /** States of the file, as `#state` gives them: which one the session lives on, and which one was tried last. */
-  #adopted: string | undefined;
-  #tried: string | undefined;
-  #triedAt = 0;
+  /** File states (see `#fileState`) of the token in use and of the last attempt. */
+  #adoptedState: string | undefined;
+  #attemptedState: string | undefined;
+  #attemptedAt = 0;
   /** A wrapping token opens once, so what was in it is kept. */
   #unwrapped: { readonly wrapping: string; readonly token: string } | undefined;
 
@@ -43,13 +43,13 @@ export class TokenFileLogin implements LoginMethod {
 
   async login(client: Requester, signal?: AbortSignal): Promise<Login> {
     const { file, namespace } = this.#options;
-    // Before it is read: what is written in between counts as a change.
-    const state = await this.#state();
-    this.#tried = state;
-    this.#triedAt = performance.now();
+    // Determined before reading, so that a write in between counts as a change.
+    const state = await this.#fileState();
+    this.#attemptedState = state;
+    this.#attemptedAt = performance.now();
     const source = describeCredential({ file });
     const content = await resolveCredential({ file }, 'auth.file');
-    const wrapping = wrappingTokenOf(content);
+    const wrapping = parseWrappingToken(content);
     const token = wrapping === undefined ? content : await this.#unwrap(client, wrapping, source, signal);
     const login = await lookUpToken(client, {
       token: checkToken(token, source),
@@ -58,21 +58,21 @@ export class TokenFileLogin implements LoginMethod {
       owned: false,
       signal,
     });
-    this.#adopted = state;
-    // The agent renews it; reading the file again tells how long it lives now.
+    this.#adoptedState = state;
+    // The agent renews the token, so the next login looks up its new lifetime.
     return { ...login, renewable: false };
   }
 
   watch(changed: () => void): () => void {
-    // Polled: notifications of the operating system get lost on network and container file systems.
-    const timer = setInterval(() => void this.#look(changed), POLL_INTERVAL_MS).unref();
+    // Polled, because file system notifications get lost on network and container file systems.
+    const timer = setInterval(() => void this.#poll(changed), POLL_INTERVAL_MS).unref();
     return () => clearInterval(timer);
   }
 
-  async #look(changed: () => void): Promise<void> {
-    const state = await this.#state();
-    if (state === undefined || state === this.#adopted) return;
-    if (state === this.#tried && performance.now() < this.#triedAt + RETRY_DELAY_MS) return;
+  async #poll(changed: () => void): Promise<void> {
+    const state = await this.#fileState();
+    if (state === undefined || state === this.#adoptedState) return;
+    if (state === this.#attemptedState && performance.now() < this.#attemptedAt + RETRY_DELAY_MS) return;
     changed();
   }
 
@@ -84,8 +84,8 @@ export class TokenFileLogin implements LoginMethod {
     return this.#unwrapped.token;
   }
 
-  /** Differs whenever the file has been written or replaced; `undefined` when it is not there. */
-  async #state(): Promise<string | undefined> {
+  /** Changes whenever the file is written or replaced; `undefined` if it is missing. */
+  async #fileState(): Promise<string | undefined> {
     const { ino, size, mtimeMs } = (await stat(this.#options.file).catch(() => undefined)) ?? {};
     return ino === undefined ? undefined : `${ino}:${size}:${mtimeMs}`;
   }

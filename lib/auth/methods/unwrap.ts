@@ -95,7 +95,7 @@ export interface WrappedToken {
  * @see https://openbao.org/docs/agent-and-proxy/autoauth/#response-wrapping-tokens
  * @internal
  */
-export function wrappingTokenOf(content: string): string | undefined {
+export function parseWrappingToken(content: string): string | undefined {
   if (!content.startsWith('{')) return undefined;
   try {
     const { token } = JSON.parse(content) as { token?: unknown };
