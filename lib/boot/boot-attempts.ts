@@ -1,4 +1,4 @@
-import type { LoadedConfiguration } from '../config/configuration.js';
+import type { Configuration } from '../config/configuration.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError, VaultAbortedError, VaultConfigurationError, VaultTimeoutError } from '../errors/index.js';
 import { Backoff } from '../lifetime/backoff.js';
@@ -13,7 +13,7 @@ const RETRY_BACKOFF = { firstMs: 250, maxMs: 2_000, jitter: [0.75, 1.25] } as co
 /** After this time a boot that waits logs a second line; then after twice as long each. */
 const FIRST_PROGRESS_INTERVAL_MS = 10_000;
 
-type Attempt = (limit: AbortSignal, diagnostics: BootDiagnostics) => Promise<LoadedConfiguration>;
+type Attempt = (limit: AbortSignal, diagnostics: BootDiagnostics) => Promise<Configuration>;
 
 /**
  * Makes attempts to load the configuration, within the deadline of the boot.
@@ -54,7 +54,7 @@ export class BootAttempts {
    * @param onOutage called after each attempt that failed because Vault is away
    * @throws what `once` throws; at the deadline, the last failure because of which it waited
    */
-  async untilReachable(onOutage: (error: VaultError) => void, signal?: AbortSignal): Promise<LoadedConfiguration> {
+  async untilReachable(onOutage: (error: VaultError) => void, signal?: AbortSignal): Promise<Configuration> {
     this.#outage = undefined;
     try {
       return await this.#withinDeadline(async (limit, diagnostics) => {
@@ -84,12 +84,12 @@ export class BootAttempts {
   }
 
   /** Makes one attempt. @throws what it fails with, VaultTimeoutError, VaultAbortedError */
-  once(signal?: AbortSignal): Promise<LoadedConfiguration> {
+  once(signal?: AbortSignal): Promise<Configuration> {
     return this.#withinDeadline(this.#attempt, signal);
   }
 
   /** Calls under way are aborted at the deadline, and a function that does not return is left behind. */
-  async #withinDeadline(work: Attempt, signal: AbortSignal | undefined): Promise<LoadedConfiguration> {
+  async #withinDeadline(work: Attempt, signal: AbortSignal | undefined): Promise<Configuration> {
     const endpoint = this.#endpoint();
     const limit = new AbortController();
     if (signal?.aborted) limit.abort();

@@ -1,4 +1,4 @@
-import type { LoadedConfiguration } from '../config/configuration.js';
+import type { Configuration } from '../config/configuration.js';
 import type { VaultError, VaultErrorCode } from '../errors/index.js';
 import { isVaultError, VaultAbortedError, VaultConfigurationError } from '../errors/index.js';
 
@@ -23,7 +23,7 @@ const PENDING_CALLS: Readonly<Record<string, (calls: string) => string>> = {
 };
 
 /** What an aborted attempt came to within a moment: a result, an error, or neither. @internal */
-export type AbortedResult = { readonly result: LoadedConfiguration } | { readonly error: unknown } | undefined;
+export type AbortedResult = { readonly result: Configuration } | { readonly error: unknown } | undefined;
 
 /**
  * Collects what a boot meets, to explain why it ran out of time.

@@ -4,7 +4,7 @@ import { fixedToken } from '../client/token-source.js';
 import { VaultClient } from '../client/vault-client.js';
 import type { VaultConfigOptions } from '../config/config.options.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
-import { valuesOf } from '../config/configuration.js';
+import { ConfigOutputs } from '../config/outputs.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { definitionOf } from '../config/namespaces/config-namespace.js';
 import { resolveConfig } from '../config/resolve-config.js';
@@ -63,9 +63,10 @@ export async function bootDisabled(
     () => 'a disabled Vault',
   );
   const loaded = await attempts.once();
-  plan.exported?.write(valuesOf(loaded.entries), loaded.referring);
+  const outputs = new ConfigOutputs(plan);
+  await outputs.write(loaded);
   log.log(`Vault is disabled ("enabled: false" or ${VARIABLE}=false): nothing is read from it.`);
-  return new VaultRuntime({ loaded }, () => attempts.once(), plan, session, client, sys, events, undefined);
+  return new VaultRuntime({ loaded }, () => attempts.once(), loader, outputs, session, client, sys, events, undefined);
 }
 
 /** What has nothing to work on is left out. Namespaces stay: there are consumers of their values. */

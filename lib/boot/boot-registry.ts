@@ -168,8 +168,8 @@ export class RegisteredLoad {
   }
 }
 
-function keysOf({ plan: { namespaces, factories } }: BootOutcome): string {
-  return JSON.stringify([...namespaces, ...(factories.made ?? [])].map(({ KEY }) => KEY));
+function keysOf({ plan: { namespaces }, factoryValues }: BootOutcome): string {
+  return JSON.stringify([...namespaces, ...factoryValues].map(({ KEY }) => KEY));
 }
 
 function closedError(): VaultClosedError {

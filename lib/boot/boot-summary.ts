@@ -1,10 +1,9 @@
 import { inNamespace } from '../client/suggested-command.js';
-import type { ConfigLayer } from '../config/config-layer.js';
-import type { LoadedConfiguration } from '../config/configuration.js';
-import { describeOrigin } from '../config/origins/describe-origin.js';
-import { valueOrigin } from '../config/origins/value-origin.js';
+import type { ConfigLayer } from '../config/plan.js';
+import type { Configuration } from '../config/configuration.js';
+import { describeOrigin, valueOrigin } from '../config/origins.js';
 import type { SecretAddress, SecretReads } from '../config/sources/read-secrets.js';
-import { addressId, addressOfId, isAbsent, secretId } from '../config/sources/read-secrets.js';
+import { isAbsent } from '../config/sources/read-secrets.js';
 
 /** Where the boot says what it does. Nest's `Logger` is one. @internal */
 export interface BootLog {
@@ -22,18 +21,18 @@ export interface BootLog {
  * @internal
  */
 export function logSummary(
-  { complete: entries }: Pick<LoadedConfiguration, 'complete'>,
+  { tree }: Pick<Configuration, 'tree'>,
   log: Pick<BootLog, 'log' | 'debug'>,
   login?: { readonly endpoint: string; readonly accessor: string | undefined },
 ): void {
   const secrets = new Set<string>();
   const counts = { secret: 0, load: 0, variable: 0 };
-  entries.forEach(({ origin, isAlias }) => {
+  for (const { origin, isAlias } of tree.leaves()) {
     // Another name of a value is not another value.
-    if (isAlias) return;
-    if (origin.secretPath !== '') secrets.add(secretId(origin));
+    if (isAlias) continue;
+    if (origin.secretPath !== '') secrets.add(JSON.stringify([origin.namespace, origin.mountPath, origin.secretPath]));
     counts[origin.secretPath !== '' ? 'secret' : origin.variable === undefined ? 'load' : 'variable']++;
-  });
+  }
   const values = (count: number) => `${count} ${count === 1 ? 'value' : 'values'}`;
   const parts = [`${values(counts.secret)} from ${secrets.size} ${secrets.size === 1 ? 'secret' : 'secrets'}`];
   if (counts.variable > 0) parts.push(`${counts.variable} from the environment`);
@@ -42,7 +41,7 @@ export function logSummary(
   log.log(`${login ? `Logged in to ${login.endpoint}${accessor}; ` : ''}${parts.join('; ')}`);
   if (!isAsked(process.env['NESTJS_VAULT_DEBUG'])) return;
   const now = new Date();
-  for (const { path, origin } of entries.values()) log.debug(describeOrigin(valueOrigin(path, origin), now));
+  for (const { path, origin } of tree.leaves()) log.debug(describeOrigin(valueOrigin(path, origin), now));
 }
 
 /** Nest prints level `debug` by default, so the level alone does not mean that the lines were asked for. */
@@ -62,16 +61,15 @@ export function logAbsentSources(
   log: Pick<BootLog, 'log' | 'warn'>,
 ): void {
   for (const { sources, atLeastOne, option } of layers) {
-    const absent = sources.filter((source) => source.optional && isAbsent(reads.get(addressId(source))));
+    const absent = sources.filter((source) => source.optional && isAbsent(reads.get(source)));
     if (absent.length === 0) continue;
     const paths = [...new Set(absent.map(describePlace))].join(', ');
     if (atLeastOne === undefined) log.log(`${option}: optional and not found: ${paths}`);
     else log.log(`${option}: not found and skipped: ${paths}`);
   }
   const doubtful = new Set<string>();
-  for (const [id, read] of reads) {
+  for (const [{ mountPath, namespace }, read] of reads) {
     if (read.secret || read.absent !== 'unconfirmed') continue;
-    const { mountPath, namespace } = addressOfId(id);
     doubtful.add(`"${mountPath}"${inNamespace(namespace)}`);
   }
   if (doubtful.size === 0) return;

@@ -7,11 +7,11 @@ import type { VaultClient } from '../client/vault-client.js';
 import { createVaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { duration } from '../config/duration.js';
-import type { LoadedConfiguration } from '../config/configuration.js';
-import { valuesOf } from '../config/configuration.js';
+import type { Configuration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
+import { ConfigOutputs } from '../config/outputs.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultNotInitializedError, VaultSealedError } from '../errors/index.js';
 import { plainAt } from '../config/plain.js';
@@ -66,7 +66,7 @@ export async function boot(
   const events = new EventHub();
   // A boot that waits for Vault has one line for all of its attempts.
   logEvents(events.events$.pipe(filter(({ type }) => !attempts.isWaiting || !ATTEMPT_EVENTS.includes(type))), log);
-  const work = async (limit: AbortSignal, diagnostics: BootDiagnostics): Promise<LoadedConfiguration> => {
+  const work = async (limit: AbortSignal, diagnostics: BootDiagnostics): Promise<Configuration> => {
     diagnostics.step = 'a function in "unseal.keys"';
     await connect(resolved, session, client, sys, limit, log);
     diagnostics.step = 'a factory in "config.load", or a schema';
@@ -86,6 +86,7 @@ export async function boot(
     return createVaultClient({ ...resolved.transport, endpoint, otherEndpoints: [] }, session);
   });
   const loader = new ConfigurationLoader(client, resolved.config);
+  const outputs = new ConfigOutputs(resolved.config);
   const snapshot =
     resolved.snapshot &&
     new ConfigSnapshot(resolved.snapshot, resolved.config, resolved.transport, (reason, file) =>
@@ -97,12 +98,12 @@ export async function boot(
     const start = snapshot
       ? await loadWithSnapshotFallback(attempts, loader, snapshot, onOutage, signal)
       : { loaded: await attempts.untilReachable(onOutage, signal) };
-    await resolved.config.files.write(start.loaded.files);
-    resolved.config.exported?.write(valuesOf(start.loaded.entries), start.loaded.referring);
+    await outputs.write(start.loaded);
     const runtime = new VaultRuntime(
       start,
       (again) => attempts.once(again),
-      resolved.config,
+      loader,
+      outputs,
       session,
       client,
       sys,
@@ -129,8 +130,7 @@ export async function boot(
     }
     return runtime;
   } catch (error) {
-    await resolved.config.files.close();
-    resolved.config.exported?.restore();
+    await outputs.close();
     await session.close();
     await client.close();
     throw error;

@@ -1,6 +1,7 @@
-import type { ConfigPlan } from '../config/config-layer.js';
+import type { ConfigPlan } from '../config/plan.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { failuresOf } from '../config/namespaces/config-namespace.js';
+import type { FactoryValues } from '../config/sources/config-factories.js';
 import type { FailedLoad } from '../config/sources/load-failures.js';
 import { failedLoadOf } from '../config/sources/load-failures.js';
 import type { VaultConfigurationError, VaultError } from '../errors/index.js';
@@ -28,6 +29,11 @@ export class FailedBoot {
 
   get plan(): ConfigPlan {
     return this.#load.plan;
+  }
+
+  /** Values of `config.load`, if its factories have run. */
+  get factoryValues(): readonly FactoryValues[] {
+    return this.#load.factoryValues;
   }
 
   /** @param namespaces of the features of the application */

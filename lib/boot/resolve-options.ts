@@ -5,7 +5,7 @@ import { createLoginMethod } from '../auth/login-methods.js';
 import type { LoginMethod } from '../auth/login-method.js';
 import type { ClientOptions } from '../client/client-options.js';
 import { CONFIG_SHAPE } from '../config/config.options.js';
-import type { ConfigPlan } from '../config/config-layer.js';
+import type { ConfigPlan } from '../config/plan.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { resolveConfig } from '../config/resolve-config.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';

@@ -1,4 +1,4 @@
-import type { LoadedConfiguration } from '../config/configuration.js';
+import type { Configuration } from '../config/configuration.js';
 import type { ConfigurationLoader } from '../config/configuration-loader.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import { summary } from '../config/sources/load-failures.js';
@@ -10,13 +10,13 @@ import { isUnreachable } from './boot-diagnostics.js';
 
 /** What the application starts with; `takenAt` when that is a snapshot. @internal */
 export interface StartConfiguration {
-  readonly loaded: LoadedConfiguration;
+  readonly loaded: Configuration;
   readonly takenAt?: Date;
   /** Why it is a snapshot. */
   readonly cause?: VaultError;
 }
 
-type Live = { readonly loaded: LoadedConfiguration } | { readonly error: unknown };
+type Live = { readonly loaded: Configuration } | { readonly error: unknown };
 
 /**
  * Waits for Vault for `snapshot.waitMs`, or until it is known to be away, and then opens the snapshot. When the snapshot
@@ -77,7 +77,7 @@ export async function loadWithSnapshotFallback(
 }
 
 /** A namespace of `forFeature` that could not be reached is a failure too as long as there is a snapshot with it. */
-function outcomeOf(loaded: LoadedConfiguration): Live {
+function outcomeOf(loaded: Configuration): Live {
   const error = [...loaded.failedFeatures.values()].find(isUnreachable);
   return error ? { error } : { loaded };
 }
@@ -85,7 +85,7 @@ function outcomeOf(loaded: LoadedConfiguration): Live {
 async function openSnapshot(
   loader: ConfigurationLoader,
   snapshot: ConfigSnapshot,
-): Promise<{ readonly loaded: LoadedConfiguration; readonly takenAt: Date } | { readonly error: VaultError }> {
+): Promise<{ readonly loaded: Configuration; readonly takenAt: Date } | { readonly error: VaultError }> {
   try {
     const { reads, takenAt } = await snapshot.open();
     // The server, which is away, is not asked why something has failed.

@@ -1,10 +1,11 @@
 import type { VaultClient } from '../client/vault-client.js';
-import type { ConfigPlan } from '../config/config-layer.js';
-import { ConfigurationLoader } from '../config/configuration-loader.js';
+import type { ConfigPlan } from '../config/plan.js';
+import type { ConfigurationLoader } from '../config/configuration-loader.js';
 import { ConfigurationStore } from '../config/configuration-store.js';
+import type { ConfigOutputs } from '../config/outputs.js';
+import type { FactoryValues } from '../config/sources/config-factories.js';
 import type { SecretReads } from '../config/sources/read-secrets.js';
-import type { LoadedConfiguration } from '../config/configuration.js';
-import { valuesOf } from '../config/configuration.js';
+import type { Configuration } from '../config/configuration.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/degradation.js';
 import type { VaultError } from '../errors/index.js';
@@ -18,7 +19,7 @@ import { SnapshotRecovery } from './snapshot-recovery.js';
 /** What changes over when Vault is back. @internal */
 export interface RecoveringApplication {
   /** Why it must not change over to these values. */
-  refusalOf(loaded: LoadedConfiguration): VaultError | undefined;
+  refusalOf(loaded: Configuration): VaultError | undefined;
   adopt(reads: SecretReads): void;
 }
 
@@ -27,9 +28,10 @@ export interface RecoveringApplication {
  * @internal
  */
 export class VaultRuntime {
-  readonly #load: (signal?: AbortSignal) => Promise<LoadedConfiguration>;
+  readonly #load: (signal?: AbortSignal) => Promise<Configuration>;
+  readonly #outputs: ConfigOutputs;
   readonly #snapshot: ConfigSnapshot | undefined;
-  #configuration: LoadedConfiguration;
+  #configuration: Configuration;
   #degraded: VaultDegradation | undefined;
   #recovery: SnapshotRecovery | undefined;
   #closing: Promise<void> | undefined;
@@ -39,8 +41,9 @@ export class VaultRuntime {
 
   constructor(
     { loaded, takenAt, cause }: StartConfiguration,
-    load: (signal?: AbortSignal) => Promise<LoadedConfiguration>,
-    readonly plan: ConfigPlan,
+    load: (signal?: AbortSignal) => Promise<Configuration>,
+    readonly loader: ConfigurationLoader,
+    outputs: ConfigOutputs,
     readonly session: SessionManager,
     readonly client: VaultClient,
     readonly sys: VaultSys,
@@ -48,12 +51,13 @@ export class VaultRuntime {
     snapshot: ConfigSnapshot | undefined,
   ) {
     this.#load = load;
+    this.#outputs = outputs;
     this.#snapshot = snapshot;
     this.#configuration = loaded;
     this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, because: cause?.message ?? '' };
     // Made before any provider asks, so that a namespace called as a factory finds the objects its application will have.
     this.#first = this.#makeStore();
-    for (const namespace of plan.namespaces) this.#first.show(namespace);
+    for (const namespace of this.plan.namespaces) this.#first.show(namespace);
   }
 
   /** The configuration for one more application. */
@@ -79,7 +83,16 @@ export class VaultRuntime {
     void this.#snapshot?.save(reads, isWhole);
   }
 
-  get configuration(): LoadedConfiguration {
+  get plan(): ConfigPlan {
+    return this.loader.plan;
+  }
+
+  /** Values of `config.load`. */
+  get factoryValues(): readonly FactoryValues[] {
+    return this.loader.factories.results ?? [];
+  }
+
+  get configuration(): Configuration {
     return this.#configuration;
   }
 
@@ -90,7 +103,7 @@ export class VaultRuntime {
 
   /** A fresh object with the values as they are now. */
   values(): Record<string, unknown> {
-    return valuesOf(this.#configuration.entries);
+    return this.#configuration.written.toObject();
   }
 
   /**
@@ -129,7 +142,7 @@ export class VaultRuntime {
 
   /** Writes the files of what was read last; those that have not changed stay as they are. */
   writeFiles(): Promise<void> {
-    return this.plan.files.write(this.#configuration.files);
+    return this.#outputs.write(this.#configuration);
   }
 
   /** Gives the token back and closes every connection; the files stay. Never throws. */
@@ -146,8 +159,7 @@ export class VaultRuntime {
 
   async #close(): Promise<void> {
     await this.#recovery?.close();
-    await this.plan.files.close();
-    this.plan.exported?.restore();
+    await this.#outputs.close();
     await this.disconnect();
     this.events.complete();
   }
@@ -160,12 +172,12 @@ export class VaultRuntime {
   }
 
   /** As long as no application is up, each of the namespaces may be one of its own. */
-  #refusalOf(loaded: LoadedConfiguration): VaultError | undefined {
+  #refusalOf(loaded: Configuration): VaultError | undefined {
     if (this.#applications.size === 0) return [...loaded.failedFeatures.values()][0];
     return [...this.#applications].map((application) => application.refusalOf(loaded)).find((error) => error);
   }
 
   #makeStore(): ConfigurationStore {
-    return new ConfigurationStore(new ConfigurationLoader(this.client, this.plan), this.#configuration);
+    return new ConfigurationStore(this.loader.forApplication(), this.#configuration, this.#outputs);
   }
 }

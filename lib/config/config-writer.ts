@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { ConfigService } from '@nestjs/config';
 import type { JsonObject } from '../client/response.js';
-import type { ConfigEntries } from './configuration.js';
-import { containerAt } from './configuration.js';
+import type { ConfigTree } from './config-tree.js';
+import { containerAt } from './config-tree.js';
 import { EnvironmentShadow } from './environment-shadow.js';
 import { printable } from '../errors/printable.js';
 
@@ -41,14 +41,14 @@ export class ConfigWriter {
   }
 
   /** Puts the values into the host, also where something else has taken their place since. */
-  fill(entries: ConfigEntries): void {
+  fill(tree: ConfigTree): void {
     const [host, values, shadow] = [this.#host, this.#values, this.#shadow];
-    entries.forEach(({ path: [key] }) => {
+    for (const key of tree.names()) {
       const value = values[key];
       if (host[key] !== value) host[key] = value;
       // In this order: asking the environment costs more than everything else here.
       if (shadow && process.env[key] !== undefined) shadow.add(key);
-    });
+    }
   }
 
   /** From now on the listeners of this service are told. */
@@ -59,14 +59,11 @@ export class ConfigWriter {
   /**
    * Writes into the objects handed out at boot, so that whoever holds one sees the new values. A key whose value the
    * application has replaced by one of its own is left to it.
-   *
-   * @param written called when everything is written and before any listener is told
    */
-  write(writes: readonly ConfigWrite[], written: () => void): void {
+  write(writes: readonly ConfigWrite[]): void {
     // What is gone goes first: something else may come to its place, or to the place it was a container of.
     for (const write of writes) if (write.newValue === undefined) this.#write(write);
     for (const write of writes) if (write.newValue !== undefined) this.#write(write);
-    written();
     for (const { path, oldValue, newValue } of writes) {
       this.#config?._changes$?.next({ path: path.join('.'), oldValue, newValue });
     }

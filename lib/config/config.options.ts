@@ -7,7 +7,7 @@ import type { VaultSnapshotOptions } from './snapshot/snapshot.options.js';
 import { SNAPSHOT_SHAPE } from './snapshot/snapshot.options.js';
 import type { VaultRefreshOptions } from './refresh/refresh.options.js';
 import { REFRESH_SHAPE } from './refresh/refresh.options.js';
-import type { VaultPrecedence } from './assembly/precedence.js';
+import type { VaultPrecedence } from './assembly/environment-precedence.js';
 import type { VaultReferenceOptions } from './references/reference.options.js';
 import type { StandardSchema } from './standard-schema.js';
 import { isStandardSchema } from './standard-schema.js';

@@ -3,17 +3,25 @@ import type { VaultConfigurationError, VaultError } from '../errors/index.js';
 import { VaultDisabledError } from '../errors/index.js';
 import type { AssembledLayer, SourceView } from './assembly/assemble.js';
 import { assembleLayer } from './assembly/assemble.js';
-import type { ConfigLayer, ConfigPlan } from './config-layer.js';
-import type { ConfigEntries, HeldReads, LoadedConfiguration } from './configuration.js';
-import { valuesOf } from './configuration.js';
-import { withoutSharedFiles } from './files/shared-files.js';
-import { keepOthers, pendingOf, withoutAliases } from './refresh/kept-values.js';
+import type { ConfigLayer, ConfigPlan } from './plan.js';
+import type { ConfigLeaf, Path } from './config-tree.js';
+import { ConfigTree } from './config-tree.js';
+import type { Configuration, RetainedReads } from './configuration.js';
+import { withoutSharedFiles } from './files/layer-files.js';
+import type { RefreshableValues } from './refresh/kept-values.js';
+import { keepOthers, pendingOf } from './refresh/kept-values.js';
 import type { OtherAdvice } from './sources/explain-failure.js';
 import { explainFailure } from './sources/explain-failure.js';
 import { loadFailure, nothingFound, summary } from './sources/load-failures.js';
-import { preferEnvironment, preferVariable } from './assembly/precedence.js';
-import type { FailedRead, SecretAddress, SecretReads } from './sources/read-secrets.js';
-import { addressId, isAbsent, readSecrets } from './sources/read-secrets.js';
+import type { FindVariable } from './assembly/environment-precedence.js';
+import {
+  preferEnvironment,
+  preferVariable,
+  resolveVariables,
+  variableFinder,
+} from './assembly/environment-precedence.js';
+import type { FailedRead, SecretAddress } from './sources/read-secrets.js';
+import { isAbsent, readSecrets, SecretReads } from './sources/read-secrets.js';
 import { followReferences } from './references/follow-references.js';
 import { KnownReferences } from './references/known-references.js';
 import { addressesOf, referencesIn, referencesInVariables } from './references/plan-references.js';
@@ -21,24 +29,24 @@ import { isLiteral } from './references/reference.options.js';
 import { describeReferences } from './references/reference-failures.js';
 import { ReferenceResolver } from './references/reference-resolver.js';
 import type { ReferenceText } from './references/reference-syntax.js';
-import { uniteLayers, withOtherNames } from './assembly/unite-layers.js';
-import { factoryEntries, variableEntries, variableFinder } from './assembly/unsourced-entries.js';
+import { mergeLayers, withOtherNames } from './assembly/merge-layers.js';
 import { validateLayer } from './assembly/validate-layer.js';
 import type { FactoryValues } from './sources/config-factories.js';
+import { factoryLeaves, FactoryRunner } from './sources/config-factories.js';
 import type { ResolvedSource } from './sources/vault-source.js';
-import type { ReferringVariables } from './variables/referring-variables.js';
-import { referringVariables, unusable } from './variables/referring-variables.js';
+import { checkExports, exportedVariables, exportsKeys } from './variables/exported-variables.js';
+import type { VariableTexts } from './variables/reference-variables.js';
+import { unusableVariable, variableTexts } from './variables/reference-variables.js';
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
 
-/** What an application has already. */
-interface Present {
-  /** The configuration that it has: values that are not refreshed are taken from it. */
-  readonly before?: LoadedConfiguration;
-  /** A layer it does not have yet, whose values are all taken. */
+/** The configuration to be replaced. */
+interface Previous {
+  /** Values that are not refreshed are taken from it. */
+  readonly before?: Configuration | undefined;
+  /** A layer that it does not have yet, whose values are all new. */
   readonly added?: ConfigLayer;
 }
-type FindVariable = ReturnType<typeof variableFinder>;
 
 const OF_A_REFERENCE: OtherAdvice = {
   forgive: 'give the reference a default behind "?"',
@@ -53,31 +61,27 @@ const OF_BOTH: OtherAdvice = {
   version: 'correct the version in the source and in the reference, or leave it out',
 };
 
-const NONE: ConfigEntries = new Map();
-const NO_VARIABLES: ReferringVariables = { texts: new Map(), problems: [] };
-
-/** What references of the environment come to, with some reads. */
+/** Some reads, and the references of the environment resolved with them. */
 interface Resolved {
   readonly reads: SecretReads;
   readonly resolver: ReferenceResolver | undefined;
-  readonly variables: ConfigEntries;
-  /** Whether some of them have no value. */
+  readonly variables: ConfigTree;
+  /** Whether some of them could not be resolved. */
   readonly hasFailed: boolean;
   readonly find: FindVariable;
-  readonly referring: ReferringVariables;
+  readonly texts: VariableTexts;
 }
 
-/** What each source is put together from. */
+/** The reads that each source gets its values from. */
 interface Views {
   readonly now: Resolved;
   readonly all: readonly Resolved[];
   of(source: ResolvedSource): Resolved;
-  /** For sources that are not refreshed. */
-  readonly held: HeldReads;
+  readonly retainedReads: RetainedReads;
 }
 
 /**
- * Reads a plan from Vault and puts it together: once at boot, and again at every refresh.
+ * Reads the secrets of a plan and assembles the configuration: at boot, and at every refresh.
  * @internal
  */
 export class ConfigurationLoader {
@@ -85,11 +89,14 @@ export class ConfigurationLoader {
   readonly #variables: ReadonlyMap<string, ReferenceText>;
   /** References whose remains in other texts stop the boot. */
   readonly known = new KnownReferences();
+  readonly factories: FactoryRunner;
   #plan: ConfigPlan;
 
-  constructor(client: VaultClient, plan: ConfigPlan) {
+  /** @param factories of the boot, which all of its loaders share */
+  constructor(client: VaultClient, plan: ConfigPlan, factories = new FactoryRunner(plan.factories)) {
     this.#client = client;
     this.#plan = plan;
+    this.factories = factories;
     this.#variables = referencesInVariables(plan, this.known);
   }
 
@@ -97,9 +104,15 @@ export class ConfigurationLoader {
     return this.#plan;
   }
 
-  /** A loader for this layer after all others. */
+  /** A loader for one more application, to which layers may be added. */
+  forApplication(): ConfigurationLoader {
+    return new ConfigurationLoader(this.#client, this.#plan, this.factories);
+  }
+
+  /** A loader with this layer after all others. */
   including(layer: ConfigLayer): ConfigurationLoader {
-    return new ConfigurationLoader(this.#client, { ...this.#plan, layers: [...this.#plan.layers, layer] });
+    const plan = { ...this.#plan, layers: [...this.#plan.layers, layer] };
+    return new ConfigurationLoader(this.#client, plan, this.factories);
   }
 
   /** Later loads include this layer. */
@@ -112,19 +125,19 @@ export class ConfigurationLoader {
    *
    * @throws VaultConfigurationError listing everything that failed
    */
-  async load(limits: CallLimits = {}): Promise<LoadedConfiguration> {
+  async load(limits: CallLimits = {}): Promise<Configuration> {
     return this.assemble(await this.read(limits), limits);
   }
 
-  /** Only reads; failures are part of the result. What factories refer to is known, and read, once they have run. */
-  async read(limits: CallLimits & Present = {}): Promise<SecretReads> {
-    const { references, layers, factories } = this.plan;
+  /** Reads without assembling; failures are part of the result. References of factories are read once these have run. */
+  async read(limits: CallLimits & Previous = {}): Promise<SecretReads> {
+    const { references, layers } = this.plan;
     const reads = await this.#read(layers, [...this.#variables.values()], limits);
-    if (!references || factories.isEmpty) return reads;
-    const texts = referencesIn((await this.#made(reads, limits)).map(({ values }) => values));
-    const others = addressesOf(texts, references).filter((address) => !reads.has(addressId(address)));
+    if (!references || this.factories.isEmpty) return reads;
+    const texts = referencesIn((await this.#factoryValues(reads, limits)).map(({ values }) => values));
+    const others = addressesOf(texts, references).filter((address) => !reads.has(address));
     if (others.length === 0) return reads;
-    const all = new Map([...reads, ...(await readSecrets(this.#client, others, limits))]);
+    const all = new SecretReads([...reads, ...(await readSecrets(this.#client, others, limits))]);
     return references.inSecrets ? followReferences(this.#client, all, references, limits) : all;
   }
 
@@ -133,45 +146,80 @@ export class ConfigurationLoader {
     return this.#read([layer], [], {});
   }
 
-  /** Puts together what was read. @throws VaultConfigurationError listing everything that failed */
-  async assemble(reads: SecretReads, limits: CallLimits & Present = {}): Promise<LoadedConfiguration> {
-    const { environment, precedence, layers, factories } = this.plan;
+  /** Assembles the configuration from reads. @throws VaultConfigurationError listing everything that failed */
+  async assemble(reads: SecretReads, limits: CallLimits & Previous = {}): Promise<Configuration> {
+    const { environment, precedence, layers, exports } = this.plan;
     const resolved = this.#resolve(reads);
-    const { resolver, variables, find, referring } = resolved;
+    const { resolver, variables, find } = resolved;
     const views = this.#viewsOf(resolved, limits);
 
     const found: VaultError[] = [];
-    /** What sources need and could not be read, each explained once. */
-    const unreadSecrets = new Map<FailedRead, Promise<VaultError>>();
+    /** Failed reads that sources need, each explained once. */
+    const explained = new Map<FailedRead, Promise<VaultError>>();
     const failedFeatures = new Map<string, VaultConfigurationError>();
     const assembled = await Promise.all(
       layers.map(async (layer) => {
         const errors = layer.sources.map((source) =>
-          this.#failureOf(source, views.of(source).reads, unreadSecrets, limits),
+          this.#failureOf(source, views.of(source).reads, explained, limits),
         );
         const failed = (await Promise.all(errors)).filter((error) => error !== undefined);
         return this.#assembleLayer(layer, views, failed);
       }),
     );
-    const texts = await this.#environment(resolved, assembled);
-    const loaded = texts ? await factories.run(texts, limits.signal) : [];
-    if (resolver) this.known.add(referencesIn(loaded.map(({ values }) => values)));
-    const made = factoryEntries(loaded, resolver, this.known, variables, environment);
-    const unsourced = precedence === 'env' ? made.map((entry) => preferVariable(entry, find)) : made;
+    const factoryEnvironment = await this.#environment(resolved, assembled);
+    const results = factoryEnvironment ? await this.factories.run(factoryEnvironment, limits.signal) : [];
+    if (resolver) this.known.add(referencesIn(results.map(({ values }) => values)));
+    const leaves = factoryLeaves(results, resolver, this.known, variables, environment);
+    const fromFactories = precedence === 'env' ? leaves.map((leaf) => preferVariable(leaf, find)) : leaves;
 
-    const whole = assembled.filter((layer) => layer.failures.length === 0);
-    const { files, failures: shared } = withoutSharedFiles(whole);
+    const complete = assembled.filter(({ failures }) => failures.length === 0);
+    const { files, failures: shared } = withoutSharedFiles(complete);
     for (const one of assembled) {
-      const { layer } = one;
+      const { feature } = one.layer;
       const failed = [...one.failures, ...(shared.get(one) ? [shared.get(one) as VaultError] : [])];
-      if (layer.feature !== undefined && failed.length > 0) failedFeatures.set(layer.feature, summary(failed));
+      if (feature !== undefined && failed.length > 0) failedFeatures.set(feature, summary(failed));
       else found.push(...failed);
     }
-    let failures = [...new Set(found)];
+    const failures = await this.#withReferenceFailures([...new Set(found)], views, explained, limits);
+    if (!this.factories.isEmpty && !resolved.hasFailed) failures.push(...resolved.texts.problems.map(unusableVariable));
+    if (failures.length > 0) {
+      const factoryValues = this.factories.results ?? [];
+      throw loadFailure(failures, { plan: this.plan, factoryValues, failedFeatures });
+    }
+
+    const merged = await mergeLayers(this.plan, complete, fromFactories, variables);
+    for (const { feature, error } of merged.failedFeatures) {
+      if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
+    }
+    const kept = this.#keepOthers({ tree: merged.tree, referenceVariables: variables, files }, limits);
+    const named = withOtherNames(this.plan, kept.tree);
+    const used = layers.filter(({ feature }) => feature === undefined || !failedFeatures.has(feature));
+    const texts = kept.referenceVariables === variables ? resolved.texts : variableTexts(kept.referenceVariables);
+    if (exports) checkExports(exports, named.written.toObject(), texts);
+    return {
+      ...named,
+      referenceVariables: kept.referenceVariables,
+      variableTexts: texts,
+      reads,
+      retainedReads: views.retainedReads,
+      pending: new Map([...kept.pending, ...pendingOf(used, named.tree, views.retainedReads, reads)]),
+      files: kept.files,
+      failedFeatures,
+    };
+  }
+
+  /** Adds the failures of references. A secret that a source needs as well is named once, with advice for both. */
+  async #withReferenceFailures(
+    found: readonly VaultError[],
+    views: Views,
+    explained: ReadonlyMap<FailedRead, Promise<VaultError>>,
+    limits: CallLimits,
+  ): Promise<VaultError[]> {
+    let failures = [...found];
     for (const { failures: unresolved } of views.all.flatMap((view) => view.resolver ?? [])) {
       const shared = new Set<VaultError>();
       const explain = async (read: FailedRead, address: SecretAddress) => {
-        const known = await unreadSecrets.get(read);
+        const known = await explained.get(read);
         const isShared = known !== undefined && failures.includes(known);
         if (isShared) shared.add(known);
         const advice = isShared ? OF_BOTH : OF_A_REFERENCE;
@@ -180,85 +228,65 @@ export class ConfigurationLoader {
       const described = await describeReferences(unresolved, explain);
       failures = [...failures.filter((error) => !shared.has(error)), ...described];
     }
-    if (!factories.isEmpty && !resolved.hasFailed) failures.push(...referring.problems.map(unusable));
-    if (failures.length > 0) throw loadFailure(failures, { plan: this.plan, failedFeatures });
-
-    const { hidden, entries: united } = await uniteLayers(this.plan, whole, unsourced, variables);
-    for (const { feature, error } of hidden) {
-      if (!failedFeatures.has(feature)) failedFeatures.set(feature, summary([error]));
-    }
-    const kept = this.#keepOthers({ entries: united, variables, files }, limits);
-    const named = withOtherNames(this.plan, kept.entries);
-    const used = layers.filter(({ feature }) => feature === undefined || !failedFeatures.has(feature));
-    const exportable = kept.variables === variables ? referring : referringVariables(kept.variables);
-    this.plan.exported?.check(valuesOf(named.entries), exportable);
-    return {
-      ...named,
-      referring: exportable,
-      variables: kept.variables,
-      reads,
-      held: views.held,
-      pending: new Map([...kept.pending, ...pendingOf(used, named.complete, views.held, reads)]),
-      files: kept.files,
-      failedFeatures,
-    };
+    return failures;
   }
 
-  #keepOthers(now: Parameters<typeof keepOthers>[1], { before, added }: Present) {
+  #keepOthers(now: RefreshableValues, { before, added }: Previous): ReturnType<typeof keepOthers> {
     const { refresh, aliases } = this.plan;
     if (!refresh?.keys) return { ...now, pending: new Map<string, unknown>() };
     const keys = added ? [...refresh.keys, added.path.join('.')] : refresh.keys;
-    return keepOthers(keys, now, before && { ...before, entries: withoutAliases(before.complete) }, aliases);
+    const previous = before && { ...before, tree: before.tree.filter(({ isAlias }) => !isAlias) };
+    return keepOthers(keys, now, previous, aliases);
   }
 
-  /** What each source is put together from: a source that is not refreshed, from what it was put together from before. */
-  #viewsOf(now: Resolved, { before, added }: Present): Views {
+  /** For a source that is not refreshed, the reads that its present values come from. */
+  #viewsOf(now: Resolved, { before, added }: Previous): Views {
     const resolved = new Map([[now.reads, now]]);
-    const held = new Map<ResolvedSource, SecretReads>();
+    const retainedReads = new Map<ResolvedSource, SecretReads>();
     for (const { namespace, sources } of this.plan.layers) {
-      // A namespace that could not be read at boot has no values to hold.
+      // A namespace that could not be read at boot has no present values.
       const isNew = added !== undefined && namespace?.name === added.namespace?.name;
       for (const source of sources) {
         if (source.refresh !== false) continue;
-        const reads = (isNew ? undefined : before?.held.get(source)) ?? now.reads;
-        held.set(source, reads);
+        const reads = (isNew ? undefined : before?.retainedReads.get(source)) ?? now.reads;
+        retainedReads.set(source, reads);
         if (!resolved.has(reads)) resolved.set(reads, this.#resolve(reads));
       }
     }
     return {
       now,
-      held,
+      retainedReads,
       all: [...resolved.values()],
-      of: (source) => resolved.get(held.get(source) ?? now.reads) ?? now,
+      of: (source) => resolved.get(retainedReads.get(source) ?? now.reads) ?? now,
     };
   }
 
   #resolve(reads: SecretReads): Resolved {
     const { references, environment } = this.plan;
     const resolver = references && new ReferenceResolver(reads, references);
-    const variables = resolver ? variableEntries(this.#variables, resolver) : NONE;
+    const variables = resolver ? resolveVariables(this.#variables, resolver) : new ConfigTree();
     const hasFailed = resolver !== undefined && resolver.failures.length > 0;
     const find = variableFinder(environment, variables);
-    // What could not be resolved has no value.
-    const referring = hasFailed ? NO_VARIABLES : referringVariables(variables);
-    return { reads, resolver, variables, hasFailed, find, referring };
+    // A variable that could not be resolved has no value.
+    const texts = variableTexts(hasFailed ? new ConfigTree() : variables);
+    return { reads, resolver, variables, hasFailed, find, texts };
   }
 
   /**
-   * What factories make in the environment that these reads give. Where that cannot be known, or they throw, it is what they
-   * made last: a refresh reports the problem when it puts the configuration together.
+   * The values of factories in the environment that these reads give. Where that cannot be known, or they throw, the values
+   * of their last run: a refresh reports the problem when it assembles the configuration.
    */
-  async #made(reads: SecretReads, limits: CallLimits & Present): Promise<readonly FactoryValues[]> {
-    const { factories, layers, exported } = this.plan;
-    const last = factories.made;
+  async #factoryValues(reads: SecretReads, limits: CallLimits & Previous): Promise<readonly FactoryValues[]> {
+    const { layers, exports } = this.plan;
+    const last = this.factories.results;
     try {
       const resolved = this.#resolve(reads);
       const views = this.#viewsOf(resolved, limits);
-      const assembled = exported?.hasKeys
+      const assembled = exportsKeys(exports)
         ? await Promise.all(layers.map((layer) => this.#assembleLayer(layer, views, unreadIn(layer, views))))
         : [];
       const environment = await this.#environment(resolved, assembled);
-      return environment ? await factories.run(environment, limits.signal) : (last ?? []);
+      return environment ? await this.factories.run(environment, limits.signal) : (last ?? []);
     } catch (error) {
       if (last) return last;
       throw error;
@@ -266,22 +294,22 @@ export class ConfigurationLoader {
   }
 
   /**
-   * What `process.env` has while factories run: variables that hold references, resolved, and what is exported. `undefined`
-   * when some of it has no value.
+   * The variables of `process.env` while factories run: those that hold references, resolved, and exported values.
+   * `undefined` when some of them have no value.
    */
   async #environment(
-    { variables, hasFailed, referring }: Resolved,
-    assembled: readonly (AssembledLayer & { readonly layer: ConfigLayer })[],
+    { variables, hasFailed, texts }: Resolved,
+    assembled: readonly AssembledLayer[],
   ): Promise<ReadonlyMap<string, string> | undefined> {
-    const { exported, factories } = this.plan;
-    if (hasFailed || referring.problems.length > 0) return undefined;
-    if (factories.isEmpty || !exported?.hasKeys) return referring.texts;
+    const { exports } = this.plan;
+    if (hasFailed || texts.problems.length > 0) return undefined;
+    if (this.factories.isEmpty || !exports || !exportsKeys(exports)) return texts.texts;
     if (assembled.some(({ layer, failures }) => layer.feature === undefined && failures.length > 0)) return undefined;
-    const whole = assembled.filter(({ failures }) => failures.length === 0);
-    // The schema of the whole needs what factories make.
-    const united = await uniteLayers({ ...this.plan, schema: undefined }, whole, [], variables);
-    const { entries } = withOtherNames(this.plan, united.entries);
-    return new Map([...referring.texts, ...exported.of(valuesOf(entries), referring)]);
+    const complete = assembled.filter(({ failures }) => failures.length === 0);
+    // The schema of the whole needs the values of factories.
+    const { tree } = await mergeLayers({ ...this.plan, schema: undefined }, complete, [], variables);
+    const { written } = withOtherNames(this.plan, tree);
+    return new Map([...texts.texts, ...exportedVariables(exports, written.toObject(), texts)]);
   }
 
   async #read(
@@ -297,15 +325,11 @@ export class ConfigurationLoader {
   }
 
   /** @param unread failures of its sources */
-  async #assembleLayer(
-    layer: ConfigLayer,
-    views: Views,
-    unread: readonly VaultError[],
-  ): Promise<AssembledLayer & { readonly layer: ConfigLayer }> {
-    const { references } = this.plan;
+  async #assembleLayer(layer: ConfigLayer, views: Views, unread: readonly VaultError[]): Promise<AssembledLayer> {
+    const { references, precedence, disabled, filesFolder } = this.plan;
     const resolveWith =
       ({ resolver }: Resolved) =>
-      (value: unknown, name: string, paths: readonly (readonly string[])[]) =>
+      (value: unknown, name: string, paths: readonly Path[]) =>
         references && paths.some((path) => isLiteral(references, path))
           ? value
           : resolver?.resolveDeep(value, name).value;
@@ -313,21 +337,16 @@ export class ConfigurationLoader {
       const seen = views.of(source);
       return { reads: seen.reads, resolve: references?.inSecrets ? resolveWith(seen) : undefined };
     };
-    const assembled = assembleLayer(layer, view, this.plan.files.folder);
+    const { find } = views.now;
+    const transform = precedence === 'env' ? (leaf: ConfigLeaf) => preferEnvironment(leaf, find) : undefined;
+    const assembled = assembleLayer(layer, view, filesFolder, transform);
     const failures = [...unread, ...assembled.failures];
-    if (
-      failures.length === 0 &&
-      layer.atLeastOne &&
-      !layer.sources.some((source) => views.of(source).reads.get(addressId(source))?.secret)
-    )
-      failures.push(nothingFound(layer));
-    if (this.plan.disabled && !layer.schema)
-      failures.push(this.plan.disabled(`read ${layer.option}, which has no "schema"`));
-    const entries =
-      this.plan.precedence === 'env' ? preferEnvironment(assembled.entries, views.now.find) : assembled.entries;
-    const { files } = assembled;
-    if (failures.length > 0 || !layer.schema) return { layer, entries, files, failures };
-    return { layer, ...(await validateLayer(layer, entries)), files };
+    const isFound = (source: ResolvedSource) => views.of(source).reads.get(source)?.secret !== undefined;
+    if (failures.length === 0 && layer.atLeastOne && !layer.sources.some(isFound)) failures.push(nothingFound(layer));
+    if (disabled && !layer.schema) failures.push(disabled(`read ${layer.option}, which has no "schema"`));
+    if (failures.length > 0 || !layer.schema) return { ...assembled, failures };
+    const validated = await validateLayer(layer, ConfigTree.of(assembled.leaves));
+    return { ...assembled, leaves: [...validated.tree.leaves()], failures: validated.failures };
   }
 
   async #failureOf(
@@ -350,7 +369,7 @@ function unreadIn({ sources }: ConfigLayer, views: Views): VaultError[] {
 
 /** The failed read of a source, unless its secret is absent and may be. */
 function unread(source: ResolvedSource, reads: SecretReads): FailedRead | undefined {
-  const read = reads.get(addressId(source));
+  const read = reads.get(source);
   // A namespace of a disabled module has the defaults of its schema.
   if (!read || read.secret || read.error instanceof VaultDisabledError) return undefined;
   return source.optional && isAbsent(read) ? undefined : read;

@@ -4,10 +4,13 @@ import { Subject } from 'rxjs';
 import type { JsonObject } from '../client/response.js';
 import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
-import type { LoadedConfiguration } from './configuration.js';
-import { containerAt, entryId, originInside, valuesOf } from './configuration.js';
-import type { VaultConfigChange } from './refresh/config-change.js';
-import { changedEntries, describeChange } from './refresh/changed-entries.js';
+import type { Output } from './outputs.js';
+import { ConfigOutputs } from './outputs.js';
+import type { ConfigLayer } from './plan.js';
+import { containerAt, originInside } from './config-tree.js';
+import type { Configuration } from './configuration.js';
+import type { VaultConfigChange } from './refresh/changes.js';
+import { describeChange } from './refresh/changes.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
 import { failuresOf, refuseNamesake } from './namespaces/config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
@@ -17,10 +20,9 @@ import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, isPlainObject, MAX_NESTING, plainAt } from './plain.js';
 import { printable, quoted, shortList } from '../errors/printable.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import type { SecretReads } from './sources/read-secrets.js';
-import { laterRead } from './sources/read-secrets.js';
-import type { VaultValueOrigin } from './origins/value-origin.js';
-import { isFromVault, valueOrigin } from './origins/value-origin.js';
+import { newerRead, SecretReads } from './sources/read-secrets.js';
+import type { VaultValueOrigin } from './origins.js';
+import { isFromVault, valueOrigin } from './origins.js';
 
 /**
  * The configuration of one application: the values it got at boot, kept current.
@@ -37,20 +39,24 @@ export class ConfigurationStore {
   /** Namespaces of features that this application has, by name. */
   readonly #provided = new Set<string>();
   readonly #adding = new Map<NamespaceDefinition, Promise<void>>();
+  readonly #outputs: Output;
   #started = false;
-  #loaded: LoadedConfiguration;
+  #closed = false;
+  #loaded: Configuration;
   #writer: ConfigWriter | undefined;
 
   constructor(
     readonly loader: ConfigurationLoader,
-    loaded: LoadedConfiguration,
+    loaded: Configuration,
+    outputs: Output = new ConfigOutputs(loader.plan),
   ) {
     this.#loaded = loaded;
-    this.#values = valuesOf(loaded.entries);
+    this.#outputs = outputs;
+    this.#values = loaded.written.toObject();
   }
 
   /** What was read last, and what was made of it. */
-  get loaded(): LoadedConfiguration {
+  get loaded(): Configuration {
     return this.#loaded;
   }
 
@@ -65,39 +71,29 @@ export class ConfigurationStore {
    * @param key only what is called so, and what is below it
    */
   origins(key?: string): VaultValueOrigin[] {
-    const entries = [...this.#loaded.complete.values()].filter(({ origin }) => isFromVault(origin));
-    const origins = entries.map(({ path, origin }) => valueOrigin(path, origin));
+    const leaves = [...this.#loaded.tree.leaves()].filter(({ origin }) => isFromVault(origin));
+    const origins = leaves.map(({ path, origin }) => valueOrigin(path, origin));
     return key === undefined ? origins : origins.filter((origin) => `${origin.key}.`.startsWith(`${key}.`));
   }
 
   /** Where the value of this key came from, or the value that it is a part of. */
   explain(key: string): VaultValueOrigin | undefined {
-    const { complete: entries } = this.#loaded;
-    const names = key.split('.');
-    // As `ConfigService` looks: a key of that very name, then what its dots lead to.
-    let [entry, inside] = [entries.get(entryId([key])), [] as string[]];
-    for (let length = 1; !entry && length <= names.length; length++) {
-      const around = entries.get(entryId(names.slice(0, length)));
-      inside = names.slice(length);
-      if (around && plainAt(around.value, inside) !== undefined) entry = around;
-    }
-    // A key with dots in a container, which only `origins` calls so.
-    entry ??= [...entries.values()].find(({ path }) => path.join('.') === key);
-    const origin = entry && originInside(entry, inside);
-    if (!entry || !origin || !isFromVault(origin)) return undefined;
-    return valueOrigin(origin === entry.origin ? entry.path : names, origin);
+    const found = this.#loaded.tree.resolve(key);
+    const origin = found && originInside(found.leaf, found.inside);
+    if (!found || !origin || !isFromVault(origin)) return undefined;
+    return valueOrigin(origin === found.leaf.origin ? found.leaf.path : key.split('.'), origin);
   }
 
   /** Whether the configuration has a value in this place. */
   has(path: readonly string[]): boolean {
-    return this.#loaded.entries.has(entryId(path));
+    return this.#loaded.written.leaf(path) !== undefined;
   }
 
   /** Whether this text is in the configuration in this place, or in a plain value around it. */
   holds(path: readonly string[], text: string): boolean {
     return path.some((_, index) => {
-      const entry = this.#loaded.entries.get(entryId(path.slice(0, index + 1)));
-      return entry !== undefined && plainAt(entry.value, path.slice(index + 1)) === text;
+      const leaf = this.#loaded.written.leaf(path.slice(0, index + 1));
+      return leaf !== undefined && plainAt(leaf.value, path.slice(index + 1)) === text;
     });
   }
 
@@ -111,7 +107,7 @@ export class ConfigurationStore {
   unite(path: readonly string[], made: unknown): unknown {
     const inner: unknown = path.length === 0 ? this.#values : plainAt(this.#values, path);
     if (inner === undefined || inner === made) return made;
-    if (path.length > 0 && this.#loaded.entries.has(entryId(path))) {
+    if (path.length > 0 && this.#loaded.written.leaf(path) !== undefined) {
       const lost = pathsOnlyIn(made, inner, path);
       if (lost.length === 0) return inner;
       throw new VaultInvalidOptionError(
@@ -143,7 +139,7 @@ export class ConfigurationStore {
 
   /** Writes the values there once more, over what others have written meanwhile. */
   insist(): void {
-    this.#writer?.fill(this.#loaded.entries);
+    this.#writer?.fill(this.#loaded.written);
   }
 
   /** From now on the listeners of this `ConfigService` are told of changes. */
@@ -157,7 +153,7 @@ export class ConfigurationStore {
   }
 
   /** Why values must not be applied: a namespace that this application has is not among them. */
-  refusalOf({ failedFeatures }: LoadedConfiguration): VaultError | undefined {
+  refusalOf({ failedFeatures }: Configuration): VaultError | undefined {
     return [...failedFeatures].find(([name]) => this.#provided.has(name))?.[1];
   }
 
@@ -201,31 +197,61 @@ export class ConfigurationStore {
   }
 
   /**
-   * Replaces the configuration as one step: nobody who reads in one turn of the event loop sees a part of it.
+   * Assembles a new configuration and applies it, outputs included, as one step: in any turn of the event loop, all values,
+   * files and variables are of one configuration. When another one was applied meanwhile, it is assembled again.
    *
-   * @returns what has changed; `undefined` when nothing has
+   * @param assemble gets the present configuration; may return `undefined` to leave it
+   * @returns the change, if there is one
+   * @throws what `assemble` throws; VaultConfigurationError if a namespace of this application could not be loaded, and the
+   *   errors of outputs. Nothing has changed then
    */
-  apply(loaded: LoadedConfiguration): VaultConfigChange | undefined {
+  async replace(
+    assemble: (
+      present: Configuration,
+    ) => Promise<{ readonly next: Configuration; readonly added?: ConfigLayer } | undefined>,
+  ): Promise<VaultConfigChange | undefined> {
+    for (;;) {
+      const { plan } = this.loader;
+      const present = this.#loaded;
+      const assembled = await assemble(present);
+      if (!assembled) return undefined;
+      const { next, added } = assembled;
+      const refusal = this.refusalOf(next);
+      if (refusal) throw refusal;
+      const staged = await this.#outputs.prepare(next);
+      if (this.#closed) {
+        staged.discard();
+        return undefined;
+      }
+      // Assembled without a namespace that was added meanwhile, it would remove that again.
+      if (this.loader.plan !== plan || this.#loaded !== present) {
+        staged.discard();
+        continue;
+      }
+      staged.commit();
+      if (added) this.loader.add(added);
+      return this.apply(next);
+    }
+  }
+
+  /** Replaces the values, without outputs. @returns what has changed; `undefined` when nothing has */
+  apply(loaded: Configuration): VaultConfigChange | undefined {
     const before = this.#loaded;
     this.#loaded = loaded;
-    const changed = changedEntries(before.entries, loaded.entries);
-    const exportValues = () => this.loader.plan.exported?.write(valuesOf(loaded.entries), loaded.referring);
-    if (changed.length === 0) {
-      exportValues();
-      return undefined;
-    }
+    const changed = before.written.diff(loaded.written);
+    if (changed.length === 0) return undefined;
     const change = describeChange(changed, before.reads, loaded.reads);
     this.#writer?.write(
       changed.map(({ path, before: was, after }): ConfigWrite => {
         return { path, oldValue: was?.value, newValue: after && copyPlain(after.value) };
       }),
-      exportValues,
     );
     this.#changes.next(change);
     return change;
   }
 
   close(): void {
+    this.#closed = true;
     this.#changes.complete();
   }
 
@@ -233,26 +259,16 @@ export class ConfigurationStore {
     const { name } = definition;
     const layer = { ...namespaceLayer(definition, this.loader.plan.environment), feature: name };
     const found = await this.loader.readLayer(layer);
-    for (;;) {
-      const before = this.#loaded;
+    await this.replace(async (present) => {
       const planned = this.#plans(definition);
       const loader = planned ? this.loader : this.loader.including(layer);
-      const reads = new Map(before.reads);
-      for (const [id, read] of found) reads.set(id, laterRead(reads.get(id), read));
-      const loaded = await loader.assemble(reads, { before, added: layer });
-      const failure = loaded.failedFeatures.get(name) ?? this.refusalOf(loaded);
+      const reads = new SecretReads(present.reads);
+      for (const [address, read] of found) reads.set(address, newerRead(reads.get(address), read));
+      const next = await loader.assemble(reads, { before: present, added: layer });
+      const failure = next.failedFeatures.get(name);
       if (failure) throw failure;
-      const files = await loader.plan.files.stage(loaded.files);
-      // What has been applied meanwhile stays.
-      if (this.#loaded !== before || this.#plans(definition) !== planned) {
-        files.discard();
-        continue;
-      }
-      files.commit();
-      if (!planned) this.loader.add(layer);
-      this.apply(loaded);
-      return;
-    }
+      return planned ? { next } : { next, added: layer };
+    });
   }
 
   #plans(definition: NamespaceDefinition): boolean {

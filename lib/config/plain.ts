@@ -105,6 +105,25 @@ export function isInsideItself({ value, around }: Nested): boolean {
   return false;
 }
 
+/**
+ * The values in a value that are not plain objects themselves, each with its path. Lists are values.
+ * @internal
+ */
+export function* leavesOf(leaf: {
+  readonly path: readonly string[];
+  readonly value: unknown;
+}): Generator<{ readonly path: readonly string[]; readonly value: unknown }> {
+  const queue: (Nested & { readonly path: readonly string[] })[] = [leaf];
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const { path, value } = next;
+    if (!isPlainObject(value)) yield next;
+    else if (path.length < MAX_NESTING && !isInsideItself(next)) {
+      for (const [key, inner] of Object.entries(value))
+        queue.push({ path: [...path, key], value: inner, around: next });
+    }
+  }
+}
+
 /** Every text in a value, at any depth. @internal */
 export function textsIn(value: unknown): string[] {
   const texts: string[] = [];

@@ -1,15 +1,15 @@
+import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Environment } from '../options/env-file.js';
-import { ConfigFactories } from './sources/config-factories.js';
-import type { ConfigLayer, ConfigPlan } from './config-layer.js';
+import type { ConfigLayer, ConfigPlan } from './plan.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
 import { definitionOf, refuseNamesake } from './namespaces/config-namespace.js';
 import type { VaultConfigOptions } from './config.options.js';
 import { resolveLayout } from './sources/layout.js';
 import { namespaceLayer } from './namespaces/namespace-layer.js';
 import { resolveReferenceRules } from './references/reference.options.js';
-import { ExportedVariables } from './variables/exported-variables.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { SecretFiles } from './files/secret-files.js';
 import { resolveSource } from './sources/vault-source.js';
 import type { VaultSource } from './sources/vault-source.js';
 
@@ -49,17 +49,17 @@ export function resolveConfig(
     );
   }
   const mounts = layers.flatMap(({ sources }) => sources.map(({ mountPath }) => mountPath));
-  return {
-    layers,
+  return Object.freeze({
+    layers: Object.freeze(layers),
     namespaces: [...listed.values()],
     environment,
     precedence: options.precedence ?? 'vault',
-    factories: new ConfigFactories(options.load ?? []),
-    files: new SecretFiles(),
+    factories: options.load ?? [],
+    filesFolder: join(tmpdir(), `nestjs-vault-${randomUUID()}`),
     references: resolveReferenceRules(options.references, mounts),
     aliases: options.aliases !== undefined,
     schema: options.schema,
-    exported: options.exportToProcessEnv ? new ExportedVariables(options.exportToProcessEnv) : undefined,
+    exports: options.exportToProcessEnv || undefined,
     refresh: options.refresh,
-  };
+  });
 }

@@ -3,7 +3,7 @@ import type { DiscoveryService } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
 import { within } from '../client/within.js';
 import { duration } from '../config/duration.js';
-import type { VaultConfigChange } from '../config/refresh/config-change.js';
+import type { VaultConfigChange } from '../config/refresh/changes.js';
 import { printable, shortList } from '../errors/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';

@@ -71,7 +71,10 @@ export function coreModule(
   // Nest 10 tells dynamic modules apart by their printed form, in which those of two loads would look alike.
   const id = `${VAULT_CONFIGURATION}:${randomUUID()}`;
   const token = `${id}${APPLICATION}`;
-  const { namespaces, factories } = load.outcome.plan;
+  const {
+    plan: { namespaces },
+    factoryValues,
+  } = load.outcome;
   /** Those made by this module, which look after them. */
   const own = new WeakSet<VaultApplication>();
   const admission = (modules: ModulesContainer | undefined) => {
@@ -100,7 +103,7 @@ export function coreModule(
     useFactory: ({ store }: VaultApplication) => store.show(namespace),
     inject,
   }));
-  for (const { KEY, path } of factories.made ?? []) {
+  for (const { KEY, path } of factoryValues) {
     if (KEY === undefined || keys.has(KEY)) continue;
     // ConfigModule does not know the factories in config.load, and has no provider for them.
     provided.push({ provide: KEY, useFactory: ({ store }: VaultApplication) => at(store.values, path), inject });

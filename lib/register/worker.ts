@@ -74,7 +74,7 @@ async function handOver(
     variables: written.map(([name, value = '']) => [name, value] as const),
     identity,
     login: transferable ? login : undefined,
-    files: files.length > 0 ? [...files.map(({ path }) => path), runtime.plan.files.folder] : [],
+    files: files.length > 0 ? [...files.map(({ path }) => path), runtime.plan.filesFolder] : [],
   };
   if (!transferable) await runtime.disconnect();
   // Files are removed when this thread ends.

@@ -13,7 +13,11 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { VaultSource } from '../../lib/index.js';
 import { VaultModule, VaultService } from '../../lib/index.js';
+import { ConfigTree } from '../../lib/config/config-tree.js';
+import type { Configuration } from '../../lib/config/configuration.js';
 import { SecretFiles } from '../../lib/config/files/secret-files.js';
+import { NO_SECRET } from '../../lib/config/origins.js';
+import { ConfigOutputs } from '../../lib/config/outputs.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { createCertificates, startVaultServer } from '../../lib/testing/index.js';
 import { bootApplication } from '../support/boot-application.js';
@@ -130,23 +134,32 @@ describe('files', () => {
   });
 
   it('have their old content again when a later one cannot be replaced', async () => {
-    const files = new SecretFiles();
+    process.env['UNDONE'] = 'before';
+    const outputs = new ConfigOutputs({ filesFolder: join(folder, 'none'), exports: true });
     const [first, second, fresh] = ['undo.1', 'undo.2', 'undo.0'].map((name) => join(folder, name)) as [string, string, string]; // prettier-ignore
-    const set = (content: string, ...paths: string[]) =>
-      paths.map((path) => ({ path, what: path, keys: [path] as [string], content: () => Buffer.from(content) }));
-    await files.write(set('one', first, second));
-    const staged = await files.stage(set('two', fresh, first, second));
+    const set = (content: string, ...paths: string[]): Configuration => {
+      const files = paths.map((path) => ({ path, what: path, keys: [path], content: () => Buffer.from(content) }));
+      const written = ConfigTree.of([{ path: ['UNDONE'], value: content, origin: NO_SECRET }]);
+      return { files, written, variableTexts: { texts: new Map(), problems: [] } } as unknown as Configuration;
+    };
+    await outputs.write(set('one', first, second));
+    expect(process.env['UNDONE']).toBe('one');
+    const staged = await outputs.prepare(set('two', fresh, first, second));
+    expect(process.env['UNDONE']).toBe('one');
     await rm(second);
     await mkdir(second);
     expect(() => staged.commit()).toThrow(expect.objectContaining({ code: 'VAULT_INVALID_OPTION', reason: 'not-a-file' })); // prettier-ignore
-    expect([await readFile(first, 'utf8'), existsSync(fresh)]).toEqual(['one', false]);
+    expect([await readFile(first, 'utf8'), existsSync(fresh), process.env['UNDONE']]).toEqual(['one', false, 'one']);
     expect((await readdir(folder)).filter((name) => name.startsWith('undo.') && name.length > 6)).toEqual([]);
     await rm(second, { recursive: true });
-    await files.write(set('two', fresh, first, second));
+    await outputs.write(set('two', fresh, first, second));
+    expect(process.env['UNDONE']).toBe('two');
     expect(await Promise.all([fresh, first, second].map((path) => readFile(path, 'utf8')))).toEqual(['two', 'two', 'two']); // prettier-ignore
     // What was only staged goes with the rest, and nothing is put in place any more.
-    const late = await files.stage(set('three', fresh, first, second));
-    await files.close();
+    const late = await outputs.prepare(set('three', fresh, first, second));
+    await outputs.close();
+    expect(process.env['UNDONE']).toBe('before');
+    delete process.env['UNDONE'];
     expect(() => late.commit()).toThrow(expect.objectContaining({ code: 'VAULT_CLOSED' }));
     expect((await readdir(folder)).filter((name) => name.startsWith('undo.'))).toEqual([]);
   });
@@ -230,9 +243,11 @@ describe('files', () => {
       `const { SecretFiles } = await import(${url('lib/config/files/secret-files.ts')});
        const { join } = await import('node:path');
        const { readFileSync } = await import('node:fs');
-       const files = new SecretFiles();
-       const path = join(files.folder, 'x');
-       await files.write([{ path, what: 'x', content: () => Buffer.from('written') }]);
+       const { tmpdir } = await import('node:os');
+       const folder = join(tmpdir(), 'nestjs-vault-test-' + process.pid);
+       const files = new SecretFiles(folder);
+       const path = join(folder, 'x');
+       (await files.prepare({ files: [{ path, what: 'x', content: () => Buffer.from('written') }] })).commit();
        console.log(path, readFileSync(path, 'utf8'));
        process.exit(3);`,
     ]);
@@ -242,12 +257,13 @@ describe('files', () => {
   });
 
   it('are not written any more after close', async () => {
-    const files = new SecretFiles();
+    const own = join(folder, 'after-close');
+    const files = new SecretFiles(own);
     const write = () =>
-      files.write([{ path: join(files.folder, 'x'), what: 'x', keys: ['x'], content: () => Buffer.from('x') }]);
-    await write();
+      files.prepare({ files: [{ path: join(own, 'x'), what: 'x', keys: ['x'], content: () => Buffer.from('x') }] });
+    (await write()).commit();
     await files.close();
     await expect(write()).rejects.toMatchObject({ code: 'VAULT_CLOSED' });
-    expect(existsSync(files.folder)).toBe(false);
+    expect(existsSync(own)).toBe(false);
   });
 });

@@ -142,9 +142,9 @@ describe('the order of precedence', () => {
     const config = app.get(ConfigService);
     expect(RANKS_OF_PLACE.map((_, index) => config.get<string>(`place.K${index + 1}`, 'default of get()'))).toEqual(expected); // prettier-ignore
     expect(config.get('PLACE_K5')).toBe(expected[4]);
-    const { hides } = app.get(VaultService).explain('place.K5') ?? {};
+    const { overrides } = app.get(VaultService).explain('place.K5') ?? {};
     const below = precedence === 'env' ? ['place-3'] : [];
-    expect(hides?.map(({ secretPath }) => secretPath)).toEqual([...below, 'place-2', 'place-1', undefined]);
+    expect(overrides?.map(({ secretPath }) => secretPath)).toEqual([...below, 'place-2', 'place-1', undefined]);
   });
 
   it('a namespace and a source of the same place: the later one in the list', async () => {
@@ -192,7 +192,7 @@ describe('precedence: env', () => {
     expect([service.get('PORT'), service.get('TOKEN'), service.get('REFERRED')]).toEqual([2, 'dotenv', 'vault']);
     expect(app.get(VaultService).explain('database.maxPoolSize')).toMatchObject({
       variable: 'DATABASE_MAX_POOL_SIZE',
-      hides: [{ secretPath: 'db' }],
+      overrides: [{ secretPath: 'db' }],
     });
     expect(app.get(VaultService).explain('database.password')).not.toHaveProperty('variable');
     // Without a schema, ConfigService finds the variable itself, with what ConfigModule's validation made of it.
@@ -205,8 +205,8 @@ describe('precedence: env', () => {
 
 describe('explain', () => {
   const explained = (app: INestApplicationContext, key: string) => {
-    const { variable, secretPath, hides = [] } = app.get(VaultService).explain(key) ?? {};
-    return [variable ?? secretPath, ...hides.map((hidden) => hidden.variable ?? hidden.secretPath)];
+    const { variable, secretPath, overrides = [] } = app.get(VaultService).explain(key) ?? {};
+    return [variable ?? secretPath, ...overrides.map((other) => other.variable ?? other.secretPath)];
   };
 
   it.each([[['dotted', 'inner']], [['inner', 'dotted']]])(
@@ -257,7 +257,7 @@ describe('explain', () => {
     const vault = (await start({ precedence: 'env', sources: ['flat'] })).get(VaultService);
     const version = { version: expect.any(Number), createdTime: expect.any(String), loadedAt: expect.any(Date) };
     const hidden = { key: 'PORT', mountPath: 'secret', secretPath: 'flat', ...version };
-    expect(vault.explain('PORT')).toStrictEqual({ key: 'PORT', variable: 'PORT', hides: [hidden] });
+    expect(vault.explain('PORT')).toStrictEqual({ key: 'PORT', variable: 'PORT', overrides: [hidden] });
     for (const key of [null, 1, ['PORT']] as unknown as string[]) {
       expect(() => vault.explain(key)).toThrow(VaultInvalidOptionError);
       expect(() => vault.origins(key)).toThrow(VaultInvalidOptionError);

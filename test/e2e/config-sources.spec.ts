@@ -110,7 +110,7 @@ describe('layout', () => {
       app
         .get(VaultService)
         .explain('LEVEL')
-        ?.hides.map(({ secretPath }) => secretPath),
+        ?.overrides.map(({ secretPath }) => secretPath),
     ).toEqual(['my-app', 'application']);
   });
 

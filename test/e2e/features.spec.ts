@@ -243,7 +243,7 @@ describe('two modules loaded at once that bring the same namespace', () => {
     // A second layer would show from the next refresh on: as a value that hides itself.
     await bench.server.seed({ 'secret/one': { word: 'one' } });
     await vault.refresh();
-    expect(vault.explain(`feature${names}.word`)).toMatchObject({ secretPath: 'one', hides: [] });
+    expect(vault.explain(`feature${names}.word`)).toMatchObject({ secretPath: 'one', overrides: [] });
   });
 
   it('share a failure too, and the next attempt is a new one', async () => {

@@ -136,7 +136,7 @@ describe('a namespace', () => {
     expect(app.get(ConfigService, { strict: false }).get('mail')).toEqual({ host: 'localhost', password: 'pw' });
     expect(app.get(VaultService).explain('mail.password')).toMatchObject({
       secretPath: 'mail',
-      hides: [{ secretPath: 'mail-defaults' }],
+      overrides: [{ secretPath: 'mail-defaults' }],
     });
   });
 

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VaultAuth, VaultModuleOptions } from '../../lib/index.js';
-import { addressId } from '../../lib/config/sources/read-secrets.js';
+import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';
 import type { ResolvedSnapshot, VaultSnapshotOptions } from '../../lib/config/snapshot/snapshot.options.js';
@@ -254,9 +254,9 @@ afterAll(async () => {
 async function keepSnapshot(options: VaultSnapshotOptions, endpoint: string): Promise<void> {
   const kept = { data: secret, version: 1, createdTime: '2026-01-02T03:04:05Z', destroyed: false, customMetadata: {} };
   const plan = resolveConfig(config, {});
-  const reads = new Map(
+  const reads = new SecretReads(
     plan.layers.flatMap(({ sources }) =>
-      sources.map((source) => [addressId(source), { secret: kept, readAt: new Date(), askedAt: 0 }] as const),
+      sources.map((source) => [source, { secret: kept, readAt: new Date(), requestedAt: 0 }] as const),
     ),
   );
   const written = new ConfigSnapshot(resolveSnapshot(options) as ResolvedSnapshot, plan, { endpoint }, fail);

@@ -1,11 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { assembleLayer } from '../../lib/config/assembly/assemble.js';
-import { merge } from '../../lib/config/assembly/merge-entries.js';
-import type { ConfigEntries } from '../../lib/config/configuration.js';
-import { changedEntries, describeChange } from '../../lib/config/refresh/changed-entries.js';
+import { ConfigTree } from '../../lib/config/config-tree.js';
+import { describeChange } from '../../lib/config/refresh/changes.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
-import type { SecretRead, SecretReads } from '../../lib/config/sources/read-secrets.js';
-import { addressId } from '../../lib/config/sources/read-secrets.js';
+import type { SecretAddress, SecretRead } from '../../lib/config/sources/read-secrets.js';
+import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { VaultNotFoundError, type VaultConfigOptions } from '../../lib/index.js';
 
 const CONFIG: VaultConfigOptions = {
@@ -16,26 +15,27 @@ const CONFIG: VaultConfigOptions = {
 type Secret = readonly [version: number, data: Record<string, string>, createdTime?: string];
 
 function readsOf(secrets: Record<string, Secret>): SecretReads {
-  return new Map(
-    ['low', 'high', 'team/high'].map((name): [string, SecretRead] => {
+  return new SecretReads(
+    ['low', 'high', 'team/high'].map((name): [SecretAddress, SecretRead] => {
       const [secretPath = '', namespace] = name.split('/').reverse();
-      const id = addressId({ ...(namespace && { namespace }), mountPath: 'secret', secretPath });
+      const address = { ...(namespace && { namespace }), mountPath: 'secret', secretPath };
       const [version = 0, data = {}, createdTime = `time of ${version}`] = secrets[name] ?? [];
-      if (version === 0) return [id, { error: new VaultNotFoundError('absent') }];
+      if (version === 0) return [address, { error: new VaultNotFoundError('absent') }];
       const secret = { version, data, createdTime, destroyed: false, customMetadata: {} };
-      return [id, { secret, readAt: new Date(), askedAt: 0 }];
+      return [address, { secret, readAt: new Date(), requestedAt: 0 }];
     }),
   );
 }
 
-function entriesOf(reads: SecretReads): ConfigEntries {
-  return merge(resolveConfig(CONFIG, {}).layers.map((layer) => assembleLayer(layer, () => ({ reads }), '').entries));
+function treeOf(reads: SecretReads): ConfigTree {
+  const { layers } = resolveConfig(CONFIG, {});
+  return ConfigTree.of(layers.flatMap((layer) => assembleLayer(layer, () => ({ reads }), '').leaves));
 }
 
 function changeOf(before: Record<string, Secret>, after: Record<string, Secret>) {
   const [old, current] = [readsOf(before), readsOf(after)];
-  const changed = changedEntries(entriesOf(old), entriesOf(current));
-  const { keys, secrets } = describeChange(changed, old, current);
+  const differences = treeOf(old).diff(treeOf(current));
+  const { keys, secrets } = describeChange(differences, old, current);
   return { keys, secrets };
 }
 

@@ -6,7 +6,7 @@ import { ConfigurationStore } from '../../lib/config/configuration-store.js';
 import { isPlainObject, plainAt } from '../../lib/config/plain.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import type { SecretRead } from '../../lib/config/sources/read-secrets.js';
-import { addressId } from '../../lib/config/sources/read-secrets.js';
+import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import type { StandardSchema, VaultConfigOptions } from '../../lib/index.js';
 import { isVaultError, vaultConfig } from '../../lib/index.js';
 import { createClient } from '../support/vault-client.js';
@@ -18,13 +18,13 @@ afterAll(() => client.close());
 
 function readOf(data: Values): SecretRead {
   const secret = { data, version: 1, createdTime: '', destroyed: false, customMetadata: {} };
-  return { secret, readAt: new Date(), askedAt: 0 };
+  return { secret, readAt: new Date(), requestedAt: 0 };
 }
 
 /** Secrets by path, as an application would read them. */
 function readsOf(secrets: Record<string, Values>) {
-  return new Map(
-    Object.entries(secrets).map(([secretPath, data]) => [addressId({ mountPath: 'secret', secretPath }), readOf(data)]),
+  return new SecretReads(
+    Object.entries(secrets).map(([secretPath, data]) => [{ mountPath: 'secret', secretPath }, readOf(data)]),
   );
 }
 
@@ -70,7 +70,7 @@ describe('a key with dots and the value its dots lead to', () => {
       { password: wins, host: 'h' },
     ]);
     expect(service.get('database[password]')).toBe(wins);
-    expect(store.explain('database.password')?.hides).toMatchObject([{ secretPath: hidden }]);
+    expect(store.explain('database.password')?.overrides).toMatchObject([{ secretPath: hidden }]);
   }); // prettier-ignore
 
   it('are one place with factories and registerAs', async () => {

@@ -1,10 +1,8 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { z } from 'zod';
 import { ConfigurationLoader } from '../../lib/config/configuration-loader.js';
-import { valuesOf } from '../../lib/config/configuration.js';
 import { ConfigurationStore } from '../../lib/config/configuration-store.js';
-import type { SecretReads } from '../../lib/config/sources/read-secrets.js';
-import { addressId } from '../../lib/config/sources/read-secrets.js';
+import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import type { VaultConfigOptions } from '../../lib/index.js';
 import { failWhenBlocked } from '../support/blocked-loop.js';
@@ -17,7 +15,12 @@ afterAll(() => client.close());
 
 function reading(data: Record<string, unknown>): SecretReads {
   const secret = { data, version: 1, createdTime: '', destroyed: false, customMetadata: {} };
-  return new Map([[addressId({ mountPath: 'secret', secretPath: 'x' }), { secret, readAt: new Date(), askedAt: 0 }]]);
+  return new SecretReads([
+    [
+      { mountPath: 'secret', secretPath: 'x' },
+      { secret, readAt: new Date(), requestedAt: 0 },
+    ],
+  ]);
 }
 
 function loaderOf(config: VaultConfigOptions, environment = {}): ConfigurationLoader {
@@ -38,7 +41,7 @@ describe('30,000 keys', () => {
   ])('%s', async (_, config) => {
     const loader = loaderOf(config, { GROUP0_KEY0: 'env' });
     const loaded = await loader.assemble(reading(many));
-    expect(loaded.entries.size).toBe(config.aliases ? 60_000 : 30_000);
+    expect(loaded.written.size).toBe(config.aliases ? 60_000 : 30_000);
     const store = new ConfigurationStore(loader, loaded);
     const next = await loader.assemble(reading({ ...many, group1__key1: 'new' }));
     expect(store.apply(next)?.keys).toHaveLength(config.aliases ? 2 : 1);
@@ -58,7 +61,7 @@ describe('a value nested 50,000 levels deep', () => {
   ])('%s', async (_, config) => {
     const loader = loaderOf(config);
     const loaded = await loader.assemble(reading({ x: deep() }));
-    let value: unknown = valuesOf(loaded.entries)['x'];
+    let value: unknown = loaded.written.toObject()['x'];
     let depth = 0;
     for (; typeof value === 'object'; value = (value as { a: unknown }).a) depth += 1;
     expect(depth).toBe(50_000);
@@ -119,7 +122,7 @@ describe('references in secrets that multiply as objects', () => {
   it('are followed as far as anybody needs', async () => {
     const loader = loaderOf({ sources: ['x'], references: { inSecrets: true } });
     const loaded = await loader.assemble(reading(levels(2)));
-    expect(JSON.stringify(valuesOf(loaded.entries)['level0']).match(/leaf/g)).toHaveLength(512);
+    expect(JSON.stringify(loaded.written.toObject()['level0']).match(/leaf/g)).toHaveLength(512);
   });
 });
 
@@ -129,17 +132,17 @@ it('what a factory makes may hold itself, many times', async () => {
   (self['list'] as unknown[]).push(self);
   const load = [() => ({ self, other: { self } })];
   const loader = loaderOf({ load, aliases: 'SCREAMING_CASE', precedence: 'env', references: { inSecrets: true } });
-  const loaded = await loader.assemble(new Map());
+  const loaded = await loader.assemble(new SecretReads());
   const store = new ConfigurationStore(loader, loaded);
   expect(store.values).toMatchObject({ SELF_PORT: 1, OTHER_SELF_PORT: 1 });
-  expect(store.apply(await loader.assemble(new Map()))).toBeUndefined();
+  expect(store.apply(await loader.assemble(new SecretReads()))).toBeUndefined();
   // Nor does a schema that refuses it look for its texts for ever, of which it has none.
   const empty: Record<string, unknown> = {};
   empty['self'] = empty;
   const refuse = {
     '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) },
   } as const;
-  await expect(loaderOf({ load: [() => ({ empty })], schema: refuse }).assemble(new Map())).rejects.toThrow(
+  await expect(loaderOf({ load: [() => ({ empty })], schema: refuse }).assemble(new SecretReads())).rejects.toThrow(
     /do not fit/,
   );
 });
@@ -161,6 +164,6 @@ describe('separators', () => {
     const loaded = await loaderOf({ sources: [{ secretPath: 'x', nest: '_' }] }).assemble(
       reading({ ['a_'.repeat(100_000) + 'b']: 1, [`${'_'.repeat(100_000)}`]: 2, a_b: 3 }),
     );
-    expect([...loaded.entries.values()].map(({ path }) => path.length)).toEqual([1, 1, 2]);
+    expect([...loaded.written.leaves()].map(({ path }) => path.length)).toEqual([1, 1, 2]);
   });
 });

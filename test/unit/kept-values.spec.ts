@@ -1,11 +1,8 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { leavesOf } from '../../lib/config/assembly/aliases.js';
-import { entriesOf } from '../../lib/config/assembly/merge-entries.js';
-import { settle } from '../../lib/config/assembly/settle.js';
-import type { ConfigEntries, ConfigEntry } from '../../lib/config/configuration.js';
-import { valuesOf } from '../../lib/config/configuration.js';
-import { NO_SECRET } from '../../lib/config/origins/value-origin.js';
+import { ConfigTree } from '../../lib/config/config-tree.js';
+import { NO_SECRET } from '../../lib/config/origins.js';
+import { leavesOf } from '../../lib/config/plain.js';
 import { keepOthers } from '../../lib/config/refresh/kept-values.js';
 
 const name = fc.constantFrom('a', 'b', 'c', 'ab');
@@ -14,17 +11,15 @@ const object = fc.dictionary(name, fc.oneof(text, fc.dictionary(name, text, { mi
 const path = fc.array(name, { minLength: 1, maxLength: 3 });
 const configuration = fc
   .array(fc.record({ path, value: fc.oneof(text, object, fc.constant(['list'])) }), { maxLength: 8 })
-  .map((list) => settle(entriesOf(list.map((entry) => ({ ...entry, origin: NO_SECRET }) as unknown as ConfigEntry))));
+  .map((list) => ConfigTree.of(list.map((leaf) => ({ ...leaf, origin: NO_SECRET }))));
 const keys = fc.array(
   path.map((names) => names.join('.')),
   { minLength: 1, maxLength: 4 },
 );
 
 /** Every value by its name. */
-function named(entries: ConfigEntries): Map<string, unknown> {
-  return new Map(
-    [...leavesOf({ path: [], value: valuesOf(entries) })].map((leaf) => [leaf.path.join('.'), leaf.value]),
-  );
+function named(tree: ConfigTree): Map<string, unknown> {
+  return new Map([...leavesOf({ path: [], value: tree.toObject() })].map((leaf) => [leaf.path.join('.'), leaf.value]));
 }
 
 const around = (key: string) =>
@@ -36,14 +31,14 @@ const around = (key: string) =>
 it('listed keys have the new values and all others the old ones, whatever becomes of the configuration', () => {
   fc.assert(
     fc.property(configuration, configuration, keys, (before, now, listed) => {
-      const given = (entries: ConfigEntries) => ({ entries, variables: new Map(), files: [] });
+      const given = (tree: ConfigTree) => ({ tree, referenceVariables: new ConfigTree(), files: [] });
       const isListed = (key: string) => listed.some((other) => `${key}.`.startsWith(`${other}.`));
       const first = keepOthers(listed, given(before), undefined, false);
-      expect(valuesOf(first.entries)).toEqual(valuesOf(before));
+      expect(first.tree.toObject()).toEqual(before.toObject());
 
       const kept = keepOthers(listed, given(now), first, false);
 
-      const [old, fresh, found] = [before, now, kept.entries].map(named) as [Map<string, unknown>, Map<string, unknown>, Map<string, unknown>]; // prettier-ignore
+      const [old, fresh, found] = [before, now, kept.tree].map(named) as [Map<string, unknown>, Map<string, unknown>, Map<string, unknown>]; // prettier-ignore
       // What a kept text, number or list stands in the way of cannot be there.
       const hasPlace = (key: string) => !around(key).some((other) => old.has(other) && !isListed(other));
       for (const key of new Set([...old.keys(), ...fresh.keys(), ...found.keys()])) {
@@ -52,7 +47,7 @@ it('listed keys have the new values and all others the old ones, whatever become
       }
       // A further round with the same values changes nothing.
       const again = keepOthers(listed, given(now), kept, false);
-      expect(named(again.entries)).toEqual(found);
+      expect(named(again.tree)).toEqual(found);
       expect([...again.pending.keys()].sort()).toEqual([...kept.pending.keys()].sort());
     }),
     { numRuns: 500 },

@@ -5,7 +5,7 @@ import { ConfigurationStore } from '../../lib/config/configuration-store.js';
 import { definitionOf } from '../../lib/config/namespaces/config-namespace.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import type { SecretRead } from '../../lib/config/sources/read-secrets.js';
-import { addressId } from '../../lib/config/sources/read-secrets.js';
+import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import type { VaultConfigFactory, VaultConfigNamespace, VaultPrecedence, VaultSource } from '../../lib/index.js';
 import { vaultConfig } from '../../lib/index.js';
 import { createClient } from '../support/vault-client.js';
@@ -27,13 +27,13 @@ type Rank = { readonly values: Values; readonly secretPath: string; readonly rep
 
 function readOf(data: Values): SecretRead {
   const secret = { data, version: 1, createdTime: '', destroyed: false, customMetadata: {} };
-  return { secret, readAt: new Date(), askedAt: 0 };
+  return { secret, readAt: new Date(), requestedAt: 0 };
 }
 
 /** An application with sources of every kind in any order, and what must become of it by docs/configuration.md. */
 class Draw {
   #state: number;
-  readonly #reads = new Map<string, SecretRead>();
+  readonly #reads = new SecretReads();
   readonly #ranks: Rank[] = [];
   readonly #variables: Record<string, string> = {};
   readonly #ofVariable: Values = {};
@@ -109,7 +109,7 @@ class Draw {
   }
 
   #addVariables(): void {
-    this.#reads.set(addressId({ mountPath: 'secret', secretPath: 'refs' }), readOf({ key: 'referred to' }));
+    this.#reads.set({ mountPath: 'secret', secretPath: 'refs' }, readOf({ key: 'referred to' }));
     for (const place of PLACES.filter(() => this.#random() < 0.3)) {
       const [text, value] = this.#pick([
         ['plain', 'plain'],
@@ -136,7 +136,7 @@ class Draw {
       map: (): [Values, object] => [renamed((place) => `M ${place}`), { map: Object.fromEntries(chosen.map(([place]) => [`M ${place}`, place])) }], // prettier-ignore
       nest: (): [Values, object] => [renamed((place) => place.replace('.', '__')), { nest: '__' }],
     }[kind]();
-    this.#reads.set(addressId({ mountPath: 'secret', secretPath }), readOf(data));
+    this.#reads.set({ mountPath: 'secret', secretPath }, readOf(data));
     this.#ranks.push({ values, secretPath, ...(kind === 'object' && { replaces: 'o.' }) });
     return { secretPath, ...source };
   }

@@ -28,7 +28,8 @@ describe('readSecrets', () => {
     const failing = recording(() => {
       throw new VaultServerError('no');
     });
-    const [read] = (await readSecrets(failing.client, [{ mountPath: 'secret', secretPath: 'a' }])).values();
+    const address = { mountPath: 'secret', secretPath: 'a' };
+    const read = (await readSecrets(failing.client, [address])).get(address);
     expect(read?.error).toBeInstanceOf(VaultServerError);
     const broken = recording(() => {
       throw new TypeError('a defect');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { resolveOptions } from '../../lib/boot/resolve-options.js';
 import type { JsonObject } from '../../lib/client/response.js';
-import type { SecretReads } from '../../lib/config/sources/read-secrets.js';
+import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';
 import { deriveKey } from '../../lib/config/snapshot/snapshot.key.js';
@@ -18,7 +18,7 @@ import { canary, findLeaks, forgetCanaries, renderError } from '../support/canar
 
 const SERVER = { endpoint: 'https://vault.example.com:8200', namespace: undefined };
 const KEY = Buffer.alloc(32, 'nestjs-vault').toString('base64');
-const ID = JSON.stringify([null, 'secret', 'app', null]);
+const APP = { mountPath: 'secret', secretPath: 'app' };
 const HEADER = 78;
 
 let folder: string;
@@ -49,7 +49,7 @@ function snapshot(
 
 function reads(data: JsonObject = { PASSWORD: 'hunter2' }, version = 3): SecretReads {
   const secret = { data, version, createdTime: '2026-01-02T03:04:05Z', destroyed: false, customMetadata: {} };
-  return new Map([[ID, { secret, readAt: new Date(), askedAt: 0 }]]);
+  return new SecretReads([[APP, { secret, readAt: new Date(), requestedAt: 0 }]]);
 }
 
 async function refusal(of: ConfigSnapshot = snapshot()): Promise<VaultSnapshotError> {
@@ -74,14 +74,14 @@ describe('a snapshot', () => {
       mountPath: 'secret',
       statusCode: 404,
     });
-    const gone = JSON.stringify([null, 'secret', 'gone', null]);
-    const saved = new Map([...reads(data), [gone, { error: absent, absent: 'confirmed' }]]);
+    const gone = { mountPath: 'secret', secretPath: 'gone' };
+    const saved = new SecretReads([...reads(data), [gone, { error: absent, absent: 'confirmed' }]]);
     const sources = ['app', { secretPath: 'gone', optional: true }];
     const before = Date.now();
     await snapshot({}, sources).save(saved);
     const opened = await snapshot({}, sources).open();
     expect(opened.reads).toEqual(saved);
-    expect(JSON.stringify(opened.reads.get(ID)?.secret?.data)).toBe(JSON.stringify(data));
+    expect(JSON.stringify(opened.reads.get(APP)?.secret?.data)).toBe(JSON.stringify(data));
     expect(opened.reads.get(gone)?.error).toBeInstanceOf(VaultNotFoundError);
     expect(opened.reads.get(gone)?.error).toMatchObject({ message: 'not there', path: 'secret/data/gone' });
     expect(opened.takenAt.getTime()).toBeGreaterThanOrEqual(before);
@@ -118,13 +118,13 @@ describe('a snapshot', () => {
     ['hex', Buffer.from(KEY, 'base64').toString('hex').toUpperCase()],
   ])('takes the same 32 bytes in %s', async (_, key) => {
     await snapshot().save(reads());
-    expect([...(await snapshot({ key: `${key}\n` }).open()).reads.keys()]).toEqual([ID]);
+    expect([...(await snapshot({ key: `${key}\n` }).open()).reads].map(([address]) => address)).toEqual([APP]);
   });
 
   it('takes a passphrase', async () => {
     const key = 'correct horse battery staple';
     await snapshot({ key }).save(reads());
-    expect([...(await snapshot({ key }).open()).reads.keys()]).toEqual([ID]);
+    expect([...(await snapshot({ key }).open()).reads].map(([address]) => address)).toEqual([APP]);
     expect(await refusal(snapshot({ key: `${key}r` }))).toMatchObject({ reason: 'wrong-key' });
   });
 
@@ -146,7 +146,7 @@ describe('a snapshot', () => {
     const others = Array.from({ length: 5 }, () => snapshot());
     await Promise.all(others.map((each, n) => each.save(reads({ n }))));
     await Promise.all([one.save(reads({ n: 'first' })), one.save(reads({ n: 'last' }, 4))]);
-    expect((await snapshot().open()).reads.get(ID)?.secret?.data).toEqual({ n: 'last' });
+    expect((await snapshot().open()).reads.get(APP)?.secret?.data).toEqual({ n: 'last' });
     expect([await leftBeside(), warnings]).toEqual([[], []]);
   });
 
@@ -187,7 +187,7 @@ describe('a snapshot', () => {
     await Promise.all([first, ...Array.from({ length: 49 }, (_, index) => save(index + 1))]);
     expect(writes).toBe(2);
     const { reads: found } = await snapshot().open();
-    expect(found.get(ID)?.secret?.data).toEqual({ PASSWORD: 'v49' });
+    expect(found.get(APP)?.secret?.data).toEqual({ PASSWORD: 'v49' });
     await save(50);
     expect(writes).toBe(3);
   });
@@ -201,7 +201,7 @@ describe('a snapshot', () => {
     await one.save(reads());
     at(1_000);
     await one.save(reads({ new: 1 }, 4), false);
-    expect([(await snapshot().open()).reads.get(ID)?.secret?.data, await taken()]).toEqual([{ new: 1 }, 0]);
+    expect([(await snapshot().open()).reads.get(APP)?.secret?.data, await taken()]).toEqual([{ new: 1 }, 0]);
     // Also when it has been started on.
     const two = snapshot();
     await two.open();
@@ -224,9 +224,11 @@ describe('a snapshot', () => {
   });
 
   it('does not hide what could not be read when it was written', async () => {
-    const denied = JSON.stringify([null, 'secret', 'denied', null]);
+    const denied = { mountPath: 'secret', secretPath: 'denied' };
     const sources = ['app', { secretPath: 'denied', optional: true }];
-    await snapshot({}, sources).save(new Map([...reads(), [denied, { error: new VaultPermissionError('denied') }]]));
+    await snapshot({}, sources).save(
+      new SecretReads([...reads(), [denied, { error: new VaultPermissionError('denied') }]]),
+    );
     const error = (await snapshot({}, sources).open()).reads.get(denied)?.error;
     expect(error).toMatchObject({ code: 'VAULT_SNAPSHOT', reason: 'incomplete' });
     expect(error?.message).toContain('"denied"');

@@ -1,14 +1,13 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import type { ConfigEntries, ConfigEntry } from '../configuration.js';
-import { entryId } from '../configuration.js';
-import { put } from './merge-entries.js';
-import { placeOfOrigin } from '../origins/describe-origin.js';
-import { isPlainObject, MAX_NESTING, plainAt } from '../plain.js';
 import { quoted } from '../../errors/printable.js';
+import type { ConfigLeaf, Path } from '../config-tree.js';
+import { PathMap } from '../config-tree.js';
+import { placeOfOrigin } from '../origins.js';
+import { isPlainObject, MAX_NESTING, plainAt } from '../plain.js';
 import { isReservedKey } from '../reserved-keys.js';
 
-/** Where `ConfigService.get` goes with a name when no key is called so. @internal */
+/** The path that `ConfigService.get` follows for a name when no key has exactly this name. @internal */
 export function pathOfName(name: string): string[] {
   return name.includes('[')
     ? name.replace(/\[(?:"([^"\]]*)"|'([^'\]]*)'|([^\]]*))\]/g, '.$1$2$3').split('.')
@@ -16,78 +15,74 @@ export function pathOfName(name: string): string[] {
 }
 
 /**
- * First names of keys with dots, such as `database` of `database.password`, that are also a value or a container by
- * themselves. `ConfigService` has two places for such a key then: the key itself, and the one its dots lead to.
+ * First names of keys with dots, such as `database` of `database.password`, that are also a value or a container. For such
+ * a key `ConfigService` has two places: the key itself, and the one that its dots lead to.
  *
  * @internal
  */
-export function ambiguousNames(layers: readonly ConfigEntries[]): ReadonlySet<string> {
-  const dotted = new Map<string, ConfigEntry[]>();
+export function ambiguousNames(layers: readonly (readonly ConfigLeaf[])[]): ReadonlySet<string> {
+  const dotted = new Map<string, ConfigLeaf[]>();
   const others = new Set<string>();
   for (const layer of layers) {
-    layer.forEach((entry) => {
-      const first = firstName(entry);
-      if (!isDotted(entry)) others.add(first);
-      else dotted.set(first, [...(dotted.get(first) ?? []), entry]);
-    });
+    for (const leaf of layer) {
+      const first = firstName(leaf);
+      if (!isDotted(leaf)) others.add(first);
+      else dotted.set(first, [...(dotted.get(first) ?? []), leaf]);
+    }
   }
   const ambiguous = new Set<string>();
-  for (const [first, entries] of dotted) if (others.has(first) || haveObjectAround(entries)) ambiguous.add(first);
+  for (const [first, leaves] of dotted) if (others.has(first) || includesContainer(leaves)) ambiguous.add(first);
   return ambiguous;
 }
 
-/** The entries with those keys as the paths that their dots are. @internal */
-export function nestNames(entries: ConfigEntries, ambiguous: ReadonlySet<string>): ConfigEntries {
-  if (ambiguous.size === 0) return entries;
-  const nested = new Map<string, ConfigEntry>();
-  entries.forEach((entry, id) => {
-    const path = nestedPath(entry, ambiguous);
-    if (path === entry.path) put(nested, entry, id);
-    else put(nested, { ...entry, path });
-  });
-  return nested;
-}
-
-/** The path of an entry among entries whose names are nested. @internal */
-export function nestedPath(entry: ConfigEntry, ambiguous: ReadonlySet<string>): ConfigEntry['path'] {
-  return isDotted(entry) && ambiguous.has(firstName(entry))
-    ? (pathOfName(entry.path[0]) as unknown as ConfigEntry['path'])
-    : entry.path;
+/** The leaf at the path that its dots lead to, if its first name is ambiguous. @internal */
+export function nested(leaf: ConfigLeaf, ambiguous: ReadonlySet<string>): ConfigLeaf {
+  return isDotted(leaf) && ambiguous.has(firstName(leaf))
+    ? { ...leaf, path: pathOfName(leaf.path[0] as string) }
+    : leaf;
 }
 
 /**
- * Keys with dots that cannot be nested: their path leads into a text, a number or a list, or has a name that no
+ * Errors for keys with dots that cannot be nested: their path leads into a text, a number or a list, or has a name that no
  * configuration may have.
  *
  * @internal
  */
-export function impossibleNames(layers: readonly ConfigEntries[], ambiguous: ReadonlySet<string>): VaultError[] {
+export function impossibleNames(
+  layers: readonly (readonly ConfigLeaf[])[],
+  ambiguous: ReadonlySet<string>,
+): VaultError[] {
   if (ambiguous.size === 0) return [];
-  const values = layers.flatMap((layer) => [...layer.values()].filter((entry) => ambiguous.has(firstName(entry))));
-  const byPlace = new Map<string, { readonly path: readonly string[]; readonly entries: ConfigEntry[] }>();
-  for (const entry of values) {
-    const path = nestedPath(entry, ambiguous);
-    const id = entryId(path);
-    byPlace.set(id, { path, entries: [...(byPlace.get(id)?.entries ?? []), entry] });
-  }
+  const values = layers
+    .flatMap(withoutOverridden)
+    .filter((leaf) => ambiguous.has(firstName(leaf)))
+    .map((leaf) => ({ leaf, path: nested(leaf, ambiguous).path }));
+  const byPath = new PathMap<ConfigLeaf[]>();
+  for (const { leaf, path } of values) byPath.set(path, [...(byPath.get(path) ?? []), leaf]);
   const failures: VaultError[] = [];
-  for (const entry of values) {
-    const path = nestedPath(entry, ambiguous);
-    if (path.length > MAX_NESTING || (isDotted(entry) && path.some(isReservedKey))) {
-      failures.push(refusal(entry, 'its dots lead to a place that no configuration may have'));
+  for (const { leaf, path } of values) {
+    if (path.length > MAX_NESTING || (isDotted(leaf) && path.some(isReservedKey))) {
+      failures.push(unusableKey(leaf, 'its dots lead to a place that no configuration may have'));
       continue;
     }
-    const around = valueAround(entry, path, byPlace);
+    const around = blockingLeaf(leaf, path, byPath);
     if (around) {
       const other = `${placeOfOrigin(around.origin)} has ${quoted(around.path.join('.'))}`;
-      failures.push(refusal(entry, `its place would be inside a value that is not an object: ${other}`));
+      failures.push(unusableKey(leaf, `its place would be inside a value that is not an object: ${other}`));
     }
   }
   return failures;
 }
 
+/** Without values that a later one of the same layer replaces. */
+function withoutOverridden(leaves: readonly ConfigLeaf[]): ConfigLeaf[] {
+  const last = new PathMap<ConfigLeaf>();
+  for (const leaf of leaves) last.set(leaf.path, leaf);
+  return leaves.filter((leaf) => last.get(leaf.path) === leaf);
+}
+
 /**
- * Names of one secret or factory in ascending precedence: a name with dots says more than the object it leads into.
+ * Keys of one secret or factory in ascending precedence: a key with dots is more specific than the object it leads into.
  * @internal
  */
 export function inOrderOfDots(names: readonly string[]): readonly string[] {
@@ -96,51 +91,47 @@ export function inOrderOfDots(names: readonly string[]): readonly string[] {
   return [...names].sort((one, other) => (depths.get(one) ?? 0) - (depths.get(other) ?? 0));
 }
 
-function isDotted({ path }: ConfigEntry): boolean {
-  return path.length === 1 && isDottedName(path[0]);
+function isDotted({ path }: ConfigLeaf): boolean {
+  return path.length === 1 && isDottedName(path[0] as string);
 }
 
 function isDottedName(name: string): boolean {
   return name.includes('.') || /.\[/.test(name);
 }
 
-function firstName({ path: [name, ...others] }: ConfigEntry): string {
+function firstName({ path: [name = '', ...others] }: ConfigLeaf): string {
   return others.length === 0 ? (/^[^.[]*/.exec(name) as RegExpExecArray)[0] : name;
 }
 
-/** Whether an object is the value of a name that another one goes on from: `a.b` and `a.b.c`. */
-function haveObjectAround(entries: readonly ConfigEntry[]): boolean {
-  const objects = entries.filter(({ value }) => typeof value === 'object' && value !== null);
+/** Whether the value of one name is an object that another name leads into: `a.b` and `a.b.c`. */
+function includesContainer(leaves: readonly ConfigLeaf[]): boolean {
+  const objects = leaves.filter(({ value }) => typeof value === 'object' && value !== null);
   const names = new Set(objects.map(({ path }) => path[0]));
   if (names.size === 0) return false;
-  return entries.some(({ path: [name] }) => {
+  return leaves.some(({ path: [name = ''] }) => {
     const parts = name.split('.', MAX_NESTING);
-    return parts.some(
-      (_, index) => index > 0 && parts[index] !== undefined && names.has(parts.slice(0, index).join('.')),
-    );
+    return parts.some((_, index) => index > 0 && names.has(parts.slice(0, index).join('.')));
   });
 }
 
-/** A value in whose place a container would have to be, where a name with dots is involved. */
-function valueAround(
-  entry: ConfigEntry,
-  path: readonly string[],
-  places: ReadonlyMap<string, { readonly path: readonly string[]; readonly entries: readonly ConfigEntry[] }>,
-): ConfigEntry | undefined {
+/** A value that is not an object where a container would have to be, if one of the two has a name with dots. */
+function blockingLeaf(
+  leaf: ConfigLeaf,
+  path: Path,
+  byPath: Pick<PathMap<readonly ConfigLeaf[]>, 'get'>,
+): ConfigLeaf | undefined {
   for (let length = path.length - 1; length > 0; length--) {
-    const found = places.get(entryId(path.slice(0, length)));
     const inside = path.slice(length, -1);
-    const blocking = found?.entries.find((other) => {
-      if (!isDotted(entry) && !isDotted(other)) return false;
-      return blocks(other.value, inside);
-    });
+    const blocking = byPath
+      .get(path.slice(0, length))
+      ?.find((other) => (isDotted(leaf) || isDotted(other)) && isBlocked(other.value, inside));
     if (blocking) return blocking;
   }
   return undefined;
 }
 
 /** Whether something other than an object is at the beginning of this path, or anywhere on it. */
-function blocks(value: unknown, path: readonly string[]): boolean {
+function isBlocked(value: unknown, path: Path): boolean {
   for (let length = 0; length <= path.length; length++) {
     const inner = plainAt(value, path.slice(0, length));
     if (inner === undefined) return length === 0 ? value !== undefined : false;
@@ -149,10 +140,10 @@ function blocks(value: unknown, path: readonly string[]): boolean {
   return false;
 }
 
-function refusal(entry: ConfigEntry, why: string): VaultError {
-  const { mountPath, secretPath } = entry.origin;
+function unusableKey(leaf: ConfigLeaf, why: string): VaultError {
+  const { mountPath, secretPath } = leaf.origin;
   return new VaultInvalidOptionError(
-    `The key ${quoted(entry.path.join('.'))} of ${placeOfOrigin(entry.origin)} cannot be used: ${why}. Rename one of them, or leave it out with "keys" or "map".`,
+    `The key ${quoted(leaf.path.join('.'))} of ${placeOfOrigin(leaf.origin)} cannot be used: ${why}. Rename one of them, or leave it out with "keys" or "map".`,
     secretPath === '' ? {} : { path: `${mountPath}/data/${secretPath}`, mountPath },
   );
 }

@@ -1,34 +1,22 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { copyFileSync, linkSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { VaultClosedError, VaultInvalidOptionError } from '../../errors/index.js';
+import type { Configuration } from '../configuration.js';
+import type { Output, StagedOutput } from '../outputs.js';
 import type { PrivateFileFault } from './private-file.js';
 import { stagePrivateFile, syncFolder } from './private-file.js';
 
 /** A file to be written. @internal */
 export interface SecretFile {
   readonly path: string;
-  /** What it is called in errors. */
+  /** Its name in errors. */
   readonly what: string;
   readonly content: () => Buffer;
   /** Its key in the configuration, and that of the value it holds where there is one. */
   readonly keys: readonly [string, ...string[]];
-}
-
-/** New content beside the files it is for, not in place yet. @internal */
-export interface StagedFiles {
-  /**
-   * Puts all of it in place without giving up the turn of the event loop. When one file cannot be replaced, the others have
-   * their old content again.
-   *
-   * @throws VaultInvalidOptionError naming the file and the reason, VaultClosedError after `close()`
-   */
-  commit(): void;
-  /** Removes it. */
-  discard(): void;
 }
 
 interface StagedFile extends SecretFile {
@@ -36,42 +24,35 @@ interface StagedFile extends SecretFile {
   readonly digest: string;
 }
 
-/** All that have files on disk: also a process that ends without closing its applications leaves none. */
+/** Everything with files on disk: they are removed when the process ends without closing its applications. */
 const holders = new Set<SecretFiles>();
 const removeAll = (): void => holders.forEach((files) => files.remove());
 
 /**
- * The files one boot has written, each readable by the owner of the process only.
+ * The files that one boot has written, each readable only by the owner of the process.
  * @internal
  */
-export class SecretFiles {
-  /** Made when the first file goes into it. */
-  readonly folder = join(tmpdir(), `nestjs-vault-${randomUUID()}`);
+export class SecretFiles implements Output {
+  readonly #folder: string;
   readonly #written = new Map<string, { readonly digest: string; readonly identity: string }>();
-  /** Files beside those in place, which must not outlive the process. */
+  /** Staged files and copies, which must not outlive the process. */
   readonly #temporary = new Set<string>();
-  #folderMade = false;
+  #folderExists = false;
   #closed = false;
   #queue: Promise<void> = Promise.resolve();
 
-  /**
-   * Replaces the files whose content has changed: all of them, or none when one cannot be written.
-   *
-   * @throws VaultInvalidOptionError naming the file and the reason, VaultClosedError after `close()`
-   */
-  async write(files: readonly SecretFile[]): Promise<void> {
-    const staged = await this.stage(files);
-    staged.commit();
-    await this.#queue;
+  /** @param folder for files without a path of their own; created when the first one is written */
+  constructor(folder: string) {
+    this.#folder = folder;
   }
 
   /**
-   * Writes the content of files that have changed beside them. A symbolic link is not followed. Has no effect on the files
-   * until `commit()`.
+   * Writes the new content of changed files next to them. `commit()` replaces all of them; when one cannot be replaced, the
+   * others have their old content again. A symbolic link is not followed.
    *
-   * @throws VaultInvalidOptionError naming the file and the reason, VaultClosedError after `close()`
+   * @throws VaultInvalidOptionError naming the file and the reason, VaultClosedError after `close()`; so does `commit()`
    */
-  stage(files: readonly SecretFile[]): Promise<StagedFiles> {
+  prepare({ files }: Pick<Configuration, 'files'>): Promise<StagedOutput> {
     if (files.length === 0) return Promise.resolve({ commit: () => undefined, discard: () => undefined });
     const work = this.#queue.then(() => this.#stage(files));
     this.#queue = work.then(
@@ -81,7 +62,12 @@ export class SecretFiles {
     return work;
   }
 
-  /** Removes the files, and the folder with them. What somebody else has put in the place of one stays. Never throws. */
+  /** Resolves when committed files are on the disk. */
+  settled(): Promise<void> {
+    return this.#queue;
+  }
+
+  /** Removes the files and the folder. A file that something else has replaced stays. Never throws. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#queue;
@@ -99,11 +85,11 @@ export class SecretFiles {
     }
     this.#written.clear();
     for (const path of [...this.#temporary]) this.#remove(path);
-    if (this.#folderMade) attempt(() => rmSync(this.folder, { recursive: true, force: true }));
-    this.#folderMade = false;
+    if (this.#folderExists) attempt(() => rmSync(this.#folder, { recursive: true, force: true }));
+    this.#folderExists = false;
   }
 
-  async #stage(files: readonly SecretFile[]): Promise<StagedFiles> {
+  async #stage(files: readonly SecretFile[]): Promise<StagedOutput> {
     const staged: StagedFile[] = [];
     const discard = (): void => staged.forEach(({ temporary }) => this.#remove(temporary));
     try {
@@ -111,7 +97,7 @@ export class SecretFiles {
         const bytes = file.content();
         const digest = createHash('sha256').update(bytes).digest('hex');
         if (this.#written.get(file.path)?.digest === digest) continue;
-        this.#refuseClosed(file);
+        this.#assertOpen(file);
         try {
           await this.#prepare(file.path);
           const temporary = await stagePrivateFile(file.path, bytes);
@@ -144,7 +130,7 @@ export class SecretFiles {
     const copies: string[] = [];
     try {
       for (const file of staged) {
-        this.#refuseClosed(file);
+        this.#assertOpen(file);
         const { path, temporary, digest } = file;
         try {
           undo.push(this.#undoOf(path, temporary, copies));
@@ -165,7 +151,7 @@ export class SecretFiles {
     this.#queue = this.#queue.then(() => Promise.all([...folders].map(syncFolder))).then(() => undefined);
   }
 
-  /** What brings back the present content of a file, or takes away one that is new. */
+  /** Prepares the way back: to the present content of a file, or to none. */
   #undoOf(path: string, temporary: string, copies: string[]): () => void {
     const before = this.#written.get(path);
     const copy = `${temporary}.old`;
@@ -198,21 +184,21 @@ export class SecretFiles {
     attempt(() => rmSync(temporary, { force: true }));
   }
 
-  #refuseClosed({ what }: SecretFile): void {
+  #assertOpen({ what }: SecretFile): void {
     if (this.#closed) throw new VaultClosedError(`Cannot write ${what} to a file: the application is closed.`);
   }
 
   async #prepare(path: string): Promise<void> {
     if (holders.size === 0) process.once('exit', removeAll);
     holders.add(this);
-    if (this.#folderMade || dirname(path) !== this.folder) return;
-    // Fails if it is there already: then somebody else has made it.
-    await mkdir(this.folder, { mode: 0o700 });
-    this.#folderMade = true;
+    if (this.#folderExists || dirname(path) !== this.#folder) return;
+    // Fails if it exists: then something else has created it.
+    await mkdir(this.#folder, { mode: 0o700 });
+    this.#folderExists = true;
   }
 }
 
-/** With the time of writing: the number of a file that was removed is given to the next one. */
+/** Includes the time of writing, because the inode number of a removed file is used again. */
 function identityOf({ dev, ino, mtimeMs }: Stats): string {
   return [dev, ino, mtimeMs].join(':');
 }
@@ -229,6 +215,6 @@ function attempt(work: () => void): void {
   try {
     work();
   } catch {
-    // Gone already, or not ours to remove any more.
+    // Already removed, or no longer ours to remove.
   }
 }

@@ -2,7 +2,7 @@ import type { Environment } from '../../options/env-file.js';
 import { assertReadable } from '../../options/check-options.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { NamespaceDefinition } from './config-namespace.js';
-import type { ConfigLayer } from '../config-layer.js';
+import type { ConfigLayer } from '../plan.js';
 import { isKeyPath } from '../reserved-keys.js';
 import { isStandardSchema } from '../standard-schema.js';
 import type { ResolvedSource, VaultSourceOptions } from '../sources/vault-source.js';

@@ -1,6 +1,5 @@
 import type { VaultClient } from '../../client/vault-client.js';
-import type { SecretReads } from '../sources/read-secrets.js';
-import { addressId, readSecrets } from '../sources/read-secrets.js';
+import { readSecrets, SecretReads } from '../sources/read-secrets.js';
 import { addressesOf, referencesIn } from './plan-references.js';
 import type { ReferenceRules } from './reference.options.js';
 import { LONGEST_CHAIN } from './reference-resolver.js';
@@ -12,14 +11,14 @@ export async function followReferences(
   rules: ReferenceRules,
   limits: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
 ): Promise<SecretReads> {
-  const reads = new Map(first);
+  const reads = new SecretReads(first);
   let latest = first;
   for (let step = 0; step < LONGEST_CHAIN; step++) {
-    const texts = referencesIn([...latest.values()].map(({ secret }) => secret?.data));
-    const unread = addressesOf(texts, rules).filter((address) => !reads.has(addressId(address)));
+    const texts = referencesIn([...latest].map(([, { secret }]) => secret?.data));
+    const unread = addressesOf(texts, rules).filter((address) => !reads.has(address));
     if (unread.length === 0) break;
     latest = await readSecrets(client, unread, limits);
-    for (const [id, read] of latest) reads.set(id, read);
+    for (const [address, read] of latest) reads.set(address, read);
   }
   return reads;
 }

@@ -1,5 +1,5 @@
 import { isVaultError } from '../../errors/index.js';
-import type { ConfigPlan } from '../config-layer.js';
+import type { ConfigPlan } from '../plan.js';
 import { textsIn } from '../plain.js';
 import type { SecretAddress } from '../sources/read-secrets.js';
 import type { ReferenceRules } from './reference.options.js';

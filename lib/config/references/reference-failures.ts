@@ -2,7 +2,7 @@ import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { shortList } from '../../errors/printable.js';
 import type { FailedRead, SecretAddress } from '../sources/read-secrets.js';
-import { addressId } from '../sources/read-secrets.js';
+import { addressText } from '../sources/read-secrets.js';
 import type { ReferenceFlaw, VaultReference } from './reference-syntax.js';
 
 /** A reference that cannot be resolved: the secret could not be read, or what was read does not do. @internal */
@@ -38,7 +38,7 @@ export async function describeReferences(
       errors.push(new VaultInvalidOptionError(`${name} refers to ${reference.text}, which ${why}.`));
       continue;
     }
-    const id = addressId(failed.address);
+    const id = addressText(failed.address);
     const entry = unread.get(id) ?? { ...failed, names: [] };
     entry.names.push(name);
     unread.set(id, entry);

@@ -1,7 +1,7 @@
 import { isVaultError, VaultDisabledError } from '../../errors/index.js';
 import { copyPlain, valueAt } from '../plain.js';
 import type { SecretAddress, SecretRead, SecretReads } from '../sources/read-secrets.js';
-import { addressId, isAbsent } from '../sources/read-secrets.js';
+import { addressText, isAbsent } from '../sources/read-secrets.js';
 import { reservedKeyIn } from '../reserved-keys.js';
 import type { ReferenceRules } from './reference.options.js';
 import { addressOf } from './reference-address.js';
@@ -116,7 +116,7 @@ export class ReferenceResolver {
       return this.#fail(holder, reference, `is not readable: ${error.message.replace(/\.$/, '')}`);
     }
     const standIn = reference.fallback === undefined ? undefined : { value: reference.fallback };
-    const read = this.#reads.get(addressId(address));
+    const read = this.#reads.get(address);
     if (!read) return this.#fail(holder, reference, holder.chain.length > 0 ? TOO_LONG : 'has not been read');
     if (!read.secret) {
       if (standIn && (isAbsent(read) || read.error instanceof VaultDisabledError)) return standIn;
@@ -147,7 +147,7 @@ export class ReferenceResolver {
     { value, found }: { readonly value: unknown; readonly found: FoundSecret },
     { name, chain }: Holder,
   ): ResolvedReference | undefined {
-    const id = JSON.stringify([addressId(found.address), reference.key]);
+    const id = JSON.stringify([addressText(found.address), reference.key]);
     if (this.#followed.has(id)) {
       const known = this.#followed.get(id);
       return known

@@ -1,10 +1,9 @@
 import type { VaultError } from '../../errors/index.js';
 import { isVaultError, VaultClosedError, VaultInvalidOptionError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
-import type { VaultConfigChange } from './config-change.js';
+import type { VaultConfigChange } from './changes.js';
 import type { ConfigurationStore } from '../configuration-store.js';
-import { addressId, isAbsent, isSameSecret, laterRead } from '../sources/read-secrets.js';
-import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
+import { addressText, isAbsent, isSameSecret, newerRead, SecretReads } from '../sources/read-secrets.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
 import { REFRESH_INTERVAL_MS } from './refresh.options.js';
 import type { PendingValues } from './kept-values.js';
@@ -77,7 +76,7 @@ export class ConfigurationRefresher {
   start(): void {
     if (this.#closed || !this.#options) return;
     const { keys, sighup } = this.#options;
-    if (keys) warnOfUnknownKeys(keys, this.#store.loaded.complete);
+    if (keys) warnOfUnknownKeys(keys, this.#store.loaded.tree);
     if (sighup) {
       process.on('SIGHUP', this.#onSighup);
       warnOfShutdownHooks();
@@ -138,44 +137,39 @@ export class ConfigurationRefresher {
   }
 
   async #apply(found: SecretReads): Promise<VaultRefreshResult> {
-    const { loader, loaded: present } = this.#store;
-    const { reads: before } = present;
-    const { plan } = loader;
-    const problems: VaultError[] = [];
-    const reads = new Map<string, SecretRead>();
-    for (const [id, read] of found) reads.set(id, keepOrTake(before.get(id), read, problems, this.#isOptional(id)));
-    // Of a namespace that was added after the reading had begun.
-    for (const id of plan.layers.flatMap(({ sources }) => sources.map(addressId))) {
-      const known = before.get(id);
-      if (known && !reads.has(id)) reads.set(id, known);
-    }
-    if (this.#closed || sameReads(before, reads)) return { change: undefined, problems };
+    let problems: VaultError[] = [];
     try {
-      const loaded = await loader.assemble(reads, { signal: this.#ending.signal, before: present });
-      const refusal = this.#store.refusalOf(loaded);
-      if (refusal) throw refusal;
-      const files = await plan.files.stage(loaded.files);
-      // What was put together without a namespace that was added meanwhile would take it away again.
-      if (loader.plan !== plan || this.#store.loaded !== present) {
-        files.discard();
-        return await this.#apply(found);
-      }
-      if (this.#closed) {
-        files.discard();
-        return { change: undefined, problems };
-      }
-      // In one turn of the event loop: a certificate of one version never stands beside a setting of the other.
-      files.commit();
-      return { change: this.#store.apply(loaded), problems };
+      const change = await this.#store.replace(async (present) => {
+        problems = [];
+        const reads = this.#mergeReads(present.reads, found, problems);
+        if (this.#closed || sameReads(present.reads, reads)) return undefined;
+        const limits = { signal: this.#ending.signal, before: present };
+        return { next: await this.#store.loader.assemble(reads, limits) };
+      });
+      return { change, problems };
     } catch (error) {
       return { change: undefined, problems: [...problems, isVaultError(error) ? error : unexpected(error)] };
     }
   }
 
-  /** An optional secret may come and go; of any other, absence is a problem. */
-  #isOptional(id: string): boolean {
+  /** The new reads, with the present ones where nothing is new or the new one failed. @param problems gets the failures */
+  #mergeReads(present: SecretReads, found: SecretReads, problems: VaultError[]): SecretReads {
+    const reads = new SecretReads();
     const sources = this.#store.loader.plan.layers.flatMap((layer) => layer.sources);
-    return sources.filter((source) => addressId(source) === id).every(({ optional }) => optional);
+    // An optional secret may come and go; the absence of any other one is a problem.
+    const required = new Set(sources.filter(({ optional }) => !optional).map(addressText));
+    for (const [address, read] of found) {
+      const old = present.get(address);
+      const wasNeverThere = !required.has(addressText(address)) && !old?.secret && isAbsent(read);
+      if (!read.secret && !wasNeverThere) problems.push(read.error);
+      reads.set(address, old && read.secret && isSameSecret(old.secret, read.secret) ? old : newerRead(old, read));
+    }
+    // Of a namespace that was added after the reading had begun.
+    for (const source of sources) {
+      const known = present.get(source);
+      if (known && !reads.has(source)) reads.set(source, known);
+    }
+    return reads;
   }
 
   #schedule(delayMs: number): void {
@@ -215,20 +209,10 @@ function unexpected(error: unknown): VaultError {
   );
 }
 
-/** The read to go on with: the old one when nothing is new or the new one failed. */
-function keepOrTake(
-  old: SecretRead | undefined,
-  read: SecretRead,
-  problems: VaultError[],
-  optional: boolean,
-): SecretRead {
-  if (read.secret) return old && isSameSecret(old.secret, read.secret) ? old : laterRead(old, read);
-  const neverThere = optional && !old?.secret && isAbsent(read);
-  if (!neverThere) problems.push(read.error);
-  return laterRead(old, read);
-}
-
 function sameReads(before: SecretReads, after: SecretReads): boolean {
-  for (const [id, read] of after) if (before.get(id) !== read && (read.secret || before.get(id)?.secret)) return false;
+  for (const [address, read] of after) {
+    const old = before.get(address);
+    if (old !== read && (read.secret || old?.secret)) return false;
+  }
   return true;
 }

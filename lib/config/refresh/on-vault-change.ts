@@ -1,5 +1,5 @@
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import type { VaultConfigChange } from './config-change.js';
+import type { VaultConfigChange } from './changes.js';
 
 const LISTENER = Symbol.for('nestjs-vault.on-vault-change');
 

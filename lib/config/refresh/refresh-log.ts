@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { VaultEvent } from '../../observability/vault-event.js';
-import type { ConfigEntries } from '../configuration.js';
+import type { ConfigTree } from '../config-tree.js';
 import { unknownKeys } from './kept-values.js';
 import { printable, quoted, shortList } from '../../errors/printable.js';
 import type { VaultRefreshResult } from './configuration-refresher.js';
@@ -11,8 +11,8 @@ const logger = new Logger('VaultModule');
 const MOST_WRITTEN = 5;
 
 /** @param keys of `refresh.keys` @internal */
-export function warnOfUnknownKeys(keys: readonly string[], entries: ConfigEntries): void {
-  const unknown = unknownKeys(keys, entries);
+export function warnOfUnknownKeys(keys: readonly string[], tree: ConfigTree): void {
+  const unknown = unknownKeys(keys, tree);
   if (unknown.length === 0) return;
   logger.warn(
     `"config.refresh.keys" names ${shortList(unknown.map(quoted))}, which the configuration does not have. Correct the name as ConfigService takes it; only a key that an optional secret or a module loaded later adds may be missing.`,

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { resolveCredential } from '../../auth/credential.js';
 import { within } from '../../client/within.js';
 import { isVaultError, VaultSnapshotError } from '../../errors/index.js';
-import type { ConfigPlan } from '../config-layer.js';
-import type { SecretReads } from '../sources/read-secrets.js';
-import { addressId, isSameSecret } from '../sources/read-secrets.js';
-import { parseReads, serialiseReads } from './snapshot.content.js';
+import type { ConfigPlan } from '../plan.js';
+import type { SecretAddress } from '../sources/read-secrets.js';
+import { addressText, isSameSecret, SecretReads } from '../sources/read-secrets.js';
+import { parseReads, serializeReads } from './snapshot.content.js';
 import { describeFault } from './describe-fault.js';
 import { LARGEST_FILE, readPrivateFile, PrivateFileFault, writePrivateFile } from '../files/private-file.js';
 import { decryptSnapshot, encryptSnapshot } from './snapshot.format.js';
@@ -31,7 +31,7 @@ export class ConfigSnapshot {
   // Private fields: the options hold the key.
   readonly #options: ResolvedSnapshot;
   readonly #fingerprint: Buffer;
-  readonly #addresses: readonly string[];
+  readonly #addresses: readonly SecretAddress[];
   readonly #onProblem: (reason: string, file: string) => void;
   #saving: Promise<void> = Promise.resolve();
   /** What is written after the write under way. */
@@ -56,9 +56,9 @@ export class ConfigSnapshot {
     onProblem: (reason: string, file: string) => void,
   ) {
     this.#options = options;
-    this.#addresses = plan.layers.flatMap(({ sources }) => sources.map(addressId));
+    this.#addresses = plan.layers.flatMap(({ sources }) => sources);
     const endpoints = [...new Set([server.endpoint, ...(server.otherEndpoints ?? [])])].sort();
-    const identity = [endpoints, server.namespace ?? '', [...new Set(this.#addresses)].sort()];
+    const identity = [endpoints, server.namespace ?? '', [...new Set(this.#addresses.map(addressText))].sort()];
     this.#fingerprint = createHash('sha256').update(JSON.stringify(identity)).digest();
     this.#onProblem = onProblem;
   }
@@ -130,7 +130,7 @@ export class ConfigSnapshot {
 
   async #save(reads: SecretReads, writtenAt: Date): Promise<boolean> {
     try {
-      const content = serialiseReads(reads);
+      const content = serializeReads(reads);
       if (content.length > LARGEST_FILE / 2) throw new PrivateFileFault('too-large');
       const bytes = await encryptSnapshot({ content, writtenAt }, await this.#key(), this.#fingerprint);
       await writePrivateFile(this.file, bytes);
@@ -163,12 +163,12 @@ export class ConfigSnapshot {
 
   /** What could not be read when the snapshot was written must not look as if nothing were wrong with it. */
   #complete(reads: SecretReads): SecretReads {
-    const complete = new Map(reads);
-    for (const id of this.#addresses) {
-      if (complete.has(id)) continue;
-      const [, mountPath, secretPath] = JSON.parse(id) as [unknown, string, string];
+    const complete = new SecretReads(reads);
+    for (const address of this.#addresses) {
+      if (complete.has(address)) continue;
+      const { mountPath, secretPath } = address;
       const message = `Secret "${secretPath}" in mount "${mountPath}" is not in the snapshot: it could not be read when that was written.`;
-      complete.set(id, { error: new VaultSnapshotError(message, { mountPath, reason: 'incomplete' }) });
+      complete.set(address, { error: new VaultSnapshotError(message, { mountPath, reason: 'incomplete' }) });
     }
     return complete;
   }
@@ -190,8 +190,8 @@ function whyNot(error: unknown): string {
 
 function sameSecrets(before: SecretReads, after: SecretReads): boolean {
   if (before.size !== after.size) return false;
-  for (const [id, { secret }] of after) {
-    if (!isSameSecret(before.get(id)?.secret, secret)) return false;
+  for (const [address, { secret }] of after) {
+    if (!isSameSecret(before.get(address)?.secret, secret)) return false;
   }
   return true;
 }

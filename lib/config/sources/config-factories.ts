@@ -5,14 +5,25 @@ import { VaultInvalidOptionError } from '../../errors/index.js';
 import { hasDerivedReferences } from '../references/derived-references.js';
 import { definitionOf } from '../namespaces/config-namespace.js';
 import { isReservedKey } from '../reserved-keys.js';
+import type { Environment } from '../../options/env-file.js';
+import type { ConfigLeaf, ConfigTree } from '../config-tree.js';
+import { inOrderOfDots } from '../assembly/dotted-names.js';
+import type { Origin } from '../origins.js';
+import { NO_SECRET, originOfReference } from '../origins.js';
+import type { KnownReferences } from '../references/known-references.js';
+import type { ReferenceResolver } from '../references/reference-resolver.js';
+import { isSecretAt } from './read-secrets.js';
 
-/** What a factory has made, and where it goes. @internal */
+/** Shorter texts may be anywhere, and do not identify the secret they come from. */
+const MIN_IDENTIFYING_LENGTH = 6;
+
+/** The values of a factory, and their place. @internal */
 export interface FactoryValues {
   readonly option: string;
   /** The namespace of `registerAs`, as path; empty for the top level. */
   readonly path: readonly string[];
   readonly values: Readonly<Record<string, unknown>>;
-  /** Injection token that `registerAs` has given it. */
+  /** Injection token of `registerAs`. */
   readonly KEY: string | undefined;
 }
 
@@ -20,14 +31,15 @@ export interface FactoryValues {
 export type VaultConfigFactory = ConfigFactory | Promise<ConfigFactory>;
 
 /**
- * The factories of a boot. What they make depends on the environment: they run again when that has changed.
+ * Runs the factories of a boot, for all of its applications. Their values depend on the environment: they run again when it has
+ * changed.
  * @internal
  */
-export class ConfigFactories {
+export class FactoryRunner {
   readonly #factories: readonly VaultConfigFactory[];
   #variables: ReadonlyMap<string, string> | undefined;
   #making: Promise<readonly FactoryValues[]> | undefined;
-  #made: readonly FactoryValues[] | undefined;
+  #results: readonly FactoryValues[] | undefined;
 
   constructor(factories: readonly VaultConfigFactory[]) {
     this.#factories = factories;
@@ -37,16 +49,16 @@ export class ConfigFactories {
     return this.#factories.length === 0;
   }
 
-  /** What they made last; `undefined` when they have not run yet. */
-  get made(): readonly FactoryValues[] | undefined {
-    return this.isEmpty ? [] : this.#made;
+  /** The values of their last run; `undefined` before the first one. */
+  get results(): readonly FactoryValues[] | undefined {
+    return this.isEmpty ? [] : this.#results;
   }
 
   /**
-   * Runs all of them with these variables in `process.env`, unless they have run with the same ones last. What they throw is
-   * the application's own and is passed on as it is; a failure is not remembered.
+   * Runs all of them with these variables in `process.env`, unless their last run had the same. An error of a factory is
+   * passed on unchanged, and not remembered.
    *
-   * @throws VaultInvalidOptionError when one does not make an object, VaultAbortedError
+   * @throws VaultInvalidOptionError when one does not return an object, VaultAbortedError
    */
   run(variables: ReadonlyMap<string, string>, signal?: AbortSignal): Promise<readonly FactoryValues[]> {
     if (this.isEmpty) return Promise.resolve([]);
@@ -54,7 +66,7 @@ export class ConfigFactories {
     const making = this.#run(variables, signal);
     [this.#making, this.#variables] = [making, variables];
     making.then(
-      (made) => (this.#made = made),
+      (results) => (this.#results = results),
       () => {
         if (this.#making === making) this.#making = undefined;
       },
@@ -81,6 +93,48 @@ export class ConfigFactories {
   }
 }
 
+/**
+ * The values of factories as leaves, references in them resolved.
+ *
+ * @param variables that hold references: a value equal to the text of exactly one of them comes from its secret
+ * @internal
+ */
+export function factoryLeaves(
+  results: readonly FactoryValues[],
+  resolver: ReferenceResolver | undefined,
+  known: KnownReferences,
+  variables: ConfigTree,
+  environment: Environment,
+): ConfigLeaf[] {
+  const parse = (text: string) => known.parse(text);
+  const origins = originsOfTexts(variables, environment);
+  return results.flatMap(({ option, path: containers, values }) =>
+    inOrderOfDots(Object.keys(values)).map((key): ConfigLeaf => {
+      const given = values[key];
+      const path = [...containers, key];
+      const resolved = resolver?.resolveDeep(given, `"${path.join('.')}" of ${option}`, parse);
+      const copied = typeof given === 'string' ? origins.get(given) : undefined;
+      const origin = resolved?.found ? originOfReference(resolved.found) : (copied ?? NO_SECRET);
+      return { path, value: resolved ? resolved.value : given, origin };
+    }),
+  );
+}
+
+/** Origins of texts that are long enough to come from one secret only: "app" may be in the code as well. */
+function originsOfTexts(variables: ConfigTree, environment: Environment): ReadonlyMap<string, Origin | undefined> {
+  const origins = new Map<string, Origin | undefined>();
+  const others = new Set(Object.values(environment));
+  for (const { value, origin } of variables.leaves()) {
+    if (typeof value !== 'string' || value.length < MIN_IDENTIFYING_LENGTH) continue;
+    if (origin.secretPath === '' || others.has(value)) continue;
+    const { variable: _, ...place } = origin;
+    const known = origins.get(value);
+    const isUnique = !origins.has(value) || (known && isSecretAt(known, place) && known.version === place.version);
+    origins.set(value, isUnique ? place : undefined);
+  }
+  return origins;
+}
+
 function sameTexts(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
   return one.size === other.size && [...one].every(([name, text]) => other.get(name) === text);
 }
@@ -98,7 +152,7 @@ function call(factory: ConfigFactory): Result | Promise<Result> {
   }
 }
 
-/** A promise only where there is something to wait for. All are waited for: one that goes on needs its variables. */
+/** A promise only if a result is one. All are awaited, because a running factory needs its variables. */
 function settled(results: readonly (Result | Promise<Result>)[]): readonly Result[] | Promise<readonly Result[]> {
   return results.some((result) => result instanceof Promise)
     ? Promise.all(results.map((result) => Promise.resolve(result)))

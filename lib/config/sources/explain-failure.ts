@@ -10,7 +10,7 @@ import {
 import { misplacedPrefix } from './misplaced-prefix.js';
 import type { Mount } from './mount.js';
 import type { FailedRead, SecretAddress } from './read-secrets.js';
-import { addressId, readSecrets } from './read-secrets.js';
+import { readSecrets } from './read-secrets.js';
 
 /** What else can be done, in the words of whoever asked for the secret. @internal */
 export interface OtherAdvice {
@@ -134,7 +134,7 @@ async function keyInParent(
   if (slash < 1 || source.version !== undefined) return undefined;
   const parent = { ...source, secretPath: source.secretPath.slice(0, slash) };
   const key = source.secretPath.slice(slash + 1);
-  const read = (await readSecrets(client, [parent], options)).get(addressId(parent));
+  const read = (await readSecrets(client, [parent], options)).get(parent);
   if (!read?.secret || !Object.hasOwn(read.secret.data, key)) return undefined;
   return `The secret ${JSON.stringify(parent.secretPath)} has a key ${JSON.stringify(key)}: read that secret and take the key from it.`;
 }

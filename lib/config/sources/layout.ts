@@ -3,7 +3,7 @@ import type { Shape } from '../../options/check-options.js';
 import { namespaceText, typeOf } from '../../options/check-options.js';
 import { encodeMount, encodePath, encodeSegment } from '../../client/path.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import type { ConfigLayer } from '../config-layer.js';
+import type { ConfigLayer } from '../plan.js';
 import { expand } from './template.js';
 import type { ResolvedSource } from './vault-source.js';
 import { kvVersion } from './vault-source.js';

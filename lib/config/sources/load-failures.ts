@@ -1,6 +1,7 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultConfigurationError, VaultNotFoundError } from '../../errors/index.js';
-import type { ConfigLayer, ConfigPlan } from '../config-layer.js';
+import type { ConfigLayer, ConfigPlan } from '../plan.js';
+import type { FactoryValues } from './config-factories.js';
 
 /** A layer of which nothing is there. @internal */
 export function nothingFound({ option, sources }: ConfigLayer): VaultError {
@@ -13,6 +14,7 @@ export function nothingFound({ option, sources }: ConfigLayer): VaultError {
 /** What else is known of a load that failed. @internal */
 export interface FailedLoad {
   readonly plan: ConfigPlan;
+  readonly factoryValues: readonly FactoryValues[];
   /** Namespaces of features that failed too: they are part of the error of an application that has those features. */
   readonly failedFeatures: ReadonlyMap<string, VaultConfigurationError>;
 }

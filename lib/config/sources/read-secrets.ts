@@ -36,8 +36,8 @@ export type SecretRead =
       /** `version` is 0 and `createdTime` empty for a secret of a KV v1 engine, which has neither. */
       readonly secret: Kv2Secret<JsonObject>;
       readonly readAt: Date;
-      /** When it was asked for, by the clock of `performance.now()`, which nobody sets; 0 in another process. */
-      readonly askedAt: number;
+      /** Time of the request by `performance.now()`, which is never set back; 0 for a read of another process. */
+      readonly requestedAt: number;
       /** The secrets that were read for an address with `below`. */
       readonly parts?: readonly SecretBelow[];
       readonly error?: undefined;
@@ -59,26 +59,53 @@ export type SecretRead =
 /** @internal */
 export type FailedRead = Extract<SecretRead, { secret?: undefined }>;
 
-/** Reads by `addressId`. @internal */
-export type SecretReads = ReadonlyMap<string, SecretRead>;
-
-/** @internal */
-export function addressId({ namespace, mountPath, secretPath, version, kvVersion, below }: SecretAddress): string {
+/** An address as text: the same text for the same secret and version. @internal */
+export function addressText({ namespace, mountPath, secretPath, version, kvVersion, below }: SecretAddress): string {
   const engine = kvVersion === undefined && below === undefined ? [] : [kvVersion];
-  return JSON.stringify([
-    namespace,
-    mountPath,
-    secretPath,
-    version,
-    ...engine,
-    ...(below === undefined ? [] : [below]),
-  ]);
+  const listed = below === undefined ? [] : [below];
+  return JSON.stringify([namespace, mountPath, secretPath, version, ...engine, ...listed]);
 }
 
-/** The opposite of `addressId`. @internal */
-export function addressOfId(id: string): Pick<SecretAddress, 'namespace' | 'mountPath' | 'secretPath'> {
-  const [namespace, mountPath, secretPath] = JSON.parse(id) as [string | null, string, string];
-  return { mountPath, secretPath, ...(namespace !== null && { namespace }) };
+/** Reads by address. @internal */
+export class SecretReads {
+  readonly #reads = new Map<string, readonly [SecretAddress, SecretRead]>();
+
+  /** @param reads of several for one address, the last one stays */
+  constructor(reads: Iterable<readonly [SecretAddress, SecretRead]> = []) {
+    for (const [address, read] of reads) this.set(address, read);
+  }
+
+  get size(): number {
+    return this.#reads.size;
+  }
+
+  get(address: SecretAddress): SecretRead | undefined {
+    return this.#reads.get(addressText(address))?.[1];
+  }
+
+  has(address: SecretAddress): boolean {
+    return this.#reads.has(addressText(address));
+  }
+
+  set(address: SecretAddress, read: SecretRead): void {
+    this.#reads.set(addressText(address), [address, read]);
+  }
+
+  [Symbol.iterator](): Iterator<readonly [SecretAddress, SecretRead]> {
+    return this.#reads.values();
+  }
+
+  /** The secret of an address in whatever version was read; if there are several, the current one. */
+  secretAt(address: Omit<SecretAddress, 'version'>): Kv2Secret<JsonObject> | undefined {
+    let found: Kv2Secret<JsonObject> | undefined;
+    for (const [other, { secret, ...read }] of this) {
+      if ('parts' in read && read.parts) {
+        const part = read.parts.find(({ secretPath }) => isSecretAt({ ...other, secretPath }, address));
+        found = part?.secret ?? found;
+      } else if (secret && isSecretAt(other, address) && (!found || other.version === undefined)) found = secret;
+    }
+    return found;
+  }
 }
 
 /** Whether the secret does not exist, which is all that optional sources and defaults tolerate. @internal */
@@ -86,29 +113,9 @@ export function isAbsent(read: SecretRead | undefined): boolean {
   return read !== undefined && !read.secret && read.absent !== undefined;
 }
 
-/** A secret in whatever version. @internal */
-export function secretId({ namespace, mountPath, secretPath }: Omit<SecretAddress, 'version'>): string {
-  return JSON.stringify([namespace, mountPath, secretPath]);
-}
-
-/** What was read of each secret, by `secretId`; where several versions of one were read, the current one. @internal */
-export function versionsIn(reads: SecretReads): ReadonlyMap<string, Kv2Secret<JsonObject>> {
-  const versions = new Map<string, Kv2Secret<JsonObject>>();
-  for (const [id, read] of reads) {
-    const { secret } = read;
-    if (!secret) continue;
-    const address = JSON.parse(id) as readonly unknown[];
-    if (read.parts) {
-      for (const part of read.parts) {
-        versions.set(JSON.stringify([...address.slice(0, 2), part.secretPath]), part.secret);
-      }
-      continue;
-    }
-    const place = JSON.stringify(address.slice(0, 3));
-    const isCurrent = address[3] === null;
-    if (isCurrent || !versions.has(place)) versions.set(place, secret);
-  }
-  return versions;
+/** Whether two addresses are of the same secret, in whatever version. @internal */
+export function isSecretAt(one: Omit<SecretAddress, 'version'>, other: Omit<SecretAddress, 'version'>): boolean {
+  return one.mountPath === other.mountPath && one.secretPath === other.secretPath && one.namespace === other.namespace;
 }
 
 /**
@@ -125,13 +132,13 @@ export function isSameSecret(
 }
 
 /**
- * Of two reads of one secret the one to go on with: that which was asked for later, since answers may overtake each other;
- * one that has failed replaces none that has not.
+ * The newer of two reads of one secret, by the time of the request, because responses may arrive in another order. A failed
+ * read does not replace a successful one.
  * @internal
  */
-export function laterRead(old: SecretRead | undefined, read: SecretRead): SecretRead {
+export function newerRead(old: SecretRead | undefined, read: SecretRead): SecretRead {
   if (!old?.secret) return read;
-  return read.secret && read.askedAt >= old.askedAt ? read : old;
+  return read.secret && read.requestedAt >= old.requestedAt ? read : old;
 }
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
@@ -149,12 +156,12 @@ export async function readSecrets(
   options: CallLimits = {},
 ): Promise<SecretReads> {
   const distinct = new Map<string, SecretAddress>();
-  for (const address of addresses) distinct.set(addressId(address), address);
+  for (const address of addresses) distinct.set(addressText(address), address);
   const lookUp = mountLookup(client, options);
   const reads = await Promise.all(
-    [...distinct].map(async ([id, address]) => [id, await read(client, address, options, lookUp)] as const),
+    [...distinct.values()].map(async (address) => [address, await read(client, address, options, lookUp)] as const),
   );
-  return new Map(reads);
+  return new SecretReads(reads);
 }
 
 /** Mounts that were found, by client: a refresh does not look them up again. */
@@ -257,18 +264,18 @@ async function readFrom(
   if (address.below !== undefined) {
     return readBelow(kvVersion, client, address, call, (secret) => readFrom(kvVersion, client, secret, options));
   }
-  const askedAt = performance.now();
+  const requestedAt = performance.now();
   try {
     if (kvVersion === 1) {
       const data = await new Kv1Engine(client, mountPath).read<JsonObject>(secretPath, call);
       const secret = { data, version: 0, createdTime: '', destroyed: false, customMetadata: {} };
-      return { secret, readAt: new Date(), askedAt };
+      return { secret, readAt: new Date(), requestedAt };
     }
     const kv = new Kv2Engine(client, mountPath);
     const secret = await (version === undefined
       ? kv.read<JsonObject>(secretPath, call)
       : kv.readVersion<JsonObject>(secretPath, version, call));
-    return { secret, readAt: new Date(), askedAt };
+    return { secret, readAt: new Date(), requestedAt };
   } catch (error) {
     if (isVaultError(error)) return { error };
     throw error;

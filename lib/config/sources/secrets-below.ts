@@ -42,7 +42,7 @@ export async function readBelow(
   limits: Limits,
   readSecret: (address: SecretAddress) => Promise<SecretRead>,
 ): Promise<SecretRead> {
-  const askedAt = performance.now();
+  const requestedAt = performance.now();
   try {
     const engine =
       kvVersion === 1 ? new Kv1Engine(client, address.mountPath) : new Kv2Engine(client, address.mountPath);
@@ -61,7 +61,7 @@ export async function readBelow(
     }
     if (parts.length === 0) return { error: nothingBelow(kvVersion, address) };
     const conflict = conflictIn(address, parts);
-    return conflict ? { error: conflict } : joinedRead(parts, new Date(), askedAt);
+    return conflict ? { error: conflict } : joinedRead(parts, new Date(), requestedAt);
   } catch (error) {
     if (isVaultError(error)) return { error };
     throw error;
@@ -72,7 +72,7 @@ export async function readBelow(
 export function joinedRead(
   parts: readonly SecretBelow[],
   readAt: Date,
-  askedAt: number,
+  requestedAt: number,
 ): Extract<SecretRead, { readAt: Date }> {
   const data: JsonObject = Object.fromEntries(parts.map((part) => [part.secretPath, part.secret.data]));
   // Stands for the versions of all: two reads with the same one have found the same.
@@ -82,7 +82,7 @@ export function joinedRead(
   return {
     secret: { data, version: 0, createdTime, destroyed: false, customMetadata: {} },
     readAt,
-    askedAt,
+    requestedAt,
     parts,
   };
 }

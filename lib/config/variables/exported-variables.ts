@@ -1,8 +1,9 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultConfigurationError, VaultInvalidOptionError } from '../../errors/index.js';
+import type { Configuration } from '../configuration.js';
 import { claimVariable, originalVariable, releaseVariable } from '../../options/process-environment.js';
 import { valueAt } from '../plain.js';
-import type { ReferringVariables } from './referring-variables.js';
+import type { VariableTexts } from './reference-variables.js';
 import type { VariableProblem } from './variables-of.js';
 import { MAX_VARIABLES, variableName, variablesOf } from './variables-of.js';
 
@@ -19,8 +20,46 @@ const MAX_TOTAL_BYTES = 1024 * 1024;
 
 type Values = Readonly<Record<string, unknown>>;
 
+/** Whether keys of the configuration are exported, and not only variables that hold references. @internal */
+export function exportsKeys(keys: ExportedKeys | undefined): boolean {
+  return keys !== undefined && keys !== 'references';
+}
+
 /**
- * The variables of `process.env` that a boot has its values in, because it was asked to.
+ * The variables for these values. A listed key that does not exist has none.
+ *
+ * @throws VaultConfigurationError listing the keys that cannot be variables
+ * @internal
+ */
+export function exportedVariables(
+  keys: ExportedKeys,
+  values: Values,
+  referenceVariables: VariableTexts,
+): ReadonlyMap<string, string> {
+  const { variables, problems } = variablesFor(keys, values, referenceVariables);
+  throwAny([...problems.map(problemError), ...sizeErrors(keys, variables)]);
+  return variables;
+}
+
+/**
+ * Checks that everything listed can be written.
+ *
+ * @throws VaultConfigurationError listing the keys that cannot be variables, or do not exist
+ * @internal
+ */
+export function checkExports(keys: ExportedKeys, values: Values, referenceVariables: VariableTexts): void {
+  const { variables, problems } = variablesFor(keys, values, referenceVariables);
+  const failures: VaultError[] = [...problems.map(problemError), ...sizeErrors(keys, variables)];
+  for (const key of Array.isArray(keys) ? (keys as readonly string[]) : []) {
+    // A variable that takes precedence over Vault exists already.
+    if (valueAt(values, key) === undefined && originalVariable(nameOf(values, key)) === undefined)
+      failures.push(absent(key));
+  }
+  throwAny(failures);
+}
+
+/**
+ * The variables of `process.env` that a boot has written.
  * @internal
  */
 export class ExportedVariables {
@@ -31,42 +70,9 @@ export class ExportedVariables {
     this.#keys = keys;
   }
 
-  /** Whether keys of the configuration are exported, and not only variables that hold references. */
-  get hasKeys(): boolean {
-    return this.#keys !== 'references';
-  }
-
-  /**
-   * The variables for these values. A key that is listed and not there has none.
-   *
-   * @throws VaultConfigurationError listing the keys that cannot be variables
-   */
-  of(values: Values, referring: ReferringVariables): ReadonlyMap<string, string> {
-    const { variables, problems } = this.#exported(values, referring);
-    const failures = [...problems.map(refusal), ...this.#tooLarge(variables)];
-    if (failures.length > 0) throw refused(failures);
-    return variables;
-  }
-
-  /**
-   * Whether all that is asked for can be written.
-   *
-   * @throws VaultConfigurationError listing the keys that cannot, or are not there
-   */
-  check(values: Values, referring: ReferringVariables): void {
-    const { variables, problems } = this.#exported(values, referring);
-    const failures: VaultError[] = [...problems.map(refusal), ...this.#tooLarge(variables)];
-    for (const key of Array.isArray(this.#keys) ? (this.#keys as readonly string[]) : []) {
-      // A variable that wins over Vault is there already.
-      if (valueAt(values, key) === undefined && originalVariable(nameOf(values, key)) === undefined)
-        failures.push(absent(key));
-    }
-    if (failures.length > 0) throw refused(failures);
-  }
-
-  /** Writes the values; what was written before and is no value any more gets back what it had. */
-  write(values: Values, referring: ReferringVariables): void {
-    const { variables } = this.#exported(values, referring);
+  /** Writes the values; a variable without a value now gets back what it had before. */
+  write({ written, variableTexts }: Pick<Configuration, 'variableTexts' | 'written'>): void {
+    const { variables } = variablesFor(this.#keys, written.toObject(), variableTexts);
     for (const name of [...this.#names]) if (!variables.has(name)) this.#release(name);
     for (const [name, value] of variables) {
       claimVariable(this, name, value);
@@ -74,7 +80,7 @@ export class ExportedVariables {
     }
   }
 
-  /** Gives every variable what it had, unless somebody else has changed it since. */
+  /** Gives every variable what it had before, unless something else has changed it since. */
   restore(): void {
     for (const name of [...this.#names]) this.#release(name);
   }
@@ -83,42 +89,45 @@ export class ExportedVariables {
     this.#names.delete(name);
     releaseVariable(this, name);
   }
-
-  /** Programs could not be started any more. Variables that hold references were there before, and are left to their author. */
-  #tooLarge(variables: ReadonlyMap<string, string>): VaultError[] {
-    if (!this.hasKeys) return [];
-    const failures: VaultError[] = [];
-    let total = 0;
-    for (const [name, value] of variables) {
-      const bytes = name.length + Buffer.byteLength(value);
-      total += bytes;
-      if (bytes > MAX_VARIABLE_BYTES)
-        failures.push(tooLarge(`${name} would be longer than ${MAX_VARIABLE_BYTES} bytes`));
-    }
-    if (total > MAX_TOTAL_BYTES)
-      failures.push(tooLarge(`the variables would be larger than ${MAX_TOTAL_BYTES} bytes together`));
-    return failures;
-  }
-
-  #exported(values: Values, { texts, problems }: ReferringVariables) {
-    if (this.#keys === 'references') return { variables: texts, problems };
-    if (this.#keys === true) return variablesOf(values);
-    const chosen: Record<string, unknown> = {};
-    // Whoever writes a key down means it, whatever it is called.
-    const allow: string[] = [];
-    for (const key of this.#keys) {
-      const value = valueAt(values, key);
-      if (value === undefined) continue;
-      const name = nameOf(values, key);
-      chosen[name] = value;
-      allow.push(name);
-    }
-    return variablesOf(chosen, { allow });
-  }
 }
 
-function refused(failures: readonly VaultError[]): VaultConfigurationError {
-  return new VaultConfigurationError('The configuration cannot be written to process.env:', failures);
+function variablesFor(keys: ExportedKeys, values: Values, { texts, problems }: VariableTexts) {
+  if (keys === 'references') return { variables: texts, problems };
+  if (keys === true) return variablesOf(values);
+  const chosen: Record<string, unknown> = {};
+  // A key that is listed is meant, whatever its name.
+  const allow: string[] = [];
+  for (const key of keys) {
+    const value = valueAt(values, key);
+    if (value === undefined) continue;
+    const name = nameOf(values, key);
+    chosen[name] = value;
+    allow.push(name);
+  }
+  return variablesOf(chosen, { allow });
+}
+
+/**
+ * Larger environments would keep this process from starting programs. Variables that hold references were in the environment
+ * before, and are left to their author.
+ */
+function sizeErrors(keys: ExportedKeys, variables: ReadonlyMap<string, string>): VaultError[] {
+  if (!exportsKeys(keys)) return [];
+  const failures: VaultError[] = [];
+  let total = 0;
+  for (const [name, value] of variables) {
+    const bytes = name.length + Buffer.byteLength(value);
+    total += bytes;
+    if (bytes > MAX_VARIABLE_BYTES) failures.push(tooLarge(`${name} would be longer than ${MAX_VARIABLE_BYTES} bytes`));
+  }
+  if (total > MAX_TOTAL_BYTES)
+    failures.push(tooLarge(`the variables would be larger than ${MAX_TOTAL_BYTES} bytes together`));
+  return failures;
+}
+
+function throwAny(failures: readonly VaultError[]): void {
+  if (failures.length > 0)
+    throw new VaultConfigurationError('The configuration cannot be written to process.env:', failures);
 }
 
 function nameOf(values: Values, key: string): string {
@@ -139,7 +148,7 @@ function tooLarge(what: string): VaultError {
   );
 }
 
-function refusal({ name, why, key, other }: VariableProblem): VaultError {
+function problemError({ name, why, key, other }: VariableProblem): VaultError {
   const reasons: Record<VariableProblem['why'], string> = {
     name: `${JSON.stringify(key)} is no name for a variable: rename it with "map" in its source`,
     dangerous: `${name} changes how programs run, and who can write the secret would decide that: rename it`,

@@ -1,20 +1,21 @@
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import type { ConfigEntries } from '../configuration.js';
+import type { ConfigTree } from '../config-tree.js';
 import type { VariableProblem } from './variables-of.js';
 import { variableText } from './variables-of.js';
 
-/** Variables of the environment that hold references, as texts for `process.env`. @internal */
-export interface ReferringVariables {
+/** Environment variables that hold references, as texts for `process.env`. @internal */
+export interface VariableTexts {
   readonly texts: ReadonlyMap<string, string>;
-  /** Those whose values no variable can have. */
+  /** Variables whose values cannot be written to the environment. */
   readonly problems: readonly VariableProblem[];
 }
 
-/** @param entries the variables, resolved @internal */
-export function referringVariables(entries: ConfigEntries): ReferringVariables {
+/** @param variables resolved @internal */
+export function variableTexts(variables: ConfigTree): VariableTexts {
   const texts = new Map<string, string>();
   const problems: VariableProblem[] = [];
-  for (const [name, { value }] of entries) {
+  for (const { path, value } of variables.leaves()) {
+    const [name] = path as [string];
     const { text, why } = variableText(value);
     if (why === undefined) texts.set(name, text);
     else problems.push({ name, why, key: name });
@@ -23,7 +24,7 @@ export function referringVariables(entries: ConfigEntries): ReferringVariables {
 }
 
 /** The error for a variable that factories cannot be given. @internal */
-export function unusable({ name, why }: VariableProblem): VaultInvalidOptionError {
+export function unusableVariable({ name, why }: VariableProblem): VaultInvalidOptionError {
   const what = {
     nul: 'has a NUL character, which no variable can have',
     reference: 'looks like a reference itself, which is not followed',

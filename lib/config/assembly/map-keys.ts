@@ -2,8 +2,8 @@ import type { JsonObject } from '../../client/response.js';
 import type { Kv2Secret } from '../../engines/kv2.types.js';
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError, VaultNotFoundError } from '../../errors/index.js';
-import type { ConfigEntry } from '../configuration.js';
-import { entryId } from '../configuration.js';
+import type { Path } from '../config-tree.js';
+import { PathMap } from '../config-tree.js';
 import { inOrderOfDots, pathOfName } from './dotted-names.js';
 import { camelCase } from './key-case.js';
 import { isKeyPath, isReservedKey } from '../reserved-keys.js';
@@ -11,17 +11,17 @@ import { MAX_NESTING } from '../plain.js';
 import { quoted } from '../../errors/printable.js';
 import type { ResolvedSource } from '../sources/vault-source.js';
 
-/** A key of a secret and the names it goes by, containers first. @internal */
+/** A key of a secret and its path in the configuration. @internal */
 export interface MappedKey {
   readonly key: string;
-  readonly path: ConfigEntry['path'];
+  readonly path: Path;
 }
 
 /**
- * Which keys of a secret are taken, and under which names: `keys`, then `map`, `prefix`, `nest` and `as`. Two keys that
- * come to the same place, or one inside the other, are a failure: which one is meant cannot be known.
+ * Decides which keys of a secret are used and under which names, by `keys`, then `map`, `prefix`, `nest` and `as`. It is a
+ * failure if two keys lead to the same place, or one to a place inside the other: the intended one cannot be known.
  *
- * @param containers where all of them go
+ * @param containers path that all keys go below
  * @internal
  */
 export function mapKeys(
@@ -30,14 +30,15 @@ export function mapKeys(
   containers: readonly string[],
 ): { readonly keys: readonly MappedKey[]; readonly failures: readonly VaultError[] } {
   const failures: VaultError[] = [];
-  const places = new Map<string, MappedKey>();
   const { map, keys, prefix, nest } = source;
-  // Nothing is renamed, so nothing can be missing or collide.
+  // Nothing is renamed, so that no key can be missing and no two can collide.
   if (map === undefined && keys === undefined && prefix === undefined && nest === undefined) {
     const names = inOrderOfDots(Object.keys(secret.data));
     return { keys: names.map((key) => ({ key, path: placeOf(containers, [key]) })), failures };
   }
+  const keyAt = new PathMap<string>();
   const named = typeof map === 'object' ? Object.keys(map) : [];
+  const mapped: MappedKey[] = [];
   for (const key of inOrderOfDots([...new Set([...(keys ?? Object.keys(secret.data)), ...named])])) {
     if (!Object.hasOwn(secret.data, key)) {
       failures.push(missingKey(source, secret, key, keys?.includes(key) ? 'keys' : 'map'));
@@ -50,35 +51,39 @@ export function mapKeys(
       continue;
     }
     const path = placeOf(containers, names);
-    const other = places.get(entryId(path));
-    if (other) failures.push(collision(source, other.key, key, path));
-    else places.set(entryId(path), { key, path });
-  }
-  for (const { key, path } of places.values()) {
-    for (let length = path.length - 1; length > containers.length; length--) {
-      const other = places.get(entryId(path.slice(0, length)));
-      if (other) failures.push(collision(source, other.key, key, other.path));
+    const other = keyAt.get(path);
+    if (other !== undefined) failures.push(collision(source, other, key, path));
+    else {
+      mapped.push({ key, path });
+      keyAt.set(path, key);
     }
-    const way = containers.length === 0 && path.length === 1 ? pathOfName(path[0]) : path;
-    const other = way.length > 1 ? places.get(entryId(way)) : undefined;
-    if (other && other.key !== key) failures.push(collision(source, other.key, key, way));
   }
-  return { keys: [...places.values()], failures };
+  for (const { key, path } of mapped) {
+    for (let length = path.length - 1; length > containers.length; length--) {
+      const around = path.slice(0, length);
+      const other = keyAt.get(around);
+      if (other !== undefined) failures.push(collision(source, other, key, around));
+    }
+    const nested = containers.length === 0 && path.length === 1 ? pathOfName(path[0] as string) : path;
+    const other = nested.length > 1 ? keyAt.get(nested) : undefined;
+    if (other !== undefined && other !== key) failures.push(collision(source, other, key, nested));
+  }
+  return { keys: mapped, failures };
 }
 
-/** Not a spread: there may be ten thousand, and what it makes takes up three times the space. */
-function placeOf(containers: readonly string[], names: readonly string[]): ConfigEntry['path'] {
-  return (containers.length === 0 ? names : containers.concat(names)) as unknown as ConfigEntry['path'];
+/** Not a spread, whose result takes three times the space: there may be ten thousand keys. */
+function placeOf(containers: Path, names: Path): Path {
+  return containers.length === 0 ? names : containers.concat(names);
 }
 
-/** The names of a key below the containers of its source; `undefined` when it is left out. */
+/** The path of a key below the containers of its source; `undefined` if `map` leaves it out. */
 function namesOf(source: ResolvedSource, key: string): readonly string[] | VaultInvalidOptionError | undefined {
   const { map, prefix = '', nest } = source;
   if (typeof map === 'function') {
     const name = callMap(map, key);
     if (name === undefined) return undefined;
     if (typeof name === 'string' && isKeyPath(name)) return name.split('.');
-    return refusal(
+    return invalidKey(
       source,
       `"map" gives no usable name for the key ${quoted(key)}: it must return a name such as "DB_PASSWORD" or "database.password", or undefined.`,
     );
@@ -89,11 +94,14 @@ function namesOf(source: ResolvedSource, key: string): readonly string[] | Vault
   const flat = parts.length === 1 || parts.length > MAX_NESTING || parts.includes('');
   const names = flat ? [name] : parts.map(camelCase);
   return names.some(isReservedKey)
-    ? refusal(source, `the key ${quoted(key)} would get a name that no configuration may have. Rename it with "map".`)
+    ? invalidKey(
+        source,
+        `the key ${quoted(key)} would get a name that no configuration may have. Rename it with "map".`,
+      )
     : names;
 }
 
-/** What a function of the user's throws may quote anything; only that it did is told. */
+/** Errors of the user's function are not passed on: their text may quote anything. */
 function callMap(map: (key: string) => unknown, key: string): unknown {
   try {
     return map(key);
@@ -124,13 +132,13 @@ export function collision(
   path: readonly string[],
   option = 'map',
 ): VaultError {
-  return refusal(
+  return invalidKey(
     source,
     `the keys ${quoted(first)} and ${quoted(second)} both lead to ${quoted(path.join('.'))}. Rename one with "${option}", or leave it out.`,
   );
 }
 
-function refusal({ mountPath, secretPath }: ResolvedSource, why: string): VaultInvalidOptionError {
+function invalidKey({ mountPath, secretPath }: ResolvedSource, why: string): VaultInvalidOptionError {
   return new VaultInvalidOptionError(`Secret "${secretPath}" in mount "${mountPath}": ${why}`, {
     path: `${mountPath}/data/${secretPath}`,
     mountPath,

@@ -1,0 +1,75 @@
+import type { ConfigDifference } from '../config-tree.js';
+import type { SecretReads } from '../sources/read-secrets.js';
+import { addressText, isSameSecret } from '../sources/read-secrets.js';
+
+/**
+ * A change of the configuration in a running application. Never holds a value.
+ * @publicApi
+ */
+export interface VaultConfigChange {
+  /** Keys that are new, have another value, or are gone, as `ConfigService.get` takes them. */
+  readonly keys: readonly string[];
+  /** The removed ones among them; missing when there are none. */
+  readonly removed?: readonly string[];
+  /** Secrets of these keys that have a new version. */
+  readonly secrets: readonly VaultSecretChange[];
+  /** When it was applied. */
+  readonly at: Date;
+}
+
+/**
+ * A secret with a new version. One of the versions is missing when the secret did not exist before or no longer exists, both
+ * for a secret of a KV v1 engine, which has no versions.
+ * @publicApi
+ */
+export interface VaultSecretChange {
+  /** Namespace of the server, where the source names one of its own. */
+  readonly namespace?: string;
+  readonly mountPath: string;
+  readonly secretPath: string;
+  /** Version before; missing when the secret did not exist. */
+  readonly from?: number;
+  /** Version now; missing when the secret no longer exists. */
+  readonly to?: number;
+}
+
+/** @param differences of two configurations @internal */
+export function describeChange(
+  differences: readonly ConfigDifference[],
+  before: SecretReads,
+  after: SecretReads,
+): VaultConfigChange {
+  // A key with dots may have become a path, or a path such a key.
+  const keys = [...new Set(differences.map(({ path }) => path.join('.')))];
+  const present = new Set(differences.flatMap(({ path, after: leaf }) => (leaf ? [path.join('.')] : [])));
+  const removed = keys.filter((key) => !present.has(key));
+  return Object.freeze({
+    keys,
+    ...(removed.length > 0 && { removed }),
+    secrets: changedSecrets(differences, before, after),
+    at: new Date(),
+  });
+}
+
+/** The secrets that changed values came from, or come from now, with another version than before. */
+function changedSecrets(
+  differences: readonly ConfigDifference[],
+  before: SecretReads,
+  after: SecretReads,
+): readonly VaultSecretChange[] {
+  const secrets = new Map<string, VaultSecretChange>();
+  const origins = new Set(differences.flatMap((one) => [one.before?.origin ?? [], one.after?.origin ?? []]).flat());
+  for (const origin of origins) {
+    const { namespace, mountPath, secretPath } = origin;
+    const address = { mountPath, secretPath, ...(namespace !== undefined && { namespace }) };
+    const [was, is] = [before.secretAt(address), after.secretAt(address)];
+    // A secret that was deleted with its history and written again has the same version and another time.
+    if (isSameSecret(was, is)) continue;
+    secrets.set(addressText(address), {
+      ...address,
+      ...(was?.version && { from: was.version }),
+      ...(is?.version && { to: is.version }),
+    });
+  }
+  return [...secrets.values()];
+}
