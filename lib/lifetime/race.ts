@@ -24,6 +24,11 @@ export interface RaceOptions {
  */
 export function race<T>(
   work: T | Promise<T>,
+  options: RaceOptions & { readonly signal?: undefined },
+): Promise<T | typeof TIMED_OUT>;
+export function race<T>(work: T | Promise<T>, options: RaceOptions): Promise<T | typeof TIMED_OUT | typeof ABORTED>;
+export function race<T>(
+  work: T | Promise<T>,
   { timeoutMs = Infinity, signal, clock = systemClock, keepAlive = true }: RaceOptions,
 ): Promise<T | typeof TIMED_OUT | typeof ABORTED> {
   return new Promise((resolve, reject) => {

@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
-import { within } from '../client/within.js';
 import { duration } from '../config/duration.js';
 import type { VaultConfigChange } from '../config/refresh/changes.js';
 import { printable, shortList } from '../errors/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';
+import { race, TIMED_OUT } from '../lifetime/race.js';
 import { failureKind } from '../errors/redact.js';
 import { injectablesOf, instancesOf } from './nest-internals.js';
 
@@ -92,9 +92,9 @@ function call(
   try {
     const result = method.call(instance, change);
     if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return undefined;
-    const ended = Promise.resolve(result).then(() => true as const);
-    return within(LISTENER_TIMEOUT_MS, ended, false).then((hasEnded) => {
-      if (hasEnded || isClosed()) return;
+    const ended = Promise.resolve(result).then(() => undefined);
+    return race(ended, { timeoutMs: LISTENER_TIMEOUT_MS, keepAlive: false }).then((outcome) => {
+      if (outcome !== TIMED_OUT || isClosed()) return;
       logger.warn(
         `${which} has not returned within ${duration(LISTENER_TIMEOUT_MS)} ${after}. The next one is called.`,
       );

@@ -1,4 +1,5 @@
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { MAX_TIMER_MS } from '../lifetime/clock.js';
 
 /** Known options: a check for each, or the shape of the options nested in it. @internal */
 export type Shape = { readonly [option: string]: Check };
@@ -13,7 +14,7 @@ export const typeOf =
 
 /** Checks for a number above zero that a timer can hold. @internal */
 export const positiveNumber = (value: unknown): string | undefined =>
-  typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= 2 ** 31 - 1
+  typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= MAX_TIMER_MS
     ? undefined
     : 'a number above 0 (and below 2 147 483 648)';
 

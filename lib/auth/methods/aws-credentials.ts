@@ -1,4 +1,5 @@
 import type * as Chain from '@aws-sdk/credential-provider-node';
+import { ABORTED, race, TIMED_OUT } from '../../lifetime/race.js';
 import { interop } from '../../client/interop.js';
 import { VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
@@ -79,27 +80,15 @@ export async function resolveAwsCredentials(
 /** Creates a new chain for every login, because a provider caches its result and would miss a changed file. */
 async function credentialsFromChain(signal: AbortSignal | undefined): Promise<AwsCredentials> {
   const { defaultProvider } = await loadChain();
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
-  const ends = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(credentialsNotFound(`not within ${CHAIN_TIMEOUT_MS} ms`)), CHAIN_TIMEOUT_MS);
-    onAbort = () => reject(new VaultAbortedError('Cannot find AWS credentials: the caller aborted it.'));
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
-  });
   const chain = defaultProvider({ timeout: METADATA_TIMEOUT_MS, maxRetries: 2, ignoreCache: true })();
-  try {
-    return await Promise.race([
-      ends,
-      // The message may quote files and the output of credential commands.
-      chain.catch((error: unknown) => {
-        throw credentialsNotFound(failureKind(error));
-      }),
-    ]);
-  } finally {
-    clearTimeout(timer);
-    if (onAbort) signal?.removeEventListener('abort', onAbort);
-  }
+  // The message may quote files and the output of credential commands.
+  const found = chain.catch((error: unknown) => {
+    throw credentialsNotFound(failureKind(error));
+  });
+  const outcome = await race(found, { timeoutMs: CHAIN_TIMEOUT_MS, signal });
+  if (outcome === TIMED_OUT) throw credentialsNotFound(`not within ${CHAIN_TIMEOUT_MS} ms`);
+  if (outcome === ABORTED) throw new VaultAbortedError('Cannot find AWS credentials: the caller aborted it.');
+  return outcome;
 }
 
 async function loadChain(): Promise<typeof Chain> {

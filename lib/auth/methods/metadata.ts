@@ -1,16 +1,18 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RawResponse } from '../../client/exchange.js';
 import { ExchangeInterrupted, RawExchange } from '../../client/exchange.js';
 import { interop } from '../../client/interop.js';
 import { VaultAbortedError, VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
+import { backoffMs } from '../../lifetime/backoff.js';
+import { sleep } from '../../lifetime/race.js';
 import { redact } from '../../errors/redact.js';
 
 /** Metadata services are link-local: one that exists accepts connections at once, but may take longer to issue a token. */
 const CONNECT_TIMEOUT_MS = 1_000;
 const TIMEOUT_MS = 5_000;
 const MAX_RESPONSE_BYTES = 64 * 1024;
-/** Delays before each retry. Services may be busy or not ready yet when a machine or pod starts. */
-const RETRY_DELAYS_MS = [250, 1_000];
+/** Services may be busy or not ready yet when a machine or pod starts. */
+const MAX_ATTEMPTS = 3;
+const RETRY_BACKOFF = { firstMs: 250, factor: 4, maxMs: 1_000 };
 
 type Outcome = RawResponse | { readonly failure: unknown };
 
@@ -43,15 +45,11 @@ export interface MetadataRequest {
  * @internal
  */
 export async function requestMetadata(request: MetadataRequest): Promise<RawResponse> {
-  for (let attempt = 0; ; attempt += 1) {
+  for (let attempt = 1; ; attempt += 1) {
     const outcome = await sendOnce(request);
-    const pause = RETRY_DELAYS_MS[attempt];
-    if (pause === undefined || !isTransient(outcome)) return assertUsable(outcome, request);
-    try {
-      await delay(pause, undefined, { ...(request.signal && { signal: request.signal }) });
-    } catch {
-      throw aborted(request);
-    }
+    if (attempt === MAX_ATTEMPTS || !isTransient(outcome)) return assertUsable(outcome, request);
+    await sleep(backoffMs(attempt, RETRY_BACKOFF), { signal: request.signal });
+    if (request.signal?.aborted) throw aborted(request);
   }
 }
 

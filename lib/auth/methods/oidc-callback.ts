@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { VaultAbortedError, VaultAuthenticationError, VaultTimeoutError } from '../../errors/index.js';
+import { ABORTED, race, TIMED_OUT } from '../../lifetime/race.js';
 import { redact } from '../../errors/redact.js';
 
 const PATH = '/oidc/callback';
@@ -49,37 +50,30 @@ export class OidcCallback {
    * @throws VaultAbortedError when the signal did
    */
   async wait(state: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<string> {
-    let stop = (): void => undefined;
-    const outcome = await new Promise<URLSearchParams>((resolve, reject) => {
-      this.#expected = { state, take: resolve };
-      const late = () =>
-        reject(
-          new VaultTimeoutError(
-            `Nobody logged in with the browser within ${timeoutMs} ms. Raise "auth.timeoutMs", or use another "auth.method" where no person is.`,
-            { operation: 'log in with oidc' },
-          ),
-        );
-      const timer = setTimeout(late, timeoutMs).unref();
-      const abort = () =>
-        reject(
-          new VaultAbortedError('Cannot log in with oidc: it was given up, as nobody had logged in with the browser.', {
-            operation: 'log in with oidc',
-          }),
-        );
-      if (signal?.aborted) abort();
-      signal?.addEventListener('abort', abort);
-      stop = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
-      };
-    }).finally(() => stop());
+    const operation = 'log in with oidc';
+    const returned = new Promise<URLSearchParams>((resolve) => (this.#expected = { state, take: resolve }));
+    const outcome = await race(returned, { timeoutMs, signal, keepAlive: false });
+    if (outcome === TIMED_OUT) {
+      throw new VaultTimeoutError(
+        `Nobody logged in with the browser within ${timeoutMs} ms. Raise "auth.timeoutMs", or use another "auth.method" where no person is.`,
+        { operation },
+      );
+    }
+    if (outcome === ABORTED) {
+      throw new VaultAbortedError(
+        'Cannot log in with oidc: it was given up, as nobody had logged in with the browser.',
+        {
+          operation,
+        },
+      );
+    }
     const code = outcome.get('code');
     if (code !== null && code !== '' && code.length <= MAX_CODE_LENGTH) return code;
     const error = outcome.get('error') ?? '';
     const said = /^[a-z_]{1,40}$/.test(error) ? redact(error) : 'no code';
     throw new VaultAuthenticationError(
       `Cannot log in with oidc: the identity provider sent the browser back with ${said}. Log in again, as a person who may use this application there.`,
-      { operation: 'log in with oidc', reason: 'identity-provider' },
+      { operation, reason: 'identity-provider' },
     );
   }
 
@@ -98,9 +92,8 @@ export class OidcCallback {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     // Answers are a few bytes; whoever does not take them in time is cut off.
-    const cut = setTimeout(() => this.#server.closeAllConnections(), 1_000).unref();
+    if ((await race(closed, { timeoutMs: 1_000, keepAlive: false })) === TIMED_OUT) this.#server.closeAllConnections();
     await closed;
-    clearTimeout(cut);
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
 import { VaultAbortedError } from '../../errors/index.js';
+import { MAX_TIMER_MS } from '../../lifetime/clock.js';
+import { ABORTED, race, TIMED_OUT } from '../../lifetime/race.js';
 import { addEnvFile } from '../../options/env-file.js';
 import { RESOLVED_BY } from '../../options/environment.js';
 import type { VaultModuleOptions } from '../../vault.options.js';
@@ -144,13 +146,10 @@ async function run(flags: Flags, command: string[], signals: SignalForwarder, ou
 }
 
 /** The promise of an options file may never settle. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return Promise.race([
-    work,
-    new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(new VaultAbortedError('Interrupted.')), { once: true });
-    }),
-  ]);
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const outcome = await race(work, { signal });
+  if (outcome === ABORTED || outcome === TIMED_OUT) throw new VaultAbortedError('Interrupted.');
+  return outcome;
 }
 
 function parse(args: readonly string[]) {
@@ -179,6 +178,6 @@ function withSources(options: VaultModuleOptions | undefined, sources: string[] 
 function milliseconds(flags: Flags, name: 'interval-ms' | 'grace-ms', defaultMs: number): number {
   const min = name === 'interval-ms' ? 50 : 1;
   const value = flags[name] === undefined ? defaultMs : Number(flags[name]);
-  if (Number.isInteger(value) && value >= min && value < 2 ** 31) return value;
-  throw new CliError(`--${name} takes a whole number of milliseconds from ${min} to ${2 ** 31 - 1}.`);
+  if (Number.isInteger(value) && value >= min && value <= MAX_TIMER_MS) return value;
+  throw new CliError(`--${name} takes a whole number of milliseconds from ${min} to ${MAX_TIMER_MS}.`);
 }

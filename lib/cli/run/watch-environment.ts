@@ -1,5 +1,6 @@
 import { isVaultError } from '../../errors/index.js';
-import { MAX_TIMER_MS } from '../../lifetime/clock.js';
+import { backoffMs } from '../../lifetime/backoff.js';
+import { systemClock } from '../../lifetime/clock.js';
 import { CliError } from '../cli-command.js';
 import type { CliOutput } from '../cli-command.js';
 
@@ -26,12 +27,12 @@ export interface WatchedEnvironment {
  */
 export function watchEnvironment({ values, read, onChange, intervalMs, output }: WatchedEnvironment): () => void {
   const closing = new AbortController();
-  const maxDelayMs = Math.max(intervalMs, MAX_BACKOFF_MS);
+  const backoff = { firstMs: intervalMs, maxMs: Math.max(intervalMs, MAX_BACKOFF_MS), jitter: [0.9, 1.1] } as const;
   let current = values;
   let lastWarning: string | undefined;
   let failures = 0;
   let changes = 0;
-  let timer: NodeJS.Timeout;
+  let cancelTimer: () => void;
 
   const poll = async (): Promise<void> => {
     try {
@@ -53,8 +54,7 @@ export function watchEnvironment({ values, read, onChange, intervalMs, output }:
       failures += 1;
       warnOnce(error);
     }
-    const backoffMs = Math.min(maxDelayMs, intervalMs * 2 ** Math.max(failures, changes - 1));
-    schedule(backoffMs * (0.9 + Math.random() / 5));
+    schedule(backoffMs(Math.max(failures, changes - 1) + 1, backoff));
   };
   const warnOnce = (error: unknown): void => {
     const known = isVaultError(error) || error instanceof CliError;
@@ -65,13 +65,13 @@ export function watchEnvironment({ values, read, onChange, intervalMs, output }:
     lastWarning = warning;
   };
   const schedule = (waitMs: number): void => {
-    timer = setTimeout(() => void poll(), Math.min(waitMs, MAX_TIMER_MS));
+    cancelTimer = systemClock.setTimer(waitMs, () => void poll(), true);
   };
 
   schedule(intervalMs * Math.random());
   return () => {
     closing.abort();
-    clearTimeout(timer);
+    cancelTimer();
   };
 }
 

@@ -2,6 +2,8 @@ import type { VaultError } from '../../errors/index.js';
 import { isVaultError, VaultClosedError, VaultInvalidOptionError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
 import type { VaultConfigChange } from './changes.js';
+import { backoffMs } from '../../lifetime/backoff.js';
+import { systemClock } from '../../lifetime/clock.js';
 import type { ConfigurationStore } from '../configuration-store.js';
 import { addressText, isAbsent, isSameSecret, newerRead, SecretReads } from '../sources/read-secrets.js';
 import type { VaultRefreshOptions } from './refresh.options.js';
@@ -11,12 +13,10 @@ import { newlyPending } from './kept-values.js';
 import { warnOfUnknownKeys } from './refresh-log.js';
 import { warnOfShutdownHooks } from './shutdown-hooks.js';
 
-/** Every round is so much earlier than the interval says, at most: instances that started together drift apart. */
-const JITTER = 0.2;
-/** After failures the interval doubles, up to so many times its length. */
-const LONGEST_BACKOFF = 8;
-/** What is longer fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Rounds come up to a fifth early, so that instances that started together drift apart. */
+const JITTER = [1, 0.8] as const;
+/** After failures the interval doubles, up to this many times its length. */
+const MAX_INTERVAL_FACTOR = 8;
 
 /**
  * Result of a refresh. It never contains a value.
@@ -45,7 +45,7 @@ export class ConfigurationRefresher {
   readonly #report: (result: VaultRefreshResult) => void;
   #running: Promise<VaultRefreshResult> | undefined;
   #next: Promise<VaultRefreshResult> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: (() => void) | undefined;
   #failures = 0;
   #reported: PendingValues = new Map();
   #closed = false;
@@ -81,12 +81,12 @@ export class ConfigurationRefresher {
       process.on('SIGHUP', this.#onSighup);
       warnOfShutdownHooks();
     }
-    this.#schedule(this.#options.intervalMs ?? REFRESH_INTERVAL_MS);
+    this.#schedule();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     this.stop();
     this.#ending.abort();
   }
@@ -172,18 +172,18 @@ export class ConfigurationRefresher {
     return reads;
   }
 
-  #schedule(delayMs: number): void {
+  #schedule(): void {
     if (this.#closed) return;
     // Signals may have come while a round was under way: each of them ends here, and there must be one timer.
-    clearTimeout(this.#timer);
-    const waitMs = Math.min(delayMs, LONGEST_TIMER_MS) * (1 - Math.random() * JITTER);
+    this.#cancelTimer?.();
+    const firstMs = this.#options?.intervalMs ?? REFRESH_INTERVAL_MS;
+    const interval = { firstMs, maxMs: firstMs * MAX_INTERVAL_FACTOR, jitter: JITTER };
     // An application that failed to come up must not be kept in memory by its rounds.
     const self = new WeakRef(this);
-    this.#timer = setTimeout(() => {
+    this.#cancelTimer = systemClock.setTimer(backoffMs(this.#failures + 1, interval), () => {
       const refresher = self.deref();
       if (refresher) void refresher.#round();
-    }, waitMs);
-    this.#timer.unref();
+    });
   }
 
   #hangUp(): void {
@@ -193,12 +193,11 @@ export class ConfigurationRefresher {
   }
 
   async #round(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     const result = await this.refresh().catch(() => undefined);
     const failed = result === undefined || result.problems.some((problem) => problem.retryable);
     this.#failures = failed ? this.#failures + 1 : 0;
-    const intervalMs = this.#options?.intervalMs ?? REFRESH_INTERVAL_MS;
-    this.#schedule(intervalMs * Math.min(2 ** this.#failures, LONGEST_BACKOFF));
+    this.#schedule();
   }
 }
 

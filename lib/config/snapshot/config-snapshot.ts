@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { resolveCredential } from '../../auth/credential.js';
-import { within } from '../../client/within.js';
+import { race, TIMED_OUT } from '../../lifetime/race.js';
 import { isVaultError, VaultSnapshotError } from '../../errors/index.js';
 import type { ConfigPlan } from '../plan.js';
 import type { SecretAddress } from '../sources/read-secrets.js';
@@ -15,7 +15,7 @@ import type { ResolvedSnapshot } from './snapshot.options.js';
 /** Clocks differ a little; a file from further ahead has not been written by an honest one. */
 const CLOCK_SKEW_MS = 5 * 60_000;
 /** How long a function that supplies the key may take: neither a boot nor the end of an application waits for ever. */
-const LONGEST_KEY_MS = 10_000;
+const KEY_TIMEOUT_MS = 10_000;
 
 /** A snapshot that may be used. @internal */
 export interface OpenedSnapshot {
@@ -150,10 +150,10 @@ export class ConfigSnapshot {
   }
 
   async #key(): Promise<string> {
-    const key = await within(LONGEST_KEY_MS, resolveCredential(this.#options.key, 'config.snapshot.key'));
-    if (key === undefined) {
+    const key = await race(resolveCredential(this.#options.key, 'config.snapshot.key'), { timeoutMs: KEY_TIMEOUT_MS });
+    if (key === TIMED_OUT) {
       throw new VaultSnapshotError(
-        `"config.snapshot.key" was not supplied within ${LONGEST_KEY_MS / 1000} s: its function has not returned.`,
+        `"config.snapshot.key" was not supplied within ${KEY_TIMEOUT_MS / 1000} s: its function has not returned.`,
         { reason: 'no-key' },
       );
     }
