@@ -1,5 +1,3 @@
-import { MAX_TIMER_MS } from '../lifetime/clock.js';
-
 /**
  * Parsers of environment variables that accept what the Go clients of Vault and OpenBao accept. All return `undefined` for
  * an invalid value.
