@@ -95,6 +95,8 @@ export type {
   VaultSessionStateEvent,
   VaultTokenRenewedEvent,
   VaultConfigChangedEvent,
+  VaultConfigNotRefreshedEvent,
+  VaultConfigurationProblem,
   VaultConfigProblemEvent,
   VaultSnapshotEvent,
 } from './observability/vault-event.js';
@@ -116,3 +118,6 @@ export type {
   VaultTlsOptions,
 } from './vault.options.js';
 export { VaultService } from './vault.service.js';
+export type { VaultStatus } from './vault.status.js';
+export type { VaultEndpointState, VaultEndpointStatus } from './client/endpoints.js';
+export type { VaultConfigurationStatus } from './config/refresh/config-status.js';

@@ -1,9 +1,9 @@
-import type { BootLog } from './boot/boot-summary.js';
+import type { Log } from './observability/log-events.js';
 import { boot } from './boot/boot.js';
 import type { VaultModuleOptions } from './vault.options.js';
 
 /** Standard output belongs to the program; what it should know goes to standard error. */
-const QUIET: BootLog = {
+const QUIET: Log = {
   log: () => undefined,
   debug: () => undefined,
   error: (message) => console.error(`nestjs-vault: ${message}`),

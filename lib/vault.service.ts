@@ -5,6 +5,7 @@ import type { VaultClient } from './client/vault-client.js';
 import type { VaultDegradation } from './config/snapshot/degradation.js';
 import type { VaultRuntime } from './boot/vault-runtime.js';
 import type { VaultConfigChange } from './config/refresh/changes.js';
+import type { ConfigStatus } from './config/refresh/config-status.js';
 import type { ConfigurationRefresher, VaultRefreshResult } from './config/refresh/configuration-refresher.js';
 import type { ConfigurationStore } from './config/configuration-store.js';
 import type { VaultValueOrigin } from './config/origins.js';
@@ -17,6 +18,7 @@ import { VaultInvalidOptionError } from './errors/index.js';
 import type { VaultEvent } from './observability/vault-event.js';
 import { VaultSession } from './session/vault-session.js';
 import type { VaultSys } from './sys/vault-sys.js';
+import type { VaultStatus } from './vault.status.js';
 
 /**
  * Calls to Vault from a running application, over the session that the module opened at boot. Inject it anywhere.
@@ -30,6 +32,7 @@ export class VaultService {
   readonly #runtime: Pick<VaultRuntime, 'degraded'>;
   readonly #store: ConfigurationStore;
   readonly #refresher: ConfigurationRefresher;
+  readonly #configStatus: ConfigStatus;
   /** The session: state, accessor, policies, and a new login. */
   readonly session: VaultSession;
   /** Health, seal status, unsealing. */
@@ -56,8 +59,10 @@ export class VaultService {
     events$: Observable<VaultEvent>,
     store: ConfigurationStore,
     refresher: ConfigurationRefresher,
+    configStatus: ConfigStatus,
     ending: Observable<void>,
   ) {
+    this.#configStatus = configStatus;
     this.#runtime = runtime;
     this.#client = runtime.client;
     this.#logical = new LogicalEngine(runtime.client);
@@ -141,6 +146,18 @@ export class VaultService {
   }
 
   /**
+   * The state of session, servers and configuration at this moment, as frozen plain data without secrets. Health checks, logs and
+   * metrics can be derived from it; `events$` has its changes.
+   */
+  get status(): VaultStatus {
+    return freeze({
+      session: this.session.status,
+      endpoints: this.#client.endpointStatus,
+      configuration: this.#configStatus.at(this.#runtime.degraded),
+    });
+  }
+
+  /**
    * The node-vault client over this session and transport, for calls that this class has no method for. It cannot
    * change the session: a login through it returns a token and has no other effect.
    */
@@ -152,4 +169,14 @@ export class VaultService {
 function checkKey(key: unknown): void {
   if (typeof key !== 'string')
     throw new VaultInvalidOptionError('A key of the configuration is a text, such as "database.password".');
+}
+
+/** A frozen copy of plain data: dates and lists belong to whoever receives them. */
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Date) return new Date(value) as T;
+  if (Array.isArray(value)) return Object.freeze(value.map(freeze)) as T;
+  return Object.freeze(
+    Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, freeze(inner as unknown)])),
+  ) as T;
 }

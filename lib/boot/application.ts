@@ -2,7 +2,7 @@ import type { Subscription } from 'rxjs';
 import { ReplaySubject } from 'rxjs';
 import { ConfigurationRefresher } from '../config/refresh/configuration-refresher.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
-import { RefreshLog } from '../config/refresh/refresh-log.js';
+import { ConfigStatus } from '../config/refresh/config-status.js';
 import { EventHub } from '../observability/event-hub.js';
 import { VaultService } from '../vault.service.js';
 import type { VaultRuntime } from './vault-runtime.js';
@@ -28,19 +28,24 @@ export class VaultApplication {
   readonly abandon: () => Promise<void>;
 
   constructor(runtime: VaultRuntime, release: () => Promise<void>) {
-    const log = new RefreshLog((event) => runtime.events.emit(event));
+    const { loadedAt, degraded, plan } = runtime;
+    const status = new ConfigStatus(
+      (event) => runtime.events.emit(event),
+      loadedAt,
+      degraded || plan.disabled ? undefined : loadedAt,
+    );
     this.#runtime = runtime;
     this.#release = release;
     this.store = runtime.takeStore();
-    this.#refresher = new ConfigurationRefresher(this.store, runtime.plan.refresh, (result) => {
-      log.add(result);
+    this.#refresher = new ConfigurationRefresher(this.store, plan.refresh, (result) => {
+      status.refreshed(result);
       // Also when all was read and nothing has changed: it is as current as it was then.
       const isWhole = result.problems.length === 0;
       if (result.change || isWhole) runtime.saveSnapshot(this.store.reads, isWhole);
     });
     const events = new EventHub();
     const forwarding = forward(runtime.events, new WeakRef(events));
-    this.service = new VaultService(runtime, events.events$, this.store, this.#refresher, this.#ending);
+    this.service = new VaultService(runtime, events.events$, this.store, this.#refresher, status, this.#ending);
     this.abandon = releasing(this.#refresher.stop, forwarding, release);
     VaultApplication.#hubs.set(this.service, events);
   }

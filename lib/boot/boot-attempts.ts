@@ -4,7 +4,7 @@ import { isVaultError, VaultAbortedError, VaultConfigurationError, VaultTimeoutE
 import { Backoff } from '../lifetime/backoff.js';
 import { ABORTED, race, sleep, TIMED_OUT } from '../lifetime/race.js';
 import { BootDiagnostics, isUnreachable } from './boot-diagnostics.js';
-import type { BootLog } from './boot-summary.js';
+import type { Log } from '../observability/log-events.js';
 
 /** How long an aborted attempt may take to end, so that its failures are known. */
 const ABORT_GRACE_MS = 100;
@@ -134,10 +134,10 @@ function isPassing(error: unknown): error is VaultError {
 export class WaitProgress {
   #nextAt = 0;
   #intervalMs = FIRST_PROGRESS_INTERVAL_MS;
-  readonly #log: Pick<BootLog, 'warn'>;
+  readonly #log: Pick<Log, 'warn'>;
   readonly #timeoutMs: number;
 
-  constructor(log: Pick<BootLog, 'warn'>, timeoutMs: number) {
+  constructor(log: Pick<Log, 'warn'>, timeoutMs: number) {
     this.#log = log;
     this.#timeoutMs = timeoutMs;
   }

@@ -15,7 +15,7 @@ import { SessionManager } from '../session/session-manager.js';
 import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { BootAttempts } from './boot-attempts.js';
-import type { BootLog } from './boot-summary.js';
+import type { Log } from '../observability/log-events.js';
 import { VaultRuntime } from './vault-runtime.js';
 
 const VARIABLE = 'NESTJS_VAULT_ENABLED';
@@ -43,7 +43,7 @@ export async function isEnabled({ enabled }: VaultModuleOptions): Promise<boolea
  */
 export async function bootDisabled(
   options: VaultModuleOptions,
-  log: BootLog,
+  log: Log,
   features: Iterable<NamespaceDefinition> = [],
 ): Promise<VaultRuntime> {
   const environment = await readEnvironment();
@@ -84,6 +84,7 @@ async function rejectingClient(): Promise<VaultClient> {
   const pipeline: Pipeline = {
     endpoint: 'http://vault.invalid',
     endpoints: [],
+    endpointStatus: [],
     send: ({ operation, method, path }) => Promise.reject(disabled(operation ?? `${method} ${path}`)),
     close: () => Promise.resolve(),
   };

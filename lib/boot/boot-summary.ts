@@ -4,14 +4,7 @@ import type { Configuration } from '../config/configuration.js';
 import { describeOrigin, valueOrigin } from '../config/origins.js';
 import type { SecretAddress, SecretReads } from '../config/sources/read-secrets.js';
 import { isAbsent } from '../config/sources/read-secrets.js';
-
-/** Where the boot says what it does. Nest's `Logger` is one. @internal */
-export interface BootLog {
-  log(message: string): void;
-  debug(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
-}
+import type { Log } from '../observability/log-events.js';
 
 /**
  * Logs one line with the numbers: values from secrets (references included), from `config.load`, and from the environment.
@@ -22,7 +15,7 @@ export interface BootLog {
  */
 export function logSummary(
   { tree }: Pick<Configuration, 'tree'>,
-  log: Pick<BootLog, 'log' | 'debug'>,
+  log: Pick<Log, 'log' | 'debug'>,
   login?: { readonly endpoint: string; readonly accessor: string | undefined },
 ): void {
   const secrets = new Set<string>();
@@ -58,7 +51,7 @@ function isAsked(value: string | undefined): boolean {
 export function logAbsentSources(
   layers: readonly ConfigLayer[],
   reads: SecretReads,
-  log: Pick<BootLog, 'log' | 'warn'>,
+  log: Pick<Log, 'log' | 'warn'>,
 ): void {
   for (const { sources, atLeastOne, option } of layers) {
     const absent = sources.filter((source) => source.optional && isAbsent(reads.get(source)));

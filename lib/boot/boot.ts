@@ -26,7 +26,7 @@ import type { VaultModuleOptions } from '../vault.options.js';
 import { checkEndpoint } from './resolve-endpoint.js';
 import type { ResolvedOptions } from './resolve-options.js';
 import { OPTIONS_SHAPE, resolveOptions } from './resolve-options.js';
-import type { BootLog } from './boot-summary.js';
+import type { Log } from '../observability/log-events.js';
 import { bootDisabled, isEnabled } from './boot-disabled.js';
 import { logAbsentSources, logSummary } from './boot-summary.js';
 import type { BootDiagnostics } from './boot-diagnostics.js';
@@ -38,7 +38,7 @@ const ATTEMPT_EVENTS: readonly VaultEvent['type'][] = ['request-retried', 'login
 
 /** @internal */
 export interface BootContext {
-  readonly log?: BootLog;
+  readonly log?: Log;
   readonly signal?: AbortSignal;
   readonly features?: Iterable<NamespaceDefinition>;
   /** Whether nothing follows the first read: a snapshot stays in use. */
@@ -143,7 +143,7 @@ async function connect(
   client: VaultClient,
   sys: VaultSys,
   signal: AbortSignal,
-  log: BootLog,
+  log: Log,
 ): Promise<void> {
   if (unseal) {
     const keys = await Promise.all(unseal.keys.map((key, index) => resolveCredential(key, `unseal.keys[${index}]`)));
@@ -176,7 +176,7 @@ async function explainUninitialized(
   );
 }
 
-function warnAboutConflictingVariables(options: VaultModuleOptions, log: BootLog): void {
+function warnAboutConflictingVariables(options: VaultModuleOptions, log: Log): void {
   const isGiven = (option: string): boolean => plainAt(options, option.split('.')) !== undefined;
   for (const [used, unused] of conflictingVariables(isGiven)) {
     const why = process.env[used] === '' ? `${used} is set but empty` : `${used} has another value`;
@@ -186,7 +186,7 @@ function warnAboutConflictingVariables(options: VaultModuleOptions, log: BootLog
 
 function warnAboutInsecureTransport(
   { transport: { endpoint, otherEndpoints = [], tls } }: ResolvedOptions,
-  log: BootLog,
+  log: Log,
 ): void {
   for (const address of [endpoint, ...otherEndpoints]) {
     const { protocol, hostname } = new URL(address);

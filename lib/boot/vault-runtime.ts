@@ -12,7 +12,7 @@ import type { VaultError } from '../errors/index.js';
 import type { EventHub } from '../observability/event-hub.js';
 import type { SessionManager } from '../session/session-manager.js';
 import type { VaultSys } from '../sys/vault-sys.js';
-import type { BootLog } from './boot-summary.js';
+import type { Log } from '../observability/log-events.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
 
@@ -38,6 +38,7 @@ export class VaultRuntime {
   #disconnecting: Promise<void> | undefined;
   #first: ConfigurationStore | undefined;
   readonly #applications = new Set<RecoveringApplication>();
+  #loadedAt: Date;
 
   constructor(
     { loaded, takenAt, cause }: StartConfiguration,
@@ -54,6 +55,7 @@ export class VaultRuntime {
     this.#outputs = outputs;
     this.#snapshot = snapshot;
     this.#configuration = loaded;
+    this.#loadedAt = takenAt ?? new Date();
     this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, because: cause?.message ?? '' };
     // Made before any provider asks, so that a namespace called as a factory finds the objects its application will have.
     this.#first = this.#makeStore();
@@ -96,6 +98,11 @@ export class VaultRuntime {
     return this.#configuration;
   }
 
+  /** When the configuration was read from Vault, also that of a snapshot. */
+  get loadedAt(): Date {
+    return this.#loadedAt;
+  }
+
   /** Set while the configuration is a snapshot's. */
   get degraded(): VaultDegradation | undefined {
     return this.#degraded;
@@ -118,6 +125,7 @@ export class VaultRuntime {
     if (refusal) throw refusal;
     const recovered = this.#degraded !== undefined;
     this.#configuration = loaded;
+    this.#loadedAt = new Date();
     this.#degraded = undefined;
     this.saveSnapshot(loaded.reads);
     if (!recovered) return;
@@ -126,7 +134,7 @@ export class VaultRuntime {
   }
 
   /** Goes on trying to reach Vault until that has worked once. */
-  recover(log: Pick<BootLog, 'warn'>): void {
+  recover(log: Pick<Log, 'warn'>): void {
     this.#recovery = new SnapshotRecovery(
       (signal) => this.reload(signal),
       (message) => log.warn(message),

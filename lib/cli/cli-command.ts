@@ -1,4 +1,4 @@
-import type { BootLog } from '../boot/boot-summary.js';
+import type { Log } from '../observability/log-events.js';
 
 /** A command of `npx nestjs-vault`. @internal */
 export interface CliCommand {
@@ -33,7 +33,7 @@ type Level = 'info' | 'warn' | 'error';
  * a command.
  * @internal
  */
-export class CliOutput implements BootLog {
+export class CliOutput implements Log {
   json = false;
 
   /** Discards the log of the boot, as `debug` does. */

@@ -17,6 +17,30 @@ const PROBATION_MS = 1000;
 /** How often an active server is looked for while calls go to a standby. */
 const STANDBY_RECHECK_MS = 10_000;
 
+/**
+ * - `up`: it responds;
+ * - `standby`: it responds, and another server of the cluster is active;
+ * - `down`: its last request failed;
+ * - `unusable`: it needs an operator, such as a sealed server among several;
+ * - `unknown`: it has not been asked yet.
+ * @publicApi
+ */
+export type VaultEndpointState = 'up' | 'standby' | 'down' | 'unusable' | 'unknown';
+
+/**
+ * One server at one moment.
+ * @publicApi
+ */
+export interface VaultEndpointStatus {
+  /** Scheme, host, port and path prefix, or a unix socket. */
+  readonly address: string;
+  readonly state: VaultEndpointState;
+  /** Whether calls go to it. */
+  readonly current: boolean;
+  /** Why its last request failed, in a word or two; `undefined` once it has responded again. */
+  readonly lastError: string | undefined;
+}
+
 /** One server and what is known about it. @internal */
 export class Endpoint {
   /** Its last health response said that another server is active. */
@@ -27,6 +51,8 @@ export class Endpoint {
   retryAfter = 0;
   /** Its last failure was one that waiting does not repair: sealed, not initialized, a bad certificate. */
   permanentlyDown = false;
+  /** Whether it has responded to a request. */
+  responded = false;
   /** Its last failure, in a word or two. */
   lastError: string | undefined;
   /** When calls were last switched to it. */
@@ -96,6 +122,15 @@ export class Endpoints {
     return this.#last.address;
   }
 
+  get status(): readonly VaultEndpointStatus[] {
+    return this.#all.map((endpoint) => ({
+      address: endpoint.address,
+      state: stateOf(endpoint),
+      current: endpoint === this.#current,
+      lastError: endpoint.lastError,
+    }));
+  }
+
   /** All addresses, each with its last failure. */
   describe(): string {
     const parts = this.#all.map(({ address, lastError }) =>
@@ -148,7 +183,9 @@ export class Endpoints {
 
   /** The endpoint has responded, whatever the response. */
   markUp(endpoint: Endpoint): void {
-    if (endpoint === this.#current && !this.#onProbation && endpoint.failures === 0) return;
+    const isKnown = endpoint.responded && endpoint.lastError === undefined;
+    if (isKnown && endpoint === this.#current && !this.#onProbation && endpoint.failures === 0) return;
+    endpoint.responded = true;
     endpoint.failures = 0;
     endpoint.permanentlyDown = false;
     endpoint.lastError = undefined;
@@ -160,10 +197,12 @@ export class Endpoints {
 
   /** The endpoint has failed a request that was sent to it at that time. */
   markDown(endpoint: Endpoint, permanently: boolean, error: string, sentAt: number): void {
-    // With one endpoint there is no choice; and a request sent before it came back says nothing about it now.
-    if (this.size === 1 || sentAt < endpoint.selectedAt) return;
-    endpoint.permanentlyDown = permanently;
+    // A request sent before it came back says nothing about it now.
+    if (sentAt < endpoint.selectedAt) return;
     endpoint.lastError = error;
+    // With one endpoint there is no choice.
+    if (this.size === 1) return;
+    endpoint.permanentlyDown = permanently;
     this.#startCooldown(endpoint);
     if (endpoint !== this.#current) return;
     this.#current = undefined;
@@ -242,6 +281,7 @@ export class Endpoints {
   #record(endpoint: Endpoint, role: EndpointRole, error: string, sentAt: number): void {
     if (role === 'down' || role === 'unusable') return this.markDown(endpoint, role === 'unusable', error, sentAt);
     endpoint.standby = role === 'standby';
+    endpoint.responded = true;
     endpoint.permanentlyDown = false;
     endpoint.lastError = undefined;
   }
@@ -259,4 +299,11 @@ export class Endpoints {
     this.#notifyChanged();
     this.#changed = new Promise((resolve) => (this.#notifyChanged = resolve));
   }
+}
+
+function stateOf({ permanentlyDown, lastError, standby, responded }: Endpoint): VaultEndpointState {
+  if (permanentlyDown) return 'unusable';
+  if (lastError !== undefined) return 'down';
+  if (standby) return 'standby';
+  return responded ? 'up' : 'unknown';
 }

@@ -19,7 +19,7 @@ import type { ClientOptions } from './client-options.js';
 import type { Connect } from './connections/connections.js';
 import { Consistency } from './consistency.js';
 import { Credentials } from './credentials.js';
-import type { Endpoint } from './endpoints.js';
+import type { Endpoint, VaultEndpointStatus } from './endpoints.js';
 import { Endpoints } from './endpoints.js';
 import { beginning, closedFailure } from './failures/network-failure.js';
 import type { PreparedRequest } from './prepare-request.js';
@@ -52,6 +52,7 @@ export interface Pipeline {
   readonly endpoint: string;
   /** Addresses of all endpoints. */
   readonly endpoints: readonly string[];
+  readonly endpointStatus: readonly VaultEndpointStatus[];
   /** Rejects with a `VaultError` and nothing else. */
   send(request: VaultRequest, tokens: TokenSource): Promise<VaultResponse>;
   close(): Promise<void>;
@@ -97,6 +98,10 @@ export class RequestPipeline implements Pipeline {
 
   get endpoints(): readonly string[] {
     return this.#endpoints.addresses;
+  }
+
+  get endpointStatus(): readonly VaultEndpointStatus[] {
+    return this.#endpoints.status;
   }
 
   /** @param tokens supplies the token unless the request has one */

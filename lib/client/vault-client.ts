@@ -1,6 +1,7 @@
 import type { client as NodeVaultClient } from 'node-vault';
 import type { ClientOptions } from './client-options.js';
 import { prepareConnect } from './connections/connections.js';
+import type { VaultEndpointStatus } from './endpoints.js';
 import { loadNodeVault, NodeVaultBinding } from './node-vault.js';
 import type { Pipeline, RequestObserver } from './request-pipeline.js';
 import { RequestPipeline } from './request-pipeline.js';
@@ -42,6 +43,11 @@ export class VaultClient implements Requester {
   /** Addresses of all endpoints. */
   get endpoints(): readonly string[] {
     return this.#pipeline.endpoints;
+  }
+
+  /** What is known of the endpoints; none without a connection. */
+  get endpointStatus(): readonly VaultEndpointStatus[] {
+    return this.#pipeline.endpointStatus;
   }
 
   /** The node-vault client of the application, for what this module has no method for. */

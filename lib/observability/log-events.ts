@@ -1,14 +1,19 @@
+import type { LoggerService } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import type { VaultEvent } from './vault-event.js';
+import { printable, shortList } from '../errors/printable.js';
+import type { VaultConfigChangedEvent, VaultConfigProblemEvent, VaultEvent } from './vault-event.js';
 
-/** Where it is written; Nest's `Logger` is one. */
-type EventLog = Record<'log' | 'debug' | 'warn' | 'error', (message: string) => void>;
+/** Where the module logs: a Nest logger with these levels. @internal */
+export type Log = Required<Pick<LoggerService, 'log' | 'debug' | 'warn' | 'error'>>;
+
+/** An outage is a problem for each source. */
+const MAX_LOGGED_PROBLEMS = 5;
 
 /**
- * Writes down what an operator wants to know: each change of state once, everything that repeats at `debug` only.
+ * Logs events: each change of state once, everything that repeats at `debug` only.
  * @internal
  */
-export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): void {
+export function logEvents(events$: Observable<VaultEvent>, logger: Log): void {
   events$.subscribe((event) => {
     switch (event.type) {
       case 'session-recovering':
@@ -55,11 +60,44 @@ export function logEvents(events$: Observable<VaultEvent>, logger: EventLog): vo
         logger.warn(`Calls now go to ${event.endpoint}`);
         break;
       case 'config-changed':
+        logChange(event, logger);
+        break;
+      case 'config-not-refreshed':
+        logger.log(
+          `Not refreshed: ${shortList(event.keys.map(printable))}. These keys changed in Vault and keep their value in the application, as the refresh options say. Restart the application to use the new values.`,
+        );
+        break;
       case 'config-problem':
-        // Written by the refresh itself, which knows more than the event tells.
+        logProblems(event, logger);
         break;
     }
   });
+}
+
+function logChange({ keys, removed, secrets }: VaultConfigChangedEvent, logger: Log): void {
+  const versions = secrets.map(({ mountPath, secretPath, from, to }) => {
+    return `${mountPath}/${secretPath} (version ${from ?? '-'} to ${to ?? '-'})`;
+  });
+  const from = versions.length === 0 ? '' : `; from ${shortList(versions)}`;
+  const gone = new Set(removed);
+  const others = keys.filter((key) => !gone.has(key));
+  if (others.length > 0) logger.log(`Configuration changed: ${shortList(others.map(printable))}${from}`);
+  // Most often not on purpose: "kv put" replaces the whole secret.
+  if (removed.length > 0)
+    logger.warn(
+      `Removed: ${shortList(removed.map(printable))}${from}. The application no longer has a value from Vault for these keys. If this was not intended: "kv put" replaces all keys of a secret, "kv patch" only those it names.`,
+    );
+}
+
+function logProblems({ problems, isPartial }: VaultConfigProblemEvent, logger: Log): void {
+  if (problems.length === 0) {
+    logger.log('The configuration is current again.');
+    return;
+  }
+  const written = problems.slice(0, MAX_LOGGED_PROBLEMS).map(({ reason }) => reason);
+  const others = problems.length - written.length;
+  if (others > 0) written.push(`And ${others} more, which are among the "problems" of vault.refresh().`);
+  logger.warn(`The ${isPartial ? 'rest of the ' : ''}configuration stays as it was: ${written.join('\n')}`);
 }
 
 function named({

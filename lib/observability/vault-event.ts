@@ -103,6 +103,8 @@ export interface VaultConfigChangedEvent extends EventBase {
   readonly type: 'config-changed';
   /** Keys that have changed, as you would pass them to `ConfigService.get`. */
   readonly keys: readonly string[];
+  /** Those of them that no longer have a value from Vault. */
+  readonly removed: readonly string[];
   /**
    * Secrets of these keys with their old and new versions. `from` is missing for a new secret, `to` for a removed one.
    */
@@ -115,11 +117,37 @@ export interface VaultConfigChangedEvent extends EventBase {
   }[];
 }
 
-/** A refresh failed with other error codes than the one before. `codes` is empty after the recovery. @publicApi */
+/**
+ * Keys have changed in Vault and keep their value in the application, because of `config.refresh.keys` or `refresh: false` of a
+ * source. Emitted once for each new value.
+ * @publicApi
+ */
+export interface VaultConfigNotRefreshedEvent extends EventBase {
+  readonly type: 'config-not-refreshed';
+  readonly keys: readonly string[];
+}
+
+/** A refresh failed with other errors than the one before. `codes` is empty after the recovery. @publicApi */
 export interface VaultConfigProblemEvent extends EventBase {
   readonly type: 'config-problem';
   /** Codes of the errors. */
   readonly codes: readonly VaultErrorCode[];
+  /** The errors, in the same order. */
+  readonly problems: readonly VaultConfigurationProblem[];
+  /** Whether the same refresh has changed other values. */
+  readonly isPartial: boolean;
+}
+
+/**
+ * What a refresh could not read or had to reject. Contains no value.
+ * @publicApi
+ */
+export interface VaultConfigurationProblem {
+  readonly code: VaultErrorCode;
+  /** API path of the secret, where it is the problem of one. */
+  readonly path: string | undefined;
+  /** The message of the error. */
+  readonly reason: string;
 }
 
 /**
@@ -136,4 +164,5 @@ export type VaultEvent =
   | VaultEndpointChangedEvent
   | VaultSnapshotEvent
   | VaultConfigChangedEvent
+  | VaultConfigNotRefreshedEvent
   | VaultConfigProblemEvent;

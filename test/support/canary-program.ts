@@ -70,6 +70,7 @@ async function use(vault: VaultService, config: ConfigService): Promise<void> {
     );
   }
   show('service', vault);
+  show('status', vault.status);
   show('session', vault.session);
   show('status', vault.session.status);
   show('client', vault.client);
@@ -123,6 +124,7 @@ for (const { options, load, proxy } of runs) {
       .catch((error: unknown) => show('closed', error));
     await vault.session.relogin().catch((error: unknown) => show('closed', error));
     show('service after close', vault);
+    show('status after close', vault.status);
     console.log('BOOTED');
   } catch (error) {
     show('boot', error);

@@ -10,7 +10,7 @@ import type { VaultRefreshOptions } from './refresh.options.js';
 import { REFRESH_INTERVAL_MS } from './refresh.options.js';
 import type { PendingValues } from './kept-values.js';
 import { newlyPending } from './kept-values.js';
-import { warnOfUnknownKeys } from './refresh-log.js';
+import { warnAboutUnknownKeys } from './config-status.js';
 import { warnOfShutdownHooks } from './shutdown-hooks.js';
 
 /** Rounds come up to a fifth early, so that instances that started together drift apart. */
@@ -76,7 +76,7 @@ export class ConfigurationRefresher {
   start(): void {
     if (this.#closed || !this.#options) return;
     const { keys, sighup } = this.#options;
-    if (keys) warnOfUnknownKeys(keys, this.#store.loaded.tree);
+    if (keys) warnAboutUnknownKeys(keys, this.#store.loaded.tree);
     if (sighup) {
       process.on('SIGHUP', this.#onSighup);
       warnOfShutdownHooks();
