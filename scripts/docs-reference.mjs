@@ -80,7 +80,11 @@ const SERVICES = [
 ];
 /** Results and other types that these methods return. */
 const RESULTS = [
+  'VaultStatus',
   'VaultSessionStatus',
+  'VaultEndpointStatus',
+  'VaultConfigurationStatus',
+  'VaultConfigurationProblem',
   'VaultSecret',
   'Kv2Secret',
   'Kv2Version',
