@@ -123,7 +123,7 @@ export async function boot(
         file: snapshot?.file ?? '',
         reason: outage(runtime.degraded, once),
       });
-      if (!once) runtime.recover(log);
+      if (!once) runtime.recover();
     } else if (start.loaded.failedFeatures.size === 0) {
       // Otherwise once an application is up, and so has none of the namespaces that failed.
       runtime.saveSnapshot(start.loaded.reads);

@@ -12,7 +12,6 @@ import type { VaultError } from '../errors/index.js';
 import type { EventHub } from '../observability/event-hub.js';
 import type { SessionManager } from '../session/session-manager.js';
 import type { VaultSys } from '../sys/vault-sys.js';
-import type { Log } from '../observability/log-events.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
 
@@ -134,10 +133,11 @@ export class VaultRuntime {
   }
 
   /** Goes on trying to reach Vault until that has worked once. */
-  recover(log: Pick<Log, 'warn'>): void {
+  recover(): void {
     this.#recovery = new SnapshotRecovery(
       (signal) => this.reload(signal),
-      (message) => log.warn(message),
+      (reason) =>
+        this.events.emit({ type: 'snapshot-problem', at: new Date(), file: this.#snapshot?.file ?? '', reason }),
     );
   }
 
