@@ -5,7 +5,7 @@ import { boot } from './boot/boot.js';
 import { BootRegistry } from './boot/boot-registry.js';
 import { FailedBoot } from './boot/failed-boot.js';
 import type { VaultConfigNamespace } from './config/namespaces/config-namespace.js';
-import { refuseForeign } from './config/namespaces/config-namespace.js';
+import { assertOwnNamespaces } from './config/namespaces/config-namespace.js';
 import { featureModule, registeredFeatures } from './config/namespaces/feature.module.js';
 import { resolveAsyncOptions } from './nest/async-options.js';
 import { VAULT_CONFIGURATION } from './nest/configuration-guard.js';
@@ -52,7 +52,7 @@ function createModule(
   const registry = new BootRegistry(async () => {
     const given = await options();
     assertReadable(given);
-    refuseForeign(given?.config?.sources, name);
+    assertOwnNamespaces(given?.config?.sources, name);
     return boot(given, { features: registeredFeatures(name) }).catch((error: unknown) => FailedBoot.of(error));
   });
   const applications: Applications = new WeakMap();

@@ -1,6 +1,6 @@
 import type { Subscription } from 'rxjs';
 import { ReplaySubject } from 'rxjs';
-import { ConfigurationRefresher } from '../config/refresh/configuration-refresher.js';
+import { ConfigurationRefresher } from '../config/refresh/refresher.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { ConfigStatus } from '../config/refresh/config-status.js';
 import { EventHub } from '../observability/event-hub.js';

@@ -6,10 +6,10 @@ import { fixedToken } from '../client/token-source.js';
 import type { VaultClient } from '../client/vault-client.js';
 import { createVaultClient } from '../client/vault-client.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
-import { duration } from '../config/duration.js';
+import { formatDuration } from '../config/format.js';
 import type { Configuration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
-import type { VaultDegradation } from '../config/snapshot/degradation.js';
+import type { VaultDegradation } from '../config/snapshot/snapshot.options.js';
 import { ConfigurationLoader } from '../config/configuration-loader.js';
 import { ConfigOutputs } from '../config/outputs.js';
 import type { VaultError } from '../errors/index.js';
@@ -209,7 +209,7 @@ function observe(events: EventHub, onAttemptFailed: (error: VaultError) => void)
   };
 }
 
-function outage({ snapshotTakenAt, because }: VaultDegradation, once: boolean): string {
-  const age = duration(Date.now() - snapshotTakenAt.getTime());
-  return `Vault cannot be reached, so the configuration is ${age} old. ${once ? '' : 'It changes over as soon as Vault is back. '}${because}`;
+function outage({ snapshotTakenAt, reason }: VaultDegradation, once: boolean): string {
+  const age = formatDuration(Date.now() - snapshotTakenAt.getTime());
+  return `Vault cannot be reached, so the configuration is ${age} old. ${once ? '' : 'It changes over as soon as Vault is back. '}${reason}`;
 }

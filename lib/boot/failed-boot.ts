@@ -1,9 +1,9 @@
 import type { ConfigPlan } from '../config/plan.js';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { failuresOf } from '../config/namespaces/config-namespace.js';
-import type { FactoryValues } from '../config/sources/config-factories.js';
-import type { FailedLoad } from '../config/sources/load-failures.js';
-import { failedLoadOf } from '../config/sources/load-failures.js';
+import type { FactoryValues } from '../config/sources/factories.js';
+import type { FailedLoad } from '../config/sources/source-errors.js';
+import { failedLoadOf } from '../config/sources/source-errors.js';
 import type { VaultConfigurationError, VaultError } from '../errors/index.js';
 
 /**

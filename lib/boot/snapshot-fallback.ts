@@ -1,7 +1,7 @@
 import type { Configuration } from '../config/configuration.js';
 import type { ConfigurationLoader } from '../config/configuration-loader.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
-import { summary } from '../config/sources/load-failures.js';
+import { summary } from '../config/sources/source-errors.js';
 import { isVaultError } from '../errors/index.js';
 import type { VaultError } from '../errors/index.js';
 import { race } from '../lifetime/race.js';

@@ -3,11 +3,11 @@ import type { ConfigPlan } from '../config/plan.js';
 import type { ConfigurationLoader } from '../config/configuration-loader.js';
 import { ConfigurationStore } from '../config/configuration-store.js';
 import type { ConfigOutputs } from '../config/outputs.js';
-import type { FactoryValues } from '../config/sources/config-factories.js';
+import type { FactoryValues } from '../config/sources/factories.js';
 import type { SecretReads } from '../config/sources/read-secrets.js';
 import type { Configuration } from '../config/configuration.js';
 import type { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
-import type { VaultDegradation } from '../config/snapshot/degradation.js';
+import type { VaultDegradation } from '../config/snapshot/snapshot.options.js';
 import type { VaultError } from '../errors/index.js';
 import type { EventHub } from '../observability/event-hub.js';
 import type { SessionManager } from '../session/session-manager.js';
@@ -55,7 +55,7 @@ export class VaultRuntime {
     this.#snapshot = snapshot;
     this.#configuration = loaded;
     this.#loadedAt = takenAt ?? new Date();
-    this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, because: cause?.message ?? '' };
+    this.#degraded = takenAt && { since: new Date(), snapshotTakenAt: takenAt, reason: cause?.message ?? '' };
     // Made before any provider asks, so that a namespace called as a factory finds the objects its application will have.
     this.#first = this.#makeStore();
     for (const namespace of this.plan.namespaces) this.#first.show(namespace);

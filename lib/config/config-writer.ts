@@ -1,10 +1,11 @@
 import { Logger } from '@nestjs/common';
-import type { ConfigService } from '@nestjs/config';
 import type { JsonObject } from '../client/response.js';
 import type { ConfigTree } from './config-tree.js';
 import { containerAt } from './config-tree.js';
-import { EnvironmentShadow } from './environment-shadow.js';
 import { printable } from '../errors/printable.js';
+import { ConfigService } from '@nestjs/config';
+import { plainAt } from './plain.js';
+import { VALIDATED_ENVIRONMENT as VALIDATED } from './reserved-keys.js';
 
 const logger = new Logger('VaultModule');
 
@@ -31,28 +32,28 @@ export class ConfigWriter {
   readonly #host: JsonObject;
   /** The application's own values: what was merged into the host, whose containers are shared with it. */
   readonly #values: JsonObject;
-  readonly #shadow: EnvironmentShadow | undefined;
+  readonly #override: EnvironmentOverride | undefined;
   #config: ConfigServiceInside | undefined;
 
   constructor(host: JsonObject, values: JsonObject) {
     this.#host = host;
     this.#values = values;
-    this.#shadow = EnvironmentShadow.isNeeded() ? new EnvironmentShadow(host) : undefined;
+    this.#override = EnvironmentOverride.isNeeded() ? new EnvironmentOverride(host) : undefined;
   }
 
   /** Puts the values into the host, also where something else has taken their place since. */
   fill(tree: ConfigTree): void {
-    const [host, values, shadow] = [this.#host, this.#values, this.#shadow];
+    const [host, values, override] = [this.#host, this.#values, this.#override];
     for (const key of tree.names()) {
       const value = values[key];
       if (host[key] !== value) host[key] = value;
       // In this order: asking the environment costs more than everything else here.
-      if (shadow && process.env[key] !== undefined) shadow.add(key);
+      if (override && process.env[key] !== undefined) override.add(key);
     }
   }
 
-  /** From now on the listeners of this service are told. */
-  tell(config: ConfigService): void {
+  /** Sets the service whose listeners are notified of changes. */
+  notifyThrough(config: ConfigService): void {
     this.#config = config as unknown as ConfigServiceInside;
   }
 
@@ -72,7 +73,7 @@ export class ConfigWriter {
   #write({ path, oldValue, newValue }: ConfigWrite): void {
     const key = path[path.length - 1] as string;
     const containers = path.slice(0, -1);
-    this.#thaw(containers);
+    this.#replaceFrozen(containers);
     const own = containerAt(this.#values, containers);
     const inHost = readContainer(this.#host, containers);
     const isOurs = inHost !== undefined && inHost !== own && Object.is(inHost[key], own[key]);
@@ -82,7 +83,7 @@ export class ConfigWriter {
     put(own, key, newValue);
     const [top] = path as [string];
     if (containers.length === 0) {
-      if (isOurs && this.#shadow && process.env[key] !== undefined) this.#shadow.add(key);
+      if (isOurs && this.#override && process.env[key] !== undefined) this.#override.add(key);
       return;
     }
     // A container that is new since boot is not known to the host yet.
@@ -90,7 +91,7 @@ export class ConfigWriter {
   }
 
   /** A container that the application has frozen cannot take new values; a copy of it can. */
-  #thaw(path: readonly string[]): void {
+  #replaceFrozen(path: readonly string[]): void {
     let around = this.#values;
     for (const [index, name] of path.entries()) {
       const container = around[name];
@@ -121,4 +122,52 @@ function readContainer(host: JsonObject, path: readonly string[]): JsonObject | 
     container = (container as JsonObject)[part];
   }
   return typeof container === 'object' && container !== null ? (container as JsonObject) : undefined;
+}
+
+/**
+ * Before @nestjs/config 4, `ConfigService` asks the environment before it asks its own values: a variable of the same name
+ * would silently win over a secret. There the values of these names show where it looks before the environment, also when
+ * the application validates its variables and so fills that place itself. They are those of the host at any time, which
+ * `ConfigService.set` writes to as well.
+ * @internal
+ */
+export class EnvironmentOverride {
+  readonly #host: JsonObject;
+  // A variable with dots in its name passes for the value at that path.
+  readonly #names = new Set<string>(Object.keys(process.env).filter((name) => name.includes('.')));
+  #validated: JsonObject | undefined;
+  #shown: JsonObject = {};
+
+  /** Whether variables win over values in this version of `ConfigService`. */
+  static isNeeded(): boolean {
+    const [name] = Object.keys(process.env).filter((key) => /^\w+$/.test(key) && process.env[key] !== '');
+    return name !== undefined && new ConfigService({ [name]: EnvironmentOverride }).get(name) !== EnvironmentOverride;
+  }
+
+  /** From now on this host shows its values before those of the environment. */
+  constructor(host: JsonObject) {
+    this.#host = host;
+    const set = (validated: JsonObject | undefined) => {
+      this.#validated = validated;
+      this.#shown = { ...validated };
+      this.#names.forEach((name) => this.#show(name));
+    };
+    set(host[VALIDATED] as JsonObject | undefined);
+    Object.defineProperty(host, VALIDATED, { configurable: true, get: () => this.#shown, set });
+  }
+
+  /** A key of the host which is also a variable. */
+  add(name: string): void {
+    if (this.#names.has(name)) return;
+    this.#names.add(name);
+    this.#show(name);
+  }
+
+  #show(name: string): void {
+    const get = () => {
+      const value = Object.hasOwn(this.#host, name) ? this.#host[name] : plainAt(this.#host, name.split('.'));
+      return value === undefined ? this.#validated?.[name] : value;
+    };
+    Object.defineProperty(this.#shown, name, { configurable: true, enumerable: true, get });
+  }
 }

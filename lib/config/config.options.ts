@@ -1,6 +1,6 @@
 import type { Shape } from '../options/check-options.js';
 import { unchecked } from '../options/check-options.js';
-import type { VaultConfigFactory } from './sources/config-factories.js';
+import type { VaultConfigFactory } from './sources/factories.js';
 import type { VaultLayoutOptions } from './sources/layout.js';
 import { LAYOUT_SHAPE } from './sources/layout.js';
 import type { VaultSnapshotOptions } from './snapshot/snapshot.options.js';

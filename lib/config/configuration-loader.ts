@@ -10,9 +10,8 @@ import type { Configuration, RetainedReads } from './configuration.js';
 import { withoutSharedFiles } from './files/layer-files.js';
 import type { RefreshableValues } from './refresh/kept-values.js';
 import { keepOthers, pendingOf } from './refresh/kept-values.js';
-import type { OtherAdvice } from './sources/explain-failure.js';
-import { explainFailure } from './sources/explain-failure.js';
-import { loadFailure, nothingFound, summary } from './sources/load-failures.js';
+import type { OtherAdvice } from './sources/source-errors.js';
+import { explainFailure, loadFailure, nothingFound, summary } from './sources/source-errors.js';
 import type { FindVariable } from './assembly/environment-precedence.js';
 import {
   preferEnvironment,
@@ -22,21 +21,25 @@ import {
 } from './assembly/environment-precedence.js';
 import type { FailedRead, SecretAddress } from './sources/read-secrets.js';
 import { isAbsent, readSecrets, SecretReads } from './sources/read-secrets.js';
-import { followReferences } from './references/follow-references.js';
-import { KnownReferences } from './references/known-references.js';
-import { addressesOf, referencesIn, referencesInVariables } from './references/plan-references.js';
+import {
+  addressesOf,
+  describeReferences,
+  followReferences,
+  ReferenceResolver,
+  referencesIn,
+  referencesInVariables,
+} from './references/resolve-references.js';
+import { KnownReferences } from './references/leftover-references.js';
 import { isLiteral } from './references/reference.options.js';
-import { describeReferences } from './references/reference-failures.js';
-import { ReferenceResolver } from './references/reference-resolver.js';
-import type { ReferenceText } from './references/reference-syntax.js';
+import type { ReferenceText } from './references/reference.js';
 import { mergeLayers, withOtherNames } from './assembly/merge-layers.js';
-import { validateLayer } from './assembly/validate-layer.js';
-import type { FactoryValues } from './sources/config-factories.js';
-import { factoryLeaves, FactoryRunner } from './sources/config-factories.js';
+import { validateLayer } from './assembly/validate.js';
+import type { FactoryValues } from './sources/factories.js';
+import { factoryLeaves, FactoryRunner } from './sources/factories.js';
 import type { ResolvedSource } from './sources/vault-source.js';
 import { checkExports, exportedVariables, exportsKeys } from './variables/exported-variables.js';
-import type { VariableTexts } from './variables/reference-variables.js';
-import { unusableVariable, variableTexts } from './variables/reference-variables.js';
+import type { VariableTexts } from './variables/variables.js';
+import { unusableVariable, variableTexts } from './variables/variables.js';
 
 type CallLimits = { readonly signal?: AbortSignal; readonly timeoutMs?: number };
 

@@ -12,10 +12,10 @@ import type { Configuration } from './configuration.js';
 import type { VaultConfigChange } from './refresh/changes.js';
 import { describeChange } from './refresh/changes.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
-import { failuresOf, refuseNamesake } from './namespaces/config-namespace.js';
+import { failuresOf, assertSameNamespace } from './namespaces/config-namespace.js';
 import type { ConfigWrite } from './config-writer.js';
 import { ConfigWriter } from './config-writer.js';
-import { namespaceLayer } from './namespaces/namespace-layer.js';
+import { namespaceLayer } from './namespaces/vault-config.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, isPlainObject, MAX_NESTING, plainAt } from './plain.js';
 import { printable, quoted, shortList } from '../errors/printable.js';
@@ -134,17 +134,17 @@ export class ConfigurationStore {
   /** Writes the values into the object that the application's `ConfigService` reads from; later changes go there too. */
   connect(host: JsonObject): void {
     this.#writer ??= new ConfigWriter(host, this.#values);
-    this.insist();
+    this.reapply();
   }
 
   /** Writes the values there once more, over what others have written meanwhile. */
-  insist(): void {
+  reapply(): void {
     this.#writer?.fill(this.#loaded.written);
   }
 
-  /** From now on the listeners of this `ConfigService` are told of changes. */
-  tell(config: ConfigService): void {
-    this.#writer?.tell(config);
+  /** Sets the `ConfigService` whose listeners are notified of changes. */
+  notifyThrough(config: ConfigService): void {
+    this.#writer?.notifyThrough(config);
   }
 
   /** All providers that the application was booted with are there. */
@@ -273,7 +273,7 @@ export class ConfigurationStore {
 
   #plans(definition: NamespaceDefinition): boolean {
     const known = this.loader.plan.layers.find(({ namespace }) => namespace?.name === definition.name)?.namespace;
-    if (known) refuseNamesake(definition, known);
+    if (known) assertSameNamespace(definition, known);
     return known !== undefined;
   }
 }

@@ -4,7 +4,7 @@ import type { SecretFile } from './files/secret-files.js';
 import type { PendingValues } from './refresh/kept-values.js';
 import type { SecretReads } from './sources/read-secrets.js';
 import type { ResolvedSource } from './sources/vault-source.js';
-import type { VariableTexts } from './variables/reference-variables.js';
+import type { VariableTexts } from './variables/variables.js';
 
 /** For each source that is not refreshed, the reads that its values come from, references in it included. @internal */
 export type RetainedReads = ReadonlyMap<ResolvedSource, SecretReads>;

@@ -1,6 +1,6 @@
 import { printable, quoted } from '../errors/printable.js';
-import { duration } from './duration.js';
-import type { FoundSecret } from './references/reference-resolver.js';
+import { formatDuration } from './format.js';
+import type { FoundSecret } from './references/resolve-references.js';
 import type { SecretAddress, SecretRead } from './sources/read-secrets.js';
 
 /** A version of a secret. @internal */
@@ -104,7 +104,7 @@ export function isFromVault({ secretPath, variable }: Origin): boolean {
 export function describeOrigin({ key, overrides, ...origin }: VaultValueOrigin, now: Date): string {
   const { createdTime, fromSchema } = origin;
   const written = Date.parse(createdTime ?? '');
-  const age = Number.isNaN(written) ? '' : `, written ${duration(Math.max(0, now.getTime() - written))} ago`;
+  const age = Number.isNaN(written) ? '' : `, written ${formatDuration(Math.max(0, now.getTime() - written))} ago`;
   const place = fromSchema ? `made by the schema of ${placeOf(origin)}` : placeOf(origin) + age;
   const overridden = overrides.map((other) => placeOf(other));
   return `${printable(key)}: ${place}${overridden.length > 0 ? `; hides ${overridden.join(', ')}` : ''}`;

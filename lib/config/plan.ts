@@ -4,7 +4,7 @@ import type { VaultPrecedence } from './assembly/environment-precedence.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
 import type { ReferenceRules } from './references/reference.options.js';
 import type { VaultRefreshOptions } from './refresh/refresh.options.js';
-import type { VaultConfigFactory } from './sources/config-factories.js';
+import type { VaultConfigFactory } from './sources/factories.js';
 import type { ResolvedSource } from './sources/vault-source.js';
 import type { StandardSchema } from './standard-schema.js';
 import type { ExportedKeys } from './variables/exported-variables.js';

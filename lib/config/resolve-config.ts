@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { Environment } from '../options/env-file.js';
 import type { ConfigLayer, ConfigPlan } from './plan.js';
 import type { NamespaceDefinition } from './namespaces/config-namespace.js';
-import { definitionOf, refuseNamesake } from './namespaces/config-namespace.js';
+import { definitionOf, assertSameNamespace } from './namespaces/config-namespace.js';
 import type { VaultConfigOptions } from './config.options.js';
 import { resolveLayout } from './sources/layout.js';
-import { namespaceLayer } from './namespaces/namespace-layer.js';
+import { namespaceLayer } from './namespaces/vault-config.js';
 import { resolveReferenceRules } from './references/reference.options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { resolveSource } from './sources/vault-source.js';
@@ -31,7 +31,7 @@ export function resolveConfig(
     const namespace = definitionOf(source);
     if (namespace) {
       const namesake = listed.get(namespace.name);
-      if (namesake) refuseNamesake(namespace, namesake);
+      if (namesake) assertSameNamespace(namespace, namesake);
       listed.set(namespace.name, namespace);
       layers.push(namespaceLayer(namespace, environment));
       return;

@@ -1,7 +1,7 @@
 import type { ModulesContainer } from '@nestjs/core';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
 import { providedNamespaces } from '../config/namespaces/feature.module.js';
-import { summary } from '../config/sources/load-failures.js';
+import { summary } from '../config/sources/source-errors.js';
 import type { VaultError } from '../errors/index.js';
 
 /**

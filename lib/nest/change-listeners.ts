@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
-import { duration } from '../config/duration.js';
+import { formatDuration } from '../config/format.js';
 import type { VaultConfigChange } from '../config/refresh/changes.js';
+import { concerns, listenersOf } from '../config/refresh/changes.js';
 import { printable, shortList } from '../errors/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
-import { concerns, listenersOf } from '../config/refresh/on-vault-change.js';
 import { race, TIMED_OUT } from '../lifetime/race.js';
 import { failureKind } from '../errors/redact.js';
 import { injectablesOf, instancesOf } from './nest-internals.js';
@@ -96,7 +96,7 @@ function call(
     return race(ended, { timeoutMs: LISTENER_TIMEOUT_MS, keepAlive: false }).then((outcome) => {
       if (outcome !== TIMED_OUT || isClosed()) return;
       logger.warn(
-        `${which} has not returned within ${duration(LISTENER_TIMEOUT_MS)} ${after}. The next one is called.`,
+        `${which} has not returned within ${formatDuration(LISTENER_TIMEOUT_MS)} ${after}. The next one is called.`,
       );
       ended.catch(failed);
     }, failed);

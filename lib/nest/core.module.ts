@@ -93,7 +93,7 @@ export function coreModule(
       store.connect(host);
       return store.values;
     },
-    loaded: ({ store }) => store.insist(),
+    loaded: ({ store }) => store.reapply(),
   });
   // After the values are in ConfigService.
   const inject = [token, id];
@@ -112,7 +112,7 @@ export function coreModule(
   const store: FactoryProvider = {
     provide: storeToken(name),
     useFactory: (application: VaultApplication, config: ConfigService) => {
-      application.store.tell(config);
+      application.store.notifyThrough(config);
       return application.store;
     },
     inject: [token, ConfigService, id],

@@ -4,7 +4,7 @@ import type { DiscoveryService } from '@nestjs/core';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { textsIn, valueAt } from '../config/plain.js';
 import { isLiteral } from '../config/references/reference.options.js';
-import { unresolvedReferences } from '../config/references/unresolved-references.js';
+import { unresolvedReferences } from '../config/references/leftover-references.js';
 import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { quoted, shortList } from '../errors/printable.js';

@@ -4,7 +4,7 @@ import { parseEnv } from 'node:util';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Login } from '../auth/login-method.js';
 import { publishRegisteredSession } from '../boot/registered-session.js';
-import { hasReferenceForm } from '../config/references/reference-syntax.js';
+import { hasReferenceForm } from '../config/references/reference.js';
 import { findConfigFile } from '../options/config-file.js';
 import { claimVariable } from '../options/process-environment.js';
 import { RESOLVED_BY } from '../options/environment.js';

@@ -72,7 +72,7 @@ it('what a namespace of a feature refuses replaces no good snapshot: not at a bo
   bench.front.answerWith(forwardTo(bench.server.endpoint));
   await until(() => told().length > 0 || vault.degraded === undefined);
   expect((await readFile(file)).equals(good)).toBe(true);
-  expect(vault.degraded?.because).toMatch(/sealed/);
+  expect(vault.degraded?.reason).toMatch(/sealed/);
   expect([config.get('NAME'), mail.password, events.includes('snapshot-left')]).toEqual(['one', 'good', false]);
 
   await write('three', 'good again');

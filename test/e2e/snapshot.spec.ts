@@ -124,7 +124,7 @@ describe.each(Object.entries(OUTAGES))('when Vault %s', (_, { away, back }) => {
     const container = config.get<{ PASSWORD: string }>('mail');
     expect([app.get(Mailer).password, container?.PASSWORD]).toEqual(['kept', 'kept']);
     expect(vault.degraded?.snapshotTakenAt.getTime()).toBeLessThanOrEqual(vault.degraded?.since.getTime() ?? 0);
-    expect(vault.degraded?.because).toContain(server.endpoint);
+    expect(vault.degraded?.reason).toContain(server.endpoint);
     expect(vault.explain('PASSWORD')?.loadedAt?.getTime()).toBeLessThan(vault.degraded?.since.getTime() ?? 0);
     expect(messages.filter((message) => message.startsWith('STARTED ON A SNAPSHOT'))).toHaveLength(1);
     expect(messages.join('\n')).toContain(JSON.stringify(file));

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { describeIssues } from '../../lib/config/assembly/describe-issue.js';
+import { describeIssues } from '../../lib/config/assembly/validate.js';
 import type { StandardSchema } from '../../lib/config/standard-schema.js';
 
 const VALUES = { pin: '123', ratio: 0.25, port: 77, tls: true, mode: 'xyz', list: [9, 4321], longer: 'hunter2hunter2' };

@@ -1,20 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import { KnownReferences } from '../../lib/config/references/known-references.js';
-import { referencesInVariables } from '../../lib/config/references/plan-references.js';
-import { addressOf } from '../../lib/config/references/reference-address.js';
-import { describeFlaw } from '../../lib/config/references/reference-failures.js';
-import type { ReferenceFlaw, VaultReference } from '../../lib/config/references/reference-syntax.js';
-import { hasReferenceForm, parseReferences } from '../../lib/config/references/reference-syntax.js';
+import { KnownReferences } from '../../lib/config/references/leftover-references.js';
+import { describeProblem, referencesInVariables } from '../../lib/config/references/resolve-references.js';
+import { addressOf, hasReferenceForm, parseReferences } from '../../lib/config/references/reference.js';
+import type { ReferenceProblem, VaultReference } from '../../lib/config/references/reference.js';
 import type { ReferenceRules } from '../../lib/config/references/reference.options.js';
 import type { Environment } from '../../lib/options/env-file.js';
-import { expand } from '../../lib/config/sources/template.js';
+import { expand } from '../../lib/config/sources/vault-source.js';
 import { failWhenBlocked } from '../support/blocked-loop.js';
 import { camelCase, screamingCase } from '../../lib/config/assembly/key-case.js';
 
 failWhenBlocked();
 
-function slips(rows: [ReferenceFlaw, string, (string | undefined)?, string?][]) {
-  return rows.map(([flaw, text, named, part]) => ({ flaw, text, named, part }));
+function slips(rows: [ReferenceProblem, string, (string | undefined)?, string?][]) {
+  return rows.map(([problem, text, named, part]) => ({ problem, text, named, part }));
 }
 
 describe('the notation', () => {
@@ -66,13 +64,13 @@ describe('the notation', () => {
       ['default', 'vault:secret/data/my-app?changeme', 'vault:secret/data/my-app'],
       ['default', 'vault:secret/data/my-app?changeme#KEY', 'vault:secret/data/my-app'],
       ['default', '${vault:secret/data/my-app?changeme#KEY}', 'vault:secret/data/my-app'],
-      ['cut', 'vault:secret/data/my-app', 'vault:secret/data/my-app'],
-      ['cut', 'vault:secret/data/my-app/KEY', 'vault:secret/data/my-app/KEY', 'secret/data/my-app#KEY'],
-      ['cut', '${vault:secret/db}'],
-      ['cut', 'vault:'],
-      ['cut', 'vault:login', 'vault:'],
-      ['cut', 'vault:correct horse battery', 'vault:'],
-      ['cut', 'vault:secret/db:hunter2@host', 'vault:secret/db…'],
+      ['truncated', 'vault:secret/data/my-app', 'vault:secret/data/my-app'],
+      ['truncated', 'vault:secret/data/my-app/KEY', 'vault:secret/data/my-app/KEY', 'secret/data/my-app#KEY'],
+      ['truncated', '${vault:secret/db}'],
+      ['truncated', 'vault:'],
+      ['truncated', 'vault:login', 'vault:'],
+      ['truncated', 'vault:correct horse battery', 'vault:'],
+      ['truncated', 'vault:secret/db:hunter2@host', 'vault:secret/db…'],
       ['space', 'vault:secret/data/Test Problem#KEY', 'vault:secret/data/Test…'],
       ['space', '${vault:secret/data/Test Problem#KEY}'],
       ['space', 'vault: secret/data/my-app#KEY', 'vault:secret/data/my-app', 'vault:'],
@@ -107,9 +105,9 @@ describe('the notation', () => {
       ['case', ' "VAULT:SECRET/DB" '],
       ['unclosed', 'x${vault:secret/data/my-app#KEY'],
       ['unclosed', '${vault:secret/db#k@${HOST}'],
-      ['cut', 'pg://${vault:secret/db', 'vault:secret/db'],
+      ['truncated', 'pg://${vault:secret/db', 'vault:secret/db'],
       ['unclosed', '${vault:a/b#k} ${vault:secret/db#k?dflt', 'vault:secret/db#k'],
-      ['cut', '${vault:'],
+      ['truncated', '${vault:'],
       ['escaped', '\\${vault:secret/db#k}', 'vault:secret/db#k'],
       ['braces', 'x ${vault:secret/db#k?${vault:secret/other#k}} y'],
       ['braces', '${vault:secret/db#k?{"a":1}}'],
@@ -131,15 +129,15 @@ describe('the notation', () => {
       ['wrapped', '\n" vault:secret/db#k "\n', 'vault:secret/db#k'],
       ['notation', 'vault:sec:ret/db#k'],
     ]),
-  )('shows the $flaw of $text', ({ flaw, text, named, part }) => {
+  )('shows the $problem of $text', ({ problem, text, named, part }) => {
     expect(hasReferenceForm(text)).toBe(true);
     const parts = parseReferences(text);
     expect(parts).toHaveLength(1);
     const reference = parts?.[0] as VaultReference;
-    expect(reference.flaw).toBe(flaw);
+    expect(reference.problem).toBe(problem);
     if (named !== undefined) expect(reference.text).toBe(named);
     if (part !== undefined) expect(reference.part).toBe(part);
-    const message = describeFlaw(reference, flaw);
+    const message = describeProblem(reference, problem);
     expect(`${reference.text} ${message}`).not.toMatch(/changeme|hunter2|horse|Problem|sslmode|dflt|undefined|[\n\t]/);
     expect(message).not.toBe('');
   });
@@ -156,8 +154,8 @@ describe('the notation', () => {
       "'hunter2",
     ]) {
       const [reference] = parseReferences(`pg://\${vault:secret/db#password${behind}`) as [VaultReference];
-      expect(reference.flaw).toBeDefined();
-      expect(`${reference.text} ${reference.part} ${describeFlaw(reference, 'unclosed')}`).not.toContain('hunter2');
+      expect(reference.problem).toBeDefined();
+      expect(`${reference.text} ${reference.part} ${describeProblem(reference, 'unclosed')}`).not.toContain('hunter2');
     }
   });
 
@@ -205,7 +203,7 @@ describe('variables with references', () => {
     const environment = JSON.parse('{"__proto__":"vault:secret/db#tls","constructor":"x","PLAIN":"y"}') as Environment;
     const references: ReferenceRules = { mounts: ['secret'], inSecrets: false, literal: [] };
     const found = referencesInVariables({ environment, references }, new KnownReferences());
-    expect([...found]).toEqual([['__proto__', [expect.objectContaining({ flaw: 'name' })]]]);
+    expect([...found]).toEqual([['__proto__', [expect.objectContaining({ problem: 'name' })]]]);
   });
 });
 

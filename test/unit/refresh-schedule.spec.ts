@@ -1,6 +1,6 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
 import type { ConfigurationStore } from '../../lib/config/configuration-store.js';
-import { ConfigurationRefresher } from '../../lib/config/refresh/configuration-refresher.js';
+import { ConfigurationRefresher } from '../../lib/config/refresh/refresher.js';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

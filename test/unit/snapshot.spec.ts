@@ -9,7 +9,7 @@ import type { JsonObject } from '../../lib/client/response.js';
 import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';
-import { deriveKey } from '../../lib/config/snapshot/snapshot.key.js';
+import { deriveKey } from '../../lib/config/snapshot/snapshot-file.js';
 import type { VaultSnapshotOptions } from '../../lib/config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../../lib/config/snapshot/snapshot.options.js';
 import type { VaultSource } from '../../lib/config/sources/vault-source.js';

@@ -1,8 +1,8 @@
-import { hasReferenceForm } from '../../config/references/reference-syntax.js';
+import { hasReferenceForm } from '../../config/references/reference.js';
 import type { ReferenceRules } from '../../config/references/reference.options.js';
 import { isLiteral } from '../../config/references/reference.options.js';
-import type { VariableProblem, VariableRules } from '../../config/variables/variables-of.js';
-import { MAX_VARIABLES, variablesOf } from '../../config/variables/variables-of.js';
+import type { VariableProblem, VariableRules } from '../../config/variables/variables.js';
+import { MAX_VARIABLES, variablesOf } from '../../config/variables/variables.js';
 import { variablesNamedIn } from '../../auth/credential.js';
 import { credentialVariables } from '../../auth/login-methods.js';
 import type { VaultModuleOptions } from '../../vault.options.js';

@@ -4,8 +4,8 @@ import type { ConfigLeaf, Path } from '../config-tree.js';
 import { ConfigTree } from '../config-tree.js';
 import { NO_SECRET, originOfReference, overriding } from '../origins.js';
 import { copyPlain, leavesOf } from '../plain.js';
-import type { ReferenceResolver } from '../references/reference-resolver.js';
-import type { ReferenceText } from '../references/reference-syntax.js';
+import type { ReferenceResolver } from '../references/resolve-references.js';
+import type { ReferenceText } from '../references/reference.js';
 import { screamingCase } from './key-case.js';
 
 /**

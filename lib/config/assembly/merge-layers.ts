@@ -7,11 +7,11 @@ import type { ConfigLayer, ConfigPlan } from '../plan.js';
 import type { Configuration } from '../configuration.js';
 import { placeOfOrigin } from '../origins.js';
 import { plainAt } from '../plain.js';
-import { summary } from '../sources/load-failures.js';
+import { summary } from '../sources/source-errors.js';
 import type { AssembledLayer } from './assemble.js';
 import { ambiguousNames, impossibleNames, nested } from './dotted-names.js';
 import { withoutVariables } from './environment-precedence.js';
-import { validateLayer } from './validate-layer.js';
+import { validateLayer } from './validate.js';
 
 /** A namespace that only `forFeature` names, and why it cannot be used. @internal */
 export interface FailedFeature {

@@ -4,7 +4,7 @@ import { lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** More than any configuration; a larger file is not read into memory. @internal */
-export const LARGEST_FILE = 64 * 1024 * 1024;
+export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /** A file that is not what it should be; `reason` is an errno code or one of ours. @internal */
 export class PrivateFileFault extends Error {
@@ -27,7 +27,7 @@ export async function readPrivateFile(path: string): Promise<{ readonly bytes: B
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) throw new PrivateFileFault('not-a-file');
-      if (stats.size > LARGEST_FILE) throw new PrivateFileFault('too-large');
+      if (stats.size > MAX_FILE_BYTES) throw new PrivateFileFault('too-large');
       const bytes = Buffer.alloc(stats.size);
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
       return { bytes: bytes.subarray(0, bytesRead), mode: stats.mode };

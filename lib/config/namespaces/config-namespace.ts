@@ -62,7 +62,7 @@ export function define(namespace: object, definition: NamespaceDefinition): void
  * @throws VaultInvalidOptionError when they are not the same
  * @internal
  */
-export function refuseNamesake(namespace: NamespaceDefinition, known: NamespaceDefinition): void {
+export function assertSameNamespace(namespace: NamespaceDefinition, known: NamespaceDefinition): void {
   if (namespace === known || samePlain(namespace.options, known.options)) return;
   throw new VaultInvalidOptionError(
     `Two configuration namespaces are called "${namespace.name}": one of ${secretsOf(namespace)}, and one of ${secretsOf(known)}. They would have the same token and the same place in ConfigService. Rename one.`,
@@ -77,7 +77,7 @@ export function refuseNamesake(namespace: NamespaceDefinition, known: NamespaceD
  * @throws VaultInvalidOptionError naming both
  * @internal
  */
-export function refuseForeign(sources: unknown, vault: string | undefined): void {
+export function assertOwnNamespaces(sources: unknown, vault: string | undefined): void {
   for (const source of Array.isArray(sources) ? sources : []) {
     const namespace = definitionOf(source);
     const declared = namespace?.options.vault;

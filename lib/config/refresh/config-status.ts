@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import { quoted, shortList } from '../../errors/printable.js';
 import type { VaultConfigurationProblem, VaultEvent } from '../../observability/vault-event.js';
 import type { ConfigTree } from '../config-tree.js';
-import type { VaultDegradation } from '../snapshot/degradation.js';
-import type { VaultRefreshResult } from './configuration-refresher.js';
+import type { VaultDegradation } from '../snapshot/snapshot.options.js';
+import type { VaultRefreshResult } from './refresher.js';
 import { unknownKeys } from './kept-values.js';
 
 const logger = new Logger('VaultModule');

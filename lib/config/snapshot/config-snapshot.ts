@@ -5,12 +5,17 @@ import { isVaultError, VaultSnapshotError } from '../../errors/index.js';
 import type { ConfigPlan } from '../plan.js';
 import type { SecretAddress } from '../sources/read-secrets.js';
 import { addressText, isSameSecret, SecretReads } from '../sources/read-secrets.js';
-import { parseReads, serializeReads } from './snapshot.content.js';
-import { describeFault } from './describe-fault.js';
-import { LARGEST_FILE, readPrivateFile, PrivateFileFault, writePrivateFile } from '../files/private-file.js';
-import { decryptSnapshot, encryptSnapshot } from './snapshot.format.js';
-import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
+import {
+  decryptSnapshot,
+  encryptSnapshot,
+  isKeyLongEnough,
+  KEY_FORMS,
+  parseReads,
+  serializeReads,
+} from './snapshot-file.js';
+import { MAX_FILE_BYTES, PrivateFileFault, readPrivateFile, writePrivateFile } from '../files/private-file.js';
 import type { ResolvedSnapshot } from './snapshot.options.js';
+import { formatDuration } from '../format.js';
 
 /** Clocks differ a little; a file from further ahead has not been written by an honest one. */
 const CLOCK_SKEW_MS = 5 * 60_000;
@@ -38,7 +43,7 @@ export class ConfigSnapshot {
   #next: { readonly reads: SecretReads; readonly readAt: Date; readonly writtenAt: Date } | undefined;
   #saved: { readonly reads: SecretReads; readonly writtenAt: Date } | undefined;
   /** When all of it was read last. */
-  #wholeAt: Date | undefined;
+  #lastCompleteReadAt: Date | undefined;
   #warned: string | undefined;
 
   /**
@@ -78,13 +83,13 @@ export class ConfigSnapshot {
    * that has most of its life before it is left as it is. Never throws: a snapshot that cannot be written is no reason not
    * to run, and is warned of, once for each reason in a row.
    *
-   * @param isWhole whether all of it was just read; what could not be is as old as it was
+   * @param isComplete whether all of it was just read; what could not be is as old as it was
    */
-  save(reads: SecretReads, isWhole = true): Promise<void> {
+  save(reads: SecretReads, isComplete = true): Promise<void> {
     const now = new Date();
-    if (isWhole) this.#wholeAt = now;
+    if (isComplete) this.#lastCompleteReadAt = now;
     if (!this.#next) this.#saving = this.#saving.then(() => this.#saveNext());
-    this.#next = { reads, readAt: now, writtenAt: this.#wholeAt ?? now };
+    this.#next = { reads, readAt: now, writtenAt: this.#lastCompleteReadAt ?? now };
     return this.#saving;
   }
 
@@ -113,7 +118,7 @@ export class ConfigSnapshot {
         this.file,
       );
     }
-    this.#wholeAt = opened.writtenAt;
+    this.#lastCompleteReadAt = opened.writtenAt;
     return { reads: this.#complete(reads), takenAt: opened.writtenAt };
   }
 
@@ -123,15 +128,15 @@ export class ConfigSnapshot {
     this.#next = undefined;
     const ageMs = this.#saved ? readAt.getTime() - this.#saved.writtenAt.getTime() : Infinity;
     // One that is dated ahead of a clock that has been set right since would be refused at the next boot.
-    const isYoung = ageMs >= 0 && ageMs < this.#options.maxAgeMs / 10;
-    if (this.#saved && isYoung && sameSecrets(this.#saved.reads, reads)) return;
+    const isFresh = ageMs >= 0 && ageMs < this.#options.maxAgeMs / 10;
+    if (this.#saved && isFresh && sameSecrets(this.#saved.reads, reads)) return;
     if (await this.#save(reads, writtenAt)) this.#saved = { reads, writtenAt };
   }
 
   async #save(reads: SecretReads, writtenAt: Date): Promise<boolean> {
     try {
       const content = serializeReads(reads);
-      if (content.length > LARGEST_FILE / 2) throw new PrivateFileFault('too-large');
+      if (content.length > MAX_FILE_BYTES / 2) throw new PrivateFileFault('too-large');
       const bytes = await encryptSnapshot({ content, writtenAt }, await this.#key(), this.#fingerprint);
       await writePrivateFile(this.file, bytes);
       this.#warned = undefined;
@@ -194,4 +199,37 @@ function sameSecrets(before: SecretReads, after: SecretReads): boolean {
     if (!isSameSecret(before.get(address)?.secret, secret)) return false;
   }
   return true;
+}
+
+const FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is none. It is written after a boot with Vault, and its folder must exist.',
+  'no-folder': 'its folder does not exist. Create it, in a place that outlives the process.',
+  EACCES: 'this user may not open it or write to its folder (EACCES).',
+  ENOTDIR: 'a part of its path is a file, not a folder (ENOTDIR).',
+  EISDIR: 'it is a folder.',
+  ENOSPC: 'the disk is full (ENOSPC).',
+  EROFS: 'the file system is read-only (EROFS). Give "config.snapshot.file" a place that can be written to.',
+  symlink: 'it is a symbolic link, which is not followed. Give the path of the file itself.',
+  'not-a-file': 'it is not a regular file.',
+  'too-large': 'it is larger than a snapshot may be.',
+  truncated: 'it is shorter than a snapshot can be. It was cut off, or never written to the end.',
+  'not-a-snapshot': 'it is not a snapshot of this module.',
+  'unknown-version': 'another version of this module has written it.',
+  foreign: 'it was made with another server address, another Vault namespace or other sources.',
+  'wrong-key': 'the key is another one than it was written with, or the file was changed or cut off since.',
+};
+
+/**
+ * Why a snapshot was refused or not written, and what to do, in words.
+ *
+ * @param ageMs negative for a file from the future
+ * @internal
+ */
+export function describeFault(reason: string, ageMs = 0, maxAgeMs = 0): string {
+  if (reason === 'too-old') {
+    return `it is ${formatDuration(ageMs)} old, and "config.snapshot.maxAgeMs" allows ${formatDuration(maxAgeMs)}.`;
+  }
+  if (reason === 'future')
+    return `it says it was written ${formatDuration(-ageMs)} from now. Check the clock of this machine.`;
+  return FAULTS[reason] ?? `the file system says ${reason}.`;
 }

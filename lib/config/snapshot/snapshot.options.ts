@@ -4,7 +4,7 @@ import { checkCredential } from '../../auth/credential.js';
 import type { Shape } from '../../options/check-options.js';
 import { positiveNumber } from '../../options/check-options.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import { isKeyLongEnough, KEY_FORMS } from './snapshot.key.js';
+import { isKeyLongEnough, KEY_FORMS } from './snapshot-file.js';
 
 /**
  * An encrypted copy of the configuration on disk, to boot from if Vault is unavailable.
@@ -67,4 +67,17 @@ export function resolveSnapshot(options: VaultSnapshotOptions | undefined): Reso
     maxAgeMs: options.maxAgeMs ?? 86_400_000,
     waitMs: options.waitMs ?? 10_000,
   };
+}
+
+/**
+ * Present while the application runs on a snapshot, because Vault was unavailable at boot.
+ * @publicApi
+ */
+export interface VaultDegradation {
+  /** Time when the application booted from the snapshot. */
+  readonly since: Date;
+  /** Time when the values were read from Vault. */
+  readonly snapshotTakenAt: Date;
+  /** Reason why Vault was unavailable. Safe to log. */
+  readonly reason: string;
 }

@@ -4,9 +4,8 @@ import { namespaceText, typeOf } from '../../options/check-options.js';
 import { encodeMount, encodePath, encodeSegment } from '../../client/path.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigLayer } from '../plan.js';
-import { expand } from './template.js';
+import { expand, kvVersion } from './vault-source.js';
 import type { ResolvedSource } from './vault-source.js';
-import { kvVersion } from './vault-source.js';
 
 /**
  * Shared and application secrets, each also by profile. Later ones override earlier ones, key by key: `shared`,

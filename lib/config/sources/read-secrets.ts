@@ -13,10 +13,9 @@ import {
   VaultPermissionError,
 } from '../../errors/index.js';
 import type { Mount } from './mount.js';
-import { describeMount } from './mount.js';
+import { describeMount, hasDataPrefix, misplacedPrefix } from './mount.js';
 import type { SecretBelow } from './secrets-below.js';
 import { readBelow } from './secrets-below.js';
-import { hasDataPrefix, misplacedPrefix } from './misplaced-prefix.js';
 
 /** Which version of which secret. @internal */
 export interface SecretAddress {
@@ -196,9 +195,9 @@ async function read(
   const mount = await lookUp(address);
   const { mountPath } = address;
   const isV1 = mount.state === 'found' && mount.path === mountPath && mount.kvVersion === 1;
-  const judged = (found: SecretRead, kvVersion: 1 | 2) =>
-    withoutMisplacedPrefix(judge(found, kvVersion, address, mount), kvVersion, client, address, options);
-  if (!isV1 || address.kvVersion !== undefined) return judged(first, tried);
+  const classify = (found: SecretRead, kvVersion: 1 | 2) =>
+    withoutMisplacedPrefix(classifyRead(found, kvVersion, address, mount), kvVersion, client, address, options);
+  if (!isV1 || address.kvVersion !== undefined) return classify(first, tried);
   if (address.version !== undefined) {
     const why = `"${mountPath}" is a KV version 1 engine, which keeps no versions: leave out version ${address.version}.`;
     const error = new VaultInvalidOptionError(
@@ -207,7 +206,7 @@ async function read(
     );
     return { error, mount };
   }
-  return judged(await readFrom(1, client, address, options), 1);
+  return classify(await readFrom(1, client, address, options), 1);
 }
 
 function mayBeTheMount(error: VaultError): boolean {
@@ -219,7 +218,7 @@ function mayBeTheMount(error: VaultError): boolean {
 }
 
 /** The one place where it is decided whether a secret is absent. */
-function judge(read: SecretRead, kvVersion: 1 | 2, address: SecretAddress, mount: Mount): SecretRead {
+function classifyRead(read: SecretRead, kvVersion: 1 | 2, address: SecretAddress, mount: Mount): SecretRead {
   if (read.secret) return read;
   const { error } = read;
   const isSilent = error instanceof VaultNotFoundError && error.nothingStored && address.version === undefined;

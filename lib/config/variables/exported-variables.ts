@@ -3,9 +3,8 @@ import { VaultConfigurationError, VaultInvalidOptionError } from '../../errors/i
 import type { Configuration } from '../configuration.js';
 import { claimVariable, originalVariable, releaseVariable } from '../../options/process-environment.js';
 import { valueAt } from '../plain.js';
-import type { VariableTexts } from './reference-variables.js';
-import type { VariableProblem } from './variables-of.js';
-import { MAX_VARIABLES, variableName, variablesOf } from './variables-of.js';
+import type { VariableProblem, VariableTexts } from './variables.js';
+import { MAX_VARIABLES, variableName, variablesOf } from './variables.js';
 
 /**
  * Keys that are written to `process.env` too; `true` for all of them, `references` for the variables that hold references.

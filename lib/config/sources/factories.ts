@@ -2,7 +2,7 @@ import type { ConfigFactory } from '@nestjs/config';
 import { isJsonObject } from '../../client/response.js';
 import { withVariables } from '../../options/process-environment.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import { hasDerivedReferences } from '../references/derived-references.js';
+import { hasDerivedReferences } from '../references/leftover-references.js';
 import { definitionOf } from '../namespaces/config-namespace.js';
 import { isReservedKey } from '../reserved-keys.js';
 import type { Environment } from '../../options/env-file.js';
@@ -10,8 +10,8 @@ import type { ConfigLeaf, ConfigTree } from '../config-tree.js';
 import { inOrderOfDots } from '../assembly/dotted-names.js';
 import type { Origin } from '../origins.js';
 import { NO_SECRET, originOfReference } from '../origins.js';
-import type { KnownReferences } from '../references/known-references.js';
-import type { ReferenceResolver } from '../references/reference-resolver.js';
+import type { KnownReferences } from '../references/leftover-references.js';
+import type { ReferenceResolver } from '../references/resolve-references.js';
 import { isSecretAt } from './read-secrets.js';
 
 /** Shorter texts may be anywhere, and do not identify the secret they come from. */

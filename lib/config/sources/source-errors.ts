@@ -3,14 +3,17 @@ import type { VaultClient } from '../../client/vault-client.js';
 import type { VaultAdvice, VaultError } from '../../errors/index.js';
 import {
   VaultBadResponseError,
+  VaultConfigurationError,
   VaultDeletedVersionError,
   VaultNotFoundError,
   VaultPermissionError,
 } from '../../errors/index.js';
-import { misplacedPrefix } from './misplaced-prefix.js';
+import { misplacedPrefix } from './mount.js';
 import type { Mount } from './mount.js';
 import type { FailedRead, SecretAddress } from './read-secrets.js';
 import { readSecrets } from './read-secrets.js';
+import type { ConfigLayer, ConfigPlan } from '../plan.js';
+import type { FactoryValues } from './factories.js';
 
 /** What else can be done, in the words of whoever asked for the secret. @internal */
 export interface OtherAdvice {
@@ -160,4 +163,42 @@ function adviceOnMount(
   return kvVersion === undefined || mount.kvVersion === kvVersion
     ? ''
     : `"${mountPath}" is a KV version ${mount.kvVersion} engine: correct "kvVersion" of the source, or leave it out.`;
+}
+
+/** A layer of which nothing is there. @internal */
+export function nothingFound({ option, sources }: ConfigLayer): VaultError {
+  const paths = [...new Set(sources.map(({ mountPath, secretPath }) => `${mountPath}/${secretPath}`))];
+  return new VaultNotFoundError(
+    `"${option}" found none of its secrets: ${paths.join(', ')}. Write one of them, correct the option, or set "${option}.optional: true".`,
+  );
+}
+
+/** What else is known of a load that failed. @internal */
+export interface FailedLoad {
+  readonly plan: ConfigPlan;
+  readonly factoryValues: readonly FactoryValues[];
+  /** Namespaces of features that failed too: they are part of the error of an application that has those features. */
+  readonly failedFeatures: ReadonlyMap<string, VaultConfigurationError>;
+}
+
+const failedLoads = new WeakMap<object, FailedLoad>();
+
+/** The error of a load. @internal */
+export function loadFailure(failures: readonly VaultError[], load: FailedLoad): VaultConfigurationError {
+  const error = summary(failures);
+  failedLoads.set(error, load);
+  return error;
+}
+
+/** `undefined` for anything but the error of a load. @internal */
+export function failedLoadOf(error: unknown): FailedLoad | undefined {
+  return typeof error === 'object' && error !== null ? failedLoads.get(error) : undefined;
+}
+
+/** Everything that failed, as one error. @internal */
+export function summary(failures: readonly VaultError[]): VaultConfigurationError {
+  return new VaultConfigurationError(
+    `The configuration in Vault could not be loaded (${failures.length} problem${failures.length === 1 ? '' : 's'}):`,
+    failures,
+  );
 }

@@ -1,5 +1,5 @@
 /** A length of time in the largest unit that leaves a number above 1. @internal */
-export function duration(ms: number): string {
+export function formatDuration(ms: number): string {
   const units: readonly [string, number][] = [
     ['days', 86_400_000],
     ['hours', 3_600_000],

@@ -1,3 +1,6 @@
+import { encodePath } from '../../client/path.js';
+import type { SecretAddress } from '../sources/read-secrets.js';
+
 /**
  * What is wrong with a text that has the form of a reference and cannot be resolved.
  *
@@ -9,7 +12,7 @@
  * - `chained`: its default is a reference itself
  * - `template`: a template of Bank-Vaults behind `#`
  * - `default`: a default, and no key before it
- * - `cut`: no key; a parser of `.env` takes `#` for the start of a comment
+ * - `truncated`: no key; a parser of `.env` takes `#` for the start of a comment
  * - `backslash`, `space`, `slash`, `mount`, `percent`, `key`, `version`: this part of it
  * - `ambiguous`: what looks like a default may be the rest of a longer text
  * - `inside`: it is a part of a longer text, outside of `${…}`
@@ -18,7 +21,7 @@
  *
  * @internal
  */
-export type ReferenceFlaw =
+export type ReferenceProblem =
   | 'wrapped'
   | 'case'
   | 'escaped'
@@ -27,7 +30,7 @@ export type ReferenceFlaw =
   | 'chained'
   | 'template'
   | 'default'
-  | 'cut'
+  | 'truncated'
   | 'backslash'
   | 'space'
   | 'slash'
@@ -47,7 +50,7 @@ export type ReferenceFlaw =
  * @internal
  */
 export interface VaultReference {
-  /** As written, without the default, which may be a secret; of one with a flaw only what can be shown. */
+  /** As written, without the default, which may be a secret; of one with a problem only what can be shown. */
   readonly text: string;
   /** Mount and path, not told apart yet, percent-decoded. */
   readonly path: string;
@@ -56,7 +59,7 @@ export interface VaultReference {
   readonly version?: number;
   /** What stands in when the secret or the key does not exist. */
   readonly fallback?: string;
-  readonly flaw?: ReferenceFlaw;
+  readonly problem?: ReferenceProblem;
   /** The part that is wrong, where it can be shown. */
   readonly part?: string;
 }
@@ -95,7 +98,7 @@ const PLAIN_KEY = /^[\p{L}\p{N}_.%-]+$/u;
 
 /**
  * A text with references in it, taken apart: `undefined` when it has not the form of a reference. What cannot be resolved
- * is one reference with a flaw.
+ * is one reference with a problem.
  * @internal
  */
 export function parseReferences(text: string): ReferenceText | undefined {
@@ -109,9 +112,9 @@ function parseWhole(text: string): VaultReference {
   if (whole) return referenceOf(whole.groups);
   const bare = unwrapped(text);
   const inner = WHOLE.exec(bare);
-  if (inner) return { ...referenceOf(inner.groups), flaw: 'wrapped' };
-  const flawed = explainFlaw(bare.slice('vault:'.length));
-  return bare.startsWith('vault:') ? flawed : { ...flawed, flaw: 'case' };
+  if (inner) return { ...referenceOf(inner.groups), problem: 'wrapped' };
+  const faulty = explainProblem(bare.slice('vault:'.length));
+  return bare.startsWith('vault:') ? faulty : { ...faulty, problem: 'case' };
 }
 
 function parseInside(text: string): ReferenceText {
@@ -120,9 +123,9 @@ function parseInside(text: string): ReferenceText {
   for (const { index, 0: opening } of text.matchAll(new RegExp(INSIDE, 'gi'))) {
     INLINE.lastIndex = index;
     const match = INLINE.exec(text);
-    const reference = match ? referenceOf(match.groups) : flawInside(text.slice(index + opening.length), opening);
-    if (reference.flaw) return [reference];
-    if (text[index - 1] === '\\') return [{ ...reference, flaw: 'escaped' }];
+    const reference = match ? referenceOf(match.groups) : problemInside(text.slice(index + opening.length), opening);
+    if (reference.problem) return [reference];
+    if (text[index - 1] === '\\') return [{ ...reference, problem: 'escaped' }];
     if (index > end) parts.push(text.slice(end, index));
     parts.push(reference);
     end = INLINE.lastIndex;
@@ -132,17 +135,17 @@ function parseInside(text: string): ReferenceText {
 }
 
 /** @param rest what stands behind `${vault:` */
-function flawInside(rest: string, opening: string): VaultReference {
+function problemInside(rest: string, opening: string): VaultReference {
   const end = /[{}]/.exec(rest);
   const body = end ? rest.slice(0, end.index) : rest;
-  const flawed = explainFlaw(body);
-  if (!opening.endsWith('vault:')) return { ...flawed, flaw: 'case' };
-  if (opening !== '${vault:') return { ...flawed, flaw: 'space', part: '${' };
-  if (end?.[0] === '}' || body.endsWith('#$')) return flawed;
+  const faulty = explainProblem(body);
+  if (!opening.endsWith('vault:')) return { ...faulty, problem: 'case' };
+  if (opening !== '${vault:') return { ...faulty, problem: 'space', part: '${' };
+  if (end?.[0] === '}' || body.endsWith('#$')) return faulty;
   const [head = ''] = body.split('?');
   // A parser of .env takes the brace away together with the key.
-  if (!end && !body.includes('#') && head === body) return { ...explainFlaw(''), text: flawed.text };
-  return { ...flawed, text: `vault:${shown(head)}`, flaw: end && head !== body ? 'braces' : 'unclosed' };
+  if (!end && !body.includes('#') && head === body) return { ...explainProblem(''), text: faulty.text };
+  return { ...faulty, text: `vault:${shown(head)}`, problem: end && head !== body ? 'braces' : 'unclosed' };
 }
 
 /**
@@ -150,29 +153,30 @@ function flawInside(rest: string, opening: string): VaultReference {
  *
  * @param body what stands behind `vault:`
  */
-function explainFlaw(body: string): VaultReference {
+function explainProblem(body: string): VaultReference {
   const question = body.indexOf('?');
   const head = question < 0 ? body : body.slice(0, question);
   const [path = '', key, version, ...others] = head.split('#');
-  const flawed = (flaw: ReferenceFlaw, part?: string, text = path): VaultReference => ({
+  const faulty = (problem: ReferenceProblem, part?: string, text = path): VaultReference => ({
     text: `vault:${shown(/[/#]/.test(head) ? text : '')}`,
     path: '',
     key: '',
-    flaw,
+    problem,
     ...(part !== undefined && { part: shown(part) }),
   });
-  if (/^\s/.test(path)) return { ...flawed('space', undefined, path.trimStart()), part: 'vault:' };
-  if (path.includes('\\')) return flawed('backslash');
-  if (key === undefined && question >= 0) return flawed('default');
-  if (key === undefined) return flawed('cut', /\/.*\//.test(path) ? path.replace(/\/([^/]*)$/, '#$1') : undefined);
-  if (key.startsWith('$')) return flawed('template');
-  if (/\s$/.test(path)) return flawed('space', '#');
-  if (/\s/.test(path)) return flawed('space');
-  if (!path.includes('/')) return flawed('mount', undefined, head);
-  if (/^\/|\/\/|\/$/.test(path)) return flawed('slash');
-  if (key === '' || /[\s${}\\"'`]/.test(key)) return flawed('key', key);
-  if (version !== undefined) return flawed('version', [version, ...others].join('#'));
-  return flawed('notation');
+  if (/^\s/.test(path)) return { ...faulty('space', undefined, path.trimStart()), part: 'vault:' };
+  if (path.includes('\\')) return faulty('backslash');
+  if (key === undefined && question >= 0) return faulty('default');
+  if (key === undefined)
+    return faulty('truncated', /\/.*\//.test(path) ? path.replace(/\/([^/]*)$/, '#$1') : undefined);
+  if (key.startsWith('$')) return faulty('template');
+  if (/\s$/.test(path)) return faulty('space', '#');
+  if (/\s/.test(path)) return faulty('space');
+  if (!path.includes('/')) return faulty('mount', undefined, head);
+  if (/^\/|\/\/|\/$/.test(path)) return faulty('slash');
+  if (key === '' || /[\s${}\\"'`]/.test(key)) return faulty('key', key);
+  if (version !== undefined) return faulty('version', [version, ...others].join('#'));
+  return faulty('notation');
 }
 
 /** A part of a reference for an error. What stands behind it in a longer text may be a password. */
@@ -195,8 +199,8 @@ function referenceOf(groups: Readonly<Record<string, string | undefined>> = {}):
   const { text = '', path = '', key = '', version, fallback } = groups;
   const named = { text, path, key };
   const isPlain = fallback === undefined || PLAIN_KEY.test(key);
-  if (!isPlain) return { ...named, flaw: 'ambiguous', part: shown(key) };
-  if (fallback !== undefined && hasReferenceForm(fallback)) return { ...named, flaw: 'chained' };
+  if (!isPlain) return { ...named, problem: 'ambiguous', part: shown(key) };
+  if (fallback !== undefined && hasReferenceForm(fallback)) return { ...named, problem: 'chained' };
   try {
     return {
       text,
@@ -206,6 +210,23 @@ function referenceOf(groups: Readonly<Record<string, string | undefined>> = {}):
       ...(fallback !== undefined && { fallback }),
     };
   } catch {
-    return { ...named, flaw: 'percent' };
+    return { ...named, problem: 'percent' };
   }
+}
+
+/**
+ * Tells mount and path apart. A known mount at the beginning is the mount; else whatever stands before the first `data/`;
+ * else the first segment. One `data/` behind the mount belongs to the API and is taken away.
+ *
+ * @throws VaultInvalidPathError
+ * @internal
+ */
+export function addressOf({ path, version }: VaultReference, mounts: readonly string[]): SecretAddress {
+  encodePath(path, 'its path');
+  const known = mounts.find((mount) => path.startsWith(`${mount}/`));
+  const data = path.indexOf('/data/');
+  const mountPath = known ?? path.slice(0, data > 0 ? data : path.indexOf('/'));
+  const rest = path.slice(mountPath.length + 1);
+  const secretPath = rest.startsWith('data/') ? rest.slice('data/'.length) : rest;
+  return { mountPath, secretPath, ...(version !== undefined && { version }) };
 }

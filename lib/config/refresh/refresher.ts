@@ -11,7 +11,7 @@ import { REFRESH_INTERVAL_MS } from './refresh.options.js';
 import type { PendingValues } from './kept-values.js';
 import { newlyPending } from './kept-values.js';
 import { warnAboutUnknownKeys } from './config-status.js';
-import { warnOfShutdownHooks } from './shutdown-hooks.js';
+import { Logger } from '@nestjs/common';
 
 /** Rounds come up to a fifth early, so that instances that started together drift apart. */
 const JITTER = [1, 0.8] as const;
@@ -79,7 +79,7 @@ export class ConfigurationRefresher {
     if (keys) warnAboutUnknownKeys(keys, this.#store.loaded.tree);
     if (sighup) {
       process.on('SIGHUP', this.#onSighup);
-      warnOfShutdownHooks();
+      warnAboutShutdownHooks();
     }
     this.#schedule();
   }
@@ -188,7 +188,7 @@ export class ConfigurationRefresher {
 
   #hangUp(): void {
     // Shutdown hooks may have come after the start.
-    warnOfShutdownHooks();
+    warnAboutShutdownHooks();
     void this.#round();
   }
 
@@ -214,4 +214,21 @@ function sameReads(before: SecretReads, after: SecretReads): boolean {
     if (old !== read && (read.secret || old?.secret)) return false;
   }
   return true;
+}
+
+const logger = new Logger('VaultModule');
+
+/** How the listener of Nest 10 to 12 is called; a test pins it. */
+const NEST_LISTENER = 'cleanup';
+
+/**
+ * Warns when Nest is told to end the application on SIGHUP, which `enableShutdownHooks()` without a list of signals does:
+ * whoever asked for a refresh on that signal would not expect it.
+ * @internal
+ */
+export function warnAboutShutdownHooks(): void {
+  if (!process.listeners('SIGHUP').some(({ name }) => name === NEST_LISTENER)) return;
+  logger.warn(
+    "\"config.refresh.sighup\": SIGHUP ends the application, because enableShutdownHooks() takes every signal. Name those that shall end it: enableShutdownHooks(['SIGTERM', 'SIGINT']).",
+  );
 }
