@@ -8,20 +8,20 @@ interface SecretVersion {
   readonly mountPath: string;
   readonly secretPath: string;
   readonly version: number;
-  /** When the version was written (RFC 3339). */
+  /** Time when the version was written (RFC 3339). */
   readonly createdTime: string;
-  /** When it was read into this process. */
+  /** Time when it was read into this process. */
   readonly loadedAt: Date;
 }
 
 interface OriginDetails {
-  /** The environment variable that holds the value, or the reference to it. */
+  /** The environment variable that contains the value or the reference to it. */
   readonly variable?: string;
   /** Whether the schema created it: a default, or a key that the schema renamed. The secret has no such key. */
   readonly fromSchema?: true;
-  /** The secret is in a KV v1 engine, which has neither `version` nor `createdTime`. */
+  /** The secret is in a KV v1 engine, so `version` and `createdTime` are missing. */
   readonly kvVersion?: 1;
-  /** Namespace of the server, where the source names one of its own. */
+  /** The Vault namespace, if the source names one. */
   readonly namespace?: string;
 }
 

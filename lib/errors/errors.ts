@@ -3,7 +3,7 @@ import { VaultError } from './vault-error.js';
 import type { VaultAdvice, VaultErrorParts } from './vault-error.js';
 
 /**
- * The caller's own `AbortSignal` ended the call.
+ * The caller's `AbortSignal` aborted the call.
  * @publicApi
  */
 export class VaultAbortedError extends VaultError {
@@ -12,7 +12,7 @@ export class VaultAbortedError extends VaultError {
 }
 
 /**
- * A login was refused, a credential is missing or unusable, or the token is not known to the server.
+ * A login was refused, a credential is missing or unusable, or the server does not know the token.
  * @publicApi
  */
 export class VaultAuthenticationError extends VaultError {
@@ -21,8 +21,8 @@ export class VaultAuthenticationError extends VaultError {
 }
 
 /**
- * The answer is not what Vault's API would send: not JSON, cut short, too large, without the expected fields, or
- * with a number that JavaScript cannot hold (`reason` is `inexact-number` then).
+ * The response is not one of Vault's API: not JSON, truncated, too large, without the expected fields, or with a
+ * number that JavaScript cannot represent (`reason: 'inexact-number'`).
  * @publicApi
  */
 export class VaultBadResponseError extends VaultError {
@@ -31,7 +31,7 @@ export class VaultBadResponseError extends VaultError {
 }
 
 /**
- * A check-and-set write lost: the secret's current version is not the one the caller named.
+ * A check-and-set write failed: the current version of the secret is not the expected one.
  * @publicApi
  */
 export class VaultCasMismatchError extends VaultError {
@@ -40,7 +40,7 @@ export class VaultCasMismatchError extends VaultError {
 }
 
 /**
- * The application has been closed; its Vault session no longer takes calls.
+ * The application has been closed, and its Vault session accepts no more calls.
  * @publicApi
  */
 export class VaultClosedError extends VaultError {
@@ -49,8 +49,8 @@ export class VaultClosedError extends VaultError {
 }
 
 /**
- * The configuration could not be loaded. One error for the whole boot: `errors` holds one entry for every source that
- * failed, and the message lists them all with reason and fix.
+ * The configuration could not be loaded. It is one error for the whole boot: `errors` has one entry per problem, and
+ * the message lists them with cause and fix.
  * @publicApi
  */
 export class VaultConfigurationError extends VaultError {
@@ -88,7 +88,7 @@ function indent(text: string): string {
 }
 
 /**
- * No connection to the server, or the connection broke before the answer was complete.
+ * There is no connection to the server, or it broke before the response was complete.
  * @publicApi
  */
 export class VaultConnectionError extends VaultError {
@@ -101,17 +101,17 @@ export class VaultConnectionError extends VaultError {
 }
 
 /**
- * The path exists, but this version of the secret holds no data any more.
+ * The path exists, but this version of the secret has been deleted or destroyed.
  * @publicApi
  */
 export class VaultDeletedVersionError extends VaultError {
   static override readonly name = 'VaultDeletedVersionError';
   readonly code = 'VAULT_DELETED_VERSION';
-  /** The version concerned. */
+  /** The version. */
   readonly version?: number;
-  /** True when its data is gone for good; false when `undelete` brings it back. */
+  /** Whether its data was removed permanently; otherwise `undelete` restores it. */
   readonly destroyed: boolean;
-  /** When it was deleted (RFC 3339), if it was. */
+  /** Time when it was deleted (RFC 3339), if it was. */
   readonly deletionTime?: string;
 
   constructor(
@@ -148,7 +148,8 @@ export class VaultInvalidOptionError extends VaultError {
 }
 
 /**
- * A path or name was refused before any request was made: empty, `.` or `..` segment, slash where none may be, control character.
+ * A path or name was rejected before any request was sent: an empty, `.` or `..` segment, a slash where none is
+ * allowed, a control character.
  * @publicApi
  */
 export class VaultInvalidPathError extends VaultError {
@@ -157,8 +158,8 @@ export class VaultInvalidPathError extends VaultError {
 }
 
 /**
- * Nothing is stored at the path, or no engine is mounted there (Vault answers 404 to both; `nothingStored` tells them
- * apart).
+ * Nothing is stored at the path, or no engine is mounted there. Vault responds with 404 to both; `nothingStored`
+ * distinguishes them.
  * @publicApi
  */
 export class VaultNotFoundError extends VaultError {
@@ -177,7 +178,7 @@ export class VaultNotFoundError extends VaultError {
 }
 
 /**
- * The server has not been initialised yet (`bao operator init`).
+ * The server has not been initialized yet (`bao operator init`).
  * @publicApi
  */
 export class VaultNotInitializedError extends VaultError {
@@ -190,14 +191,14 @@ export class VaultNotInitializedError extends VaultError {
 }
 
 /**
- * The server denied the call (403). Vault answers an invalid token and a missing policy almost alike; `policyDenied`
- * tells them apart where the wording of the answer does.
+ * The server denied the call (403). Vault's responses to an invalid token and to a missing policy are almost the same;
+ * `policyDenied` distinguishes them where the response does.
  * @publicApi
  */
 export class VaultPermissionError extends VaultError {
   static override readonly name = 'VaultPermissionError';
   readonly code = 'VAULT_PERMISSION_DENIED';
-  /** True when the token is valid and a policy is missing; false when the token itself may be at fault. */
+  /** True if the token is valid and a policy is missing; false if the token itself may be the cause. */
   readonly policyDenied: boolean;
 
   constructor(problem: string, parts: VaultErrorParts & { readonly policyDenied?: boolean } = {}) {
@@ -207,13 +208,13 @@ export class VaultPermissionError extends VaultError {
 }
 
 /**
- * A rate limit or quota of the server was hit (429).
+ * A rate limit or quota of the server was reached (429).
  * @publicApi
  */
 export class VaultRateLimitedError extends VaultError {
   static override readonly name = 'VaultRateLimitedError';
   readonly code = 'VAULT_RATE_LIMITED';
-  /** How long the server asks to wait (`Retry-After`), in milliseconds. */
+  /** Delay that the server asks for (`Retry-After`), in milliseconds. */
   readonly retryAfterMs?: number;
 
   constructor(problem: string, parts: VaultErrorParts & { readonly retryAfterMs?: number | undefined } = {}) {
@@ -227,7 +228,7 @@ export class VaultRateLimitedError extends VaultError {
 }
 
 /**
- * The server refused the request as such (a 4xx status without a class of its own).
+ * The server rejected the request with another 4xx status.
  * @publicApi
  */
 export class VaultRequestError extends VaultError {
@@ -236,7 +237,7 @@ export class VaultRequestError extends VaultError {
 }
 
 /**
- * The server is sealed and answers nothing until it has been unsealed.
+ * The server is sealed and serves no requests until it is unsealed.
  * @publicApi
  */
 export class VaultSealedError extends VaultError {
@@ -249,7 +250,7 @@ export class VaultSealedError extends VaultError {
 }
 
 /**
- * The server, or a proxy before it, failed (a 5xx status without a class of its own).
+ * The server, or a proxy in front of it, failed with another 5xx status.
  * @publicApi
  */
 export class VaultServerError extends VaultError {
@@ -262,9 +263,9 @@ export class VaultServerError extends VaultError {
 }
 
 /**
- * The snapshot of the configuration could not be written or used. `reason` has one word for why: an errno code, or
- * `symlink`, `not-a-file`, `too-large`, `truncated`, `not-a-snapshot`, `unknown-version`, `foreign`, `wrong-key`,
- * `no-key`, `too-old`, `future`, `incomplete`.
+ * The snapshot could not be written or used. `reason` is an errno code, or `symlink`, `not-a-file`, `too-large`,
+ * `truncated`, `not-a-snapshot`, `unknown-version`, `foreign`, `wrong-key`, `no-key`, `too-old`, `future`,
+ * `incomplete`.
  * @publicApi
  */
 export class VaultSnapshotError extends VaultError {
@@ -286,7 +287,7 @@ export class VaultTimeoutError extends VaultError {
 }
 
 /**
- * The TLS handshake failed: unknown authority, expired certificate, wrong host name, or a client certificate the server wants.
+ * The TLS handshake failed: unknown authority, expired certificate, wrong host name, or a missing client certificate.
  * @publicApi
  */
 export class VaultTlsError extends VaultError {

@@ -23,7 +23,7 @@ export class VaultSession {
     return this.#manager.status.state;
   }
 
-  /** Accessor of the token: names it in Vault's audit log without being a secret. Batch tokens have none. */
+  /** Accessor of the token. It names the token in Vault's audit log and is not a secret. Batch tokens have none. */
   get accessor(): string | undefined {
     return this.#manager.status.accessor;
   }

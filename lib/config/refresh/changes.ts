@@ -4,17 +4,17 @@ import { addressText, isSameSecret } from '../sources/read-secrets.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 
 /**
- * A change of the configuration in a running application. Never holds a value.
+ * A change of the configuration in a running application. It never contains a value.
  * @publicApi
  */
 export interface VaultConfigChange {
-  /** Keys that are new, have another value, or are gone, as `ConfigService.get` takes them. */
+  /** Keys that were added, changed or removed, as you would pass them to `ConfigService.get`. */
   readonly keys: readonly string[];
   /** The removed ones among them; missing when there are none. */
   readonly removed?: readonly string[];
   /** Secrets of these keys that have a new version. */
   readonly secrets: readonly VaultSecretChange[];
-  /** When it was applied. */
+  /** Time when the change was applied. */
   readonly at: Date;
 }
 
@@ -24,7 +24,7 @@ export interface VaultConfigChange {
  * @publicApi
  */
 export interface VaultSecretChange {
-  /** Namespace of the server, where the source names one of its own. */
+  /** The Vault namespace, if the source names one. */
   readonly namespace?: string;
   readonly mountPath: string;
   readonly secretPath: string;
