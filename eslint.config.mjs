@@ -1,5 +1,6 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
+import layers from './scripts/eslint-layers.mjs';
 
 export default tseslint.config(
   { ignores: ['**/dist', 'coverage', 'node_modules', '**/node_modules', '.cache', 'test/consumers/*/**'] },
@@ -18,6 +19,7 @@ export default tseslint.config(
       eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
+  { files: ['lib/**/*.ts'], plugins: { layers }, rules: { 'layers/direction': 'error' } },
   {
     // Nest reads constructor parameter types at run time, so test and sample code import them as values.
     files: ['test/**/*.ts', 'sample-app/**/*.ts'],

@@ -2,11 +2,13 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { tsImport } from 'tsx/esm/api';
 import { Pool } from 'undici';
 import { startVaultServer } from 'nestjs-vault/testing';
-import { Connections } from '../dist/cjs/client/connections/connections.js';
 import { startDelayProxy } from './support/delay-proxy.mjs';
 import { spread } from './support/interleave.mjs';
+
+const { Connections } = await tsImport('../lib/client/connections/connections.ts', import.meta.url);
 
 export async function run(args) {
   const { values } = parseArgs({

@@ -1,11 +1,12 @@
 // How long making a server's text fit for an error blocks the event loop: it is one piece of synchronous work. The text
 // quotes parts of the secrets, which is the most work there is. Milliseconds are the process's own CPU time.
-import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { tsImport } from 'tsx/esm/api';
 import { positive } from './support/flags.mjs';
 
-const require = createRequire(import.meta.url);
+const { redact } = await tsImport('../lib/errors/redact.ts', import.meta.url);
+const { secretsSent } = await tsImport('../lib/client/prepare-request.ts', import.meta.url);
 const TARGET_MS = 50;
 const MIB = 1024 * 1024;
 
@@ -34,8 +35,6 @@ export function run(args) {
     options: { rounds: { type: 'string', default: '21' }, json: { type: 'boolean', default: false } },
   });
   const rounds = positive('rounds', values.rounds);
-  const { redact } = require('../dist/cjs/errors/redact.js');
-  const { secretsSent } = require('../dist/cjs/client/prepare-request.js');
   const results = Object.entries(BODIES).map(([name, data]) => {
     const body = JSON.stringify(data);
     const text = `cannot store ${body.slice(-7 * 1024)}`;

@@ -3,7 +3,7 @@ import { formatDuration } from './format.js';
 import type { FoundSecret } from './references/resolve-references.js';
 import type { SecretAddress, SecretRead } from './sources/read-secrets.js';
 
-/** A version of a secret. @internal */
+/** A version of a secret. @publicApi */
 interface SecretVersion {
   readonly mountPath: string;
   readonly secretPath: string;

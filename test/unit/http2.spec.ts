@@ -319,11 +319,9 @@ describe('the connection', () => {
         onRequestStart() {}, onResponseStart() {}, onResponseData() {},
         onResponseEnd: () => console.log('answered'), onResponseError: (_, error) => console.log(error.code),
       });`;
-    const module = new URL('../../dist/cjs/client/connections/connections.js', import.meta.url).href;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program, module, server.endpoint, server.ca], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      timeout: 20_000,
-    });
+    const module = new URL('../../lib/client/connections/connections.ts', import.meta.url).href;
+    const args = ['--import', 'tsx', '--input-type=module', '-e', program, module, server.endpoint, server.ca];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000 });
     const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
     expect([output.trim(), child.exitCode]).toEqual(['answered', 0]);
   });

@@ -4,7 +4,7 @@
  */
 export type VaultPem = string | Uint8Array | { readonly file: string };
 
-/** TLS towards Vault, in PEM. TLS 1.2 is the minimum. @internal */
+/** TLS towards Vault, in PEM. TLS 1.2 is the minimum. @publicApi */
 export interface TlsOptions {
   /**
    * Certificate authorities to trust instead of those of the system. `{ directory }` loads the certificates of all
