@@ -65,7 +65,7 @@ describe('the packed package', () => {
     return project;
   }
 
-  it('holds the two builds and nothing of the development', async () => {
+  it('holds the two builds and nothing of the development', () => {
     const folders = new Set(packed.files.map((file) => file.split('/').slice(0, 2).join('/')));
     const documents = ['README.md', 'CHANGELOG.md', 'LICENSE'];
     expect([...folders].sort()).toEqual(['dist/cjs', 'dist/esm', 'package.json', ...documents].sort());
