@@ -3,7 +3,7 @@ import type { Observable } from 'rxjs';
 import { takeUntil } from 'rxjs';
 import type { VaultClient } from './client/vault-client.js';
 import type { VaultDegradation } from './config/snapshot/snapshot.options.js';
-import type { VaultRuntime } from './boot/vault-runtime.js';
+import type { Load } from './boot/load.js';
 import type { VaultConfigChange } from './config/refresh/changes.js';
 import type { ConfigStatus } from './config/refresh/config-status.js';
 import type { ConfigurationRefresher, VaultRefreshResult } from './config/refresh/refresher.js';
@@ -29,7 +29,7 @@ import type { VaultStatus } from './vault.status.js';
 export class VaultService {
   readonly #client: VaultClient;
   readonly #logical: LogicalEngine;
-  readonly #runtime: Pick<VaultRuntime, 'degraded'>;
+  readonly #runtime: Pick<Load, 'degraded'>;
   readonly #store: ConfigurationStore;
   readonly #refresher: ConfigurationRefresher;
   readonly #configStatus: ConfigStatus;
@@ -55,7 +55,7 @@ export class VaultService {
    * @internal
    */
   constructor(
-    runtime: Pick<VaultRuntime, 'client' | 'session' | 'sys' | 'degraded'>,
+    runtime: Pick<Load, 'client' | 'session' | 'sys' | 'degraded'>,
     events$: Observable<VaultEvent>,
     store: ConfigurationStore,
     refresher: ConfigurationRefresher,

@@ -5,21 +5,21 @@ import type { ConfigurationStore } from '../config/configuration-store.js';
 import { ConfigStatus } from '../config/refresh/config-status.js';
 import { EventHub } from '../observability/event-hub.js';
 import { VaultService } from '../vault.service.js';
-import type { VaultRuntime } from './vault-runtime.js';
+import type { Load } from './load.js';
 
 /**
  * One application on a runtime: its own copy of the configuration, kept current, and the service over it all.
  * @internal
  */
-export class VaultApplication {
+export class Application {
   /** What has come up stays in memory, also when its container does not. */
-  static readonly #up = new Set<VaultApplication>();
+  static readonly #up = new Set<Application>();
   /** Keeps the hub of a service for as long as the service is in use. */
   static readonly #hubs = new WeakMap<VaultService, EventHub>();
   readonly store: ConfigurationStore;
   readonly service: VaultService;
   readonly #refresher: ConfigurationRefresher;
-  readonly #runtime: VaultRuntime;
+  readonly #runtime: Load;
   #ignoreRecovery: (() => void) | undefined;
   // Replayed, so that a stream subscribed to later ends at once.
   readonly #ending = new ReplaySubject<void>(1);
@@ -27,7 +27,7 @@ export class VaultApplication {
   /** Releases everything. It does not keep the application in memory, so that it can be called when that has gone. */
   readonly abandon: () => Promise<void>;
 
-  constructor(runtime: VaultRuntime, release: () => Promise<void>) {
+  constructor(runtime: Load, release: () => Promise<void>) {
     const { loadedAt, degraded, plan } = runtime;
     const status = new ConfigStatus(
       (event) => runtime.events.emit(event),
@@ -47,7 +47,7 @@ export class VaultApplication {
     const forwarding = forward(runtime.events, new WeakRef(events));
     this.service = new VaultService(runtime, events.events$, this.store, this.#refresher, status, this.#ending);
     this.abandon = releasing(this.#refresher.stop, forwarding, release);
-    VaultApplication.#hubs.set(this.service, events);
+    Application.#hubs.set(this.service, events);
   }
 
   /** Once all providers of the application are there: one whose boot failed has no work that goes on. */
@@ -59,7 +59,7 @@ export class VaultApplication {
 
   /** Once all hooks have run, those of the root module too: from now on it ends when it is closed and at no other time. */
   up(): void {
-    VaultApplication.#up.add(this);
+    Application.#up.add(this);
     this.#ignoreRecovery = this.#runtime.onRecovered({
       refusalOf: (loaded) => this.store.refusalOf(loaded),
       adopt: (reads) => void this.#refresher.adopt(reads).catch(() => undefined),
@@ -72,7 +72,7 @@ export class VaultApplication {
   }
 
   async close(): Promise<void> {
-    VaultApplication.#up.delete(this);
+    Application.#up.delete(this);
     this.endStreams();
     this.#ignoreRecovery?.();
     this.#refresher.close();

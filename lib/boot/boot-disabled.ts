@@ -16,7 +16,7 @@ import { VaultSys } from '../sys/vault-sys.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { BootAttempts } from './boot-attempts.js';
 import type { Log } from '../observability/log-events.js';
-import { VaultRuntime } from './vault-runtime.js';
+import { Load } from './load.js';
 
 const VARIABLE = 'NESTJS_VAULT_ENABLED';
 
@@ -45,7 +45,7 @@ export async function bootDisabled(
   options: VaultModuleOptions,
   log: Log,
   features: Iterable<NamespaceDefinition> = [],
-): Promise<VaultRuntime> {
+): Promise<Load> {
   const environment = await readEnvironment();
   const plan = { ...resolveConfig(withoutVault(options.config), environment, features), disabled };
   const events = new EventHub();
@@ -66,7 +66,7 @@ export async function bootDisabled(
   const outputs = new ConfigOutputs(plan);
   await outputs.write(loaded);
   log.log(`Vault is disabled ("enabled: false" or ${VARIABLE}=false): nothing is read from it.`);
-  return new VaultRuntime({ loaded }, () => attempts.once(), loader, outputs, session, client, sys, events, undefined);
+  return new Load({ loaded }, () => attempts.once(), loader, outputs, { session, client, sys, events });
 }
 
 /** What has nothing to work on is left out. Namespaces stay: there are consumers of their values. */

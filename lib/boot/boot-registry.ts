@@ -1,10 +1,10 @@
 import type { DynamicModule } from '@nestjs/common';
 import { VaultClosedError } from '../errors/index.js';
 import type { FailedBoot } from './failed-boot.js';
-import type { VaultRuntime } from './vault-runtime.js';
+import type { Load } from './load.js';
 
 /** What a boot has come to. @internal */
-export type BootOutcome = VaultRuntime | FailedBoot;
+export type BootOutcome = Load | FailedBoot;
 
 /** How long the second read of a scan is expected: a scan that has failed never comes back for it. */
 const PENDING_READ_TIMEOUT_MS = 10_000;

@@ -11,7 +11,7 @@ import { Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import type { ModulesContainer } from '@nestjs/core';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
-import { VaultApplication } from '../boot/application.js';
+import { Application } from '../boot/application.js';
 import type { RegisteredLoad } from '../boot/boot-registry.js';
 import { FailedBoot } from '../boot/failed-boot.js';
 import { storeToken } from '../config/namespaces/feature.module.js';
@@ -49,7 +49,7 @@ class VaultConfigStoreModule {}
 class VaultUpModule {}
 
 /** Applications of one call of `forRoot`, by their containers. @internal */
-export type Applications = WeakMap<ModulesContainer, VaultApplication>;
+export type Applications = WeakMap<ModulesContainer, Application>;
 
 /** Applications that are not up yet. Their containers are collected when they never will be. */
 const unfinished = new FinalizationRegistry<() => Promise<void>>((abandon) => void abandon());
@@ -76,7 +76,7 @@ export function coreModule(
     factoryValues,
   } = load.outcome;
   /** Those made by this module, which look after them. */
-  const own = new WeakSet<VaultApplication>();
+  const own = new WeakSet<Application>();
   const admission = (modules: ModulesContainer | undefined) => {
     const known = modules && applications.get(modules);
     if (known) return () => known;
@@ -85,7 +85,7 @@ export function coreModule(
       if (modules) applications.set(modules, application);
     });
   };
-  const values = configurationModule<VaultApplication>({
+  const values = configurationModule<Application>({
     key: id,
     owner: earliestProvider(token, admission),
     ownerToken: token,
@@ -100,18 +100,18 @@ export function coreModule(
   const keys = new Set(namespaces.map(({ KEY }) => KEY));
   const provided: FactoryProvider[] = namespaces.map((namespace) => ({
     provide: namespace.KEY,
-    useFactory: ({ store }: VaultApplication) => store.show(namespace),
+    useFactory: ({ store }: Application) => store.show(namespace),
     inject,
   }));
   for (const { KEY, path } of factoryValues) {
     if (KEY === undefined || keys.has(KEY)) continue;
     // ConfigModule does not know the factories in config.load, and has no provider for them.
-    provided.push({ provide: KEY, useFactory: ({ store }: VaultApplication) => at(store.values, path), inject });
+    provided.push({ provide: KEY, useFactory: ({ store }: Application) => at(store.values, path), inject });
   }
   const service = getVaultToken(name);
   const store: FactoryProvider = {
     provide: storeToken(name),
-    useFactory: (application: VaultApplication, config: ConfigService) => {
+    useFactory: (application: Application, config: ConfigService) => {
       application.store.notifyThrough(config);
       return application.store;
     },
@@ -119,7 +119,7 @@ export function coreModule(
   };
   const lifecycle: FactoryProvider = {
     provide: VaultLifecycle,
-    useFactory: (application: VaultApplication, discovery: DiscoveryService, host: Record<string, unknown>) =>
+    useFactory: (application: Application, discovery: DiscoveryService, host: Record<string, unknown>) =>
       own.has(application)
         ? new VaultLifecycle(application, () => check(application, discovery, host, name))
         : undefined,
@@ -127,7 +127,7 @@ export function coreModule(
   };
   const up: FactoryProvider = {
     provide: VaultUp,
-    useFactory: (application: VaultApplication) => (own.has(application) ? new VaultUp(application) : undefined),
+    useFactory: (application: Application) => (own.has(application) ? new VaultUp(application) : undefined),
     inject,
   };
   return {
@@ -140,7 +140,7 @@ export function coreModule(
       { module: VaultUpModule, imports: [values], providers: [up] },
     ],
     providers: [
-      { provide: service, useFactory: (application: VaultApplication) => application.service, inject },
+      { provide: service, useFactory: (application: Application) => application.service, inject },
       lifecycle,
       ...provided,
     ],
@@ -150,10 +150,10 @@ export function coreModule(
 
 /** Begins and ends what an application does beside its requests. */
 class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
-  readonly #application: VaultApplication;
+  readonly #application: Application;
   readonly #check: () => void;
 
-  constructor(application: VaultApplication, check: () => void) {
+  constructor(application: Application, check: () => void) {
     this.#application = application;
     this.#check = check;
   }
@@ -185,9 +185,9 @@ class VaultLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
 }
 
 class VaultUp implements OnApplicationBootstrap {
-  readonly #application: VaultApplication;
+  readonly #application: Application;
 
-  constructor(application: VaultApplication) {
+  constructor(application: Application) {
     this.#application = application;
   }
 
@@ -208,10 +208,10 @@ function admit(
   load: RegisteredLoad,
   modules: ModulesContainer | undefined,
   name: string | undefined,
-  created: (application: VaultApplication) => void,
-): () => VaultApplication | Promise<never> {
+  created: (application: Application) => void,
+): () => Application | Promise<never> {
   const { outcome, release } = load.take();
-  const application = outcome instanceof FailedBoot ? undefined : new VaultApplication(outcome, release);
+  const application = outcome instanceof FailedBoot ? undefined : new Application(outcome, release);
   if (application) created(application);
   const close = () => application?.close() ?? release();
   // A VaultModule that is loaded later rejects nothing but itself.
@@ -241,7 +241,7 @@ function admit(
 
 /** Called when all providers exist. @throws VaultInvalidOptionError */
 function check(
-  application: VaultApplication,
+  application: Application,
   discovery: DiscoveryService,
   host: Record<string, unknown>,
   name: string | undefined,

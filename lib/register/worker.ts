@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { boot } from '../boot/boot.js';
 import { sessionIdentity } from '../boot/registered-session.js';
-import type { VaultRuntime } from '../boot/vault-runtime.js';
+import type { Load } from '../boot/load.js';
 import { describeFailure, loadOptions } from '../cli/load-options.js';
 import { KnownReferences } from '../config/references/leftover-references.js';
 import { referencesInVariables } from '../config/references/resolve-references.js';
@@ -61,7 +61,7 @@ async function run(): Promise<void> {
 }
 
 async function handOver(
-  runtime: VaultRuntime,
+  runtime: Load,
   identity: string | undefined,
   before: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {

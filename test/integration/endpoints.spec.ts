@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { boot } from '../../lib/boot/boot.js';
-import type { VaultRuntime } from '../../lib/boot/vault-runtime.js';
+import type { Load } from '../../lib/boot/load.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
 import type { VaultServer } from '../../lib/testing/index.js';
 import { startVaultServer } from '../../lib/testing/index.js';
@@ -13,7 +13,7 @@ describe('several real servers', () => {
   let first: VaultServer;
   let second: VaultServer;
   const moves: string[] = [];
-  let runtime: VaultRuntime;
+  let runtime: Load;
   const endpoints = (): string[] => [sealed, first, second].map(({ endpoint }) => endpoint);
 
   beforeAll(async () => {

@@ -12,6 +12,8 @@ import type { VaultError } from '../errors/index.js';
 import type { EventHub } from '../observability/event-hub.js';
 import type { SessionManager } from '../session/session-manager.js';
 import type { VaultSys } from '../sys/vault-sys.js';
+import type { Connection } from './connection.js';
+import { disconnect } from './connection.js';
 import type { StartConfiguration } from './snapshot-fallback.js';
 import { SnapshotRecovery } from './snapshot-recovery.js';
 
@@ -26,8 +28,13 @@ export interface RecoveringApplication {
  * What one boot has made: a session, and the configuration read with it. Applications live on it.
  * @internal
  */
-export class VaultRuntime {
+export class Load {
   readonly #load: (signal?: AbortSignal) => Promise<Configuration>;
+  readonly session: SessionManager;
+  readonly client: VaultClient;
+  readonly sys: VaultSys;
+  readonly events: EventHub;
+  readonly #connection: Connection;
   readonly #outputs: ConfigOutputs;
   readonly #snapshot: ConfigSnapshot | undefined;
   #configuration: Configuration;
@@ -44,12 +51,11 @@ export class VaultRuntime {
     load: (signal?: AbortSignal) => Promise<Configuration>,
     readonly loader: ConfigurationLoader,
     outputs: ConfigOutputs,
-    readonly session: SessionManager,
-    readonly client: VaultClient,
-    readonly sys: VaultSys,
-    readonly events: EventHub,
-    snapshot: ConfigSnapshot | undefined,
+    connection: Connection,
+    snapshot?: ConfigSnapshot,
   ) {
+    this.#connection = connection;
+    ({ session: this.session, client: this.client, sys: this.sys, events: this.events } = connection);
     this.#load = load;
     this.#outputs = outputs;
     this.#snapshot = snapshot;
@@ -174,8 +180,7 @@ export class VaultRuntime {
 
   async #disconnect(): Promise<void> {
     await this.#recovery?.close();
-    await this.session.close();
-    await this.client.close();
+    await disconnect(this.#connection);
     await this.#snapshot?.settled();
   }
 
