@@ -13,7 +13,7 @@ export type { JwtAuth } from './auth/methods/jwt.auth.js';
 export type { KubernetesAuth } from './auth/methods/kubernetes.auth.js';
 export type { LdapAuth } from './auth/methods/password.auth.js';
 export type { VaultAuth } from './auth/login-methods.js';
-export type { LoginOptions, MountedLoginOptions } from './auth/login.options.js';
+export type { LoginOptions, MountedLoginOptions } from './auth/login.js';
 export type { MfaPasscodes } from './auth/mfa.js';
 export type { NoneAuth } from './auth/methods/none.auth.js';
 export type { OidcAuth } from './auth/methods/oidc.auth.js';
@@ -49,7 +49,7 @@ export type { VaultSource, VaultSourceOptions } from './config/sources/vault-sou
 export type { VaultCallOptions } from './engines/engine.options.js';
 export type { Kv1Engine } from './engines/kv1.engine.js';
 export type { Kv2Engine, Kv2WriteOptions } from './engines/kv2.engine.js';
-export type { Kv2Metadata, Kv2Secret, Kv2Version } from './engines/kv2.types.js';
+export type { Kv2Metadata, Kv2Secret, Kv2Version } from './engines/kv2-responses.js';
 export type { VaultLogicalOptions, VaultSecret } from './engines/logical.engine.js';
 export {
   isVaultError,

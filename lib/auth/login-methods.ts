@@ -1,5 +1,7 @@
-import { unchecked, checkOptions } from '../options/check-options.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
+import { checkOptions, unchecked } from '../options/check-options.js';
+import { variablesNamedIn } from './credential.js';
+import type { LoginContext, LoginMethod, LoginMethodDefinition } from './login.js';
 import type { AppRoleAuth } from './methods/approle.auth.js';
 import { approle } from './methods/approle.auth.js';
 import type { AwsEc2Auth, AwsIamAuth } from './methods/aws.auth.js';
@@ -18,18 +20,16 @@ import type { JwtAuth } from './methods/jwt.auth.js';
 import { jwt } from './methods/jwt.auth.js';
 import type { KubernetesAuth } from './methods/kubernetes.auth.js';
 import { kubernetes } from './methods/kubernetes.auth.js';
-import type { LdapAuth, OktaAuth, RadiusAuth, UserpassAuth } from './methods/password.auth.js';
-import { ldap, okta, radius, userpass } from './methods/password.auth.js';
-import { variablesNamedIn } from './credential.js';
-import type { LoginContext, LoginMethodDefinition, LoginMethod } from './login-method.js';
 import type { NoneAuth } from './methods/none.auth.js';
 import { none } from './methods/none.auth.js';
 import type { OidcAuth } from './methods/oidc.auth.js';
 import { oidc } from './methods/oidc.auth.js';
+import type { LdapAuth, OktaAuth, RadiusAuth, UserpassAuth } from './methods/password.auth.js';
+import { ldap, okta, radius, userpass } from './methods/password.auth.js';
 import type { TokenFileAuth } from './methods/token-file.auth.js';
 import { tokenFile } from './methods/token-file.auth.js';
 import type { TokenAuth } from './methods/token.auth.js';
-import { token } from './methods/token.auth.js';
+import { defaultToken, token } from './methods/token.auth.js';
 
 /**
  * How to log in, told apart by `method`.
@@ -145,4 +145,25 @@ function similarMethod(method: unknown): string {
   const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
   const similar = Object.keys(LOGIN_METHODS).find((name) => plain(name) === plain(String(method)));
   return similar === undefined ? '' : `Did you mean "${similar}"? `;
+}
+
+/**
+ * The default of the `auth` option: the token in the environment, or AppRole with the role id and secret id in the
+ * environment.
+ *
+ * @returns `undefined` if the environment has neither
+ * @internal
+ */
+export function defaultAuth(): VaultAuth | undefined {
+  if (defaultToken() !== undefined) return { method: 'token' };
+  const roleId = variableWith('ROLE_ID');
+  if (roleId === undefined) return undefined;
+  const secretId = variableWith('SECRET_ID');
+  return { method: 'approle', roleId: { env: roleId }, ...(secretId !== undefined && { secretId: { env: secretId } }) };
+}
+
+/** As with all variables, `BAO_<name>` takes precedence even if empty, and an empty variable counts as not set. */
+function variableWith(name: string): string | undefined {
+  const used = process.env[`BAO_${name}`] === undefined ? `VAULT_${name}` : `BAO_${name}`;
+  return process.env[used] ? used : undefined;
 }

@@ -1,16 +1,18 @@
+import { NOT_VAULT_RESPONSE } from '../client/response-errors.js';
 import { suggestedCommand } from '../client/suggested-command.js';
 import type { Requester } from '../client/vault-client.js';
+import { textList } from '../client/vault-request.js';
 import type { VaultAdvice, VaultError } from '../errors/index.js';
 import {
   VaultAuthenticationError,
+  VaultBadResponseError,
   VaultNotFoundError,
   VaultPermissionError,
   VaultRequestError,
   VaultServerError,
 } from '../errors/index.js';
-import type { Login } from './login-method.js';
-import type { MountedLoginOptions } from './login.options.js';
-import { missingNamespaceAdvice, hasNoExplanation, NON_VAULT_404_ADVICE, readLogin } from './read-login.js';
+import type { Login, MountedLoginOptions } from './login.js';
+import { checkToken } from './login.js';
 import type { MfaLogin } from './mfa.js';
 import { completeMfa } from './mfa.js';
 
@@ -150,4 +152,160 @@ function adviceOnMount(
     ? `"auth/" is added by the module: write mountPath ${JSON.stringify(mountPath.slice('auth/'.length))}. `
     : '';
   return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "${suggestedCommand('auth list', { namespace })}" shows them), and the Vault namespace.`;
+}
+
+/** A hundred years: beyond it, a date is no date any more. */
+const MAX_LEASE_SECONDS = 3_155_760_000;
+
+/** It is logged, so it must not be able to write a line of its own. */
+const ACCESSOR = /^[\x21-\x7e]{1,256}$/;
+
+/** Of a 404 without a word: Vault's own says what is missing. @internal */
+export const NON_VAULT_404_ADVICE =
+  'Vault does not answer so. Check that "endpoint" (VAULT_ADDR) is Vault itself and not another service.';
+
+/** Advice for a login or a lookup in a Vault namespace that the server does not have. @internal */
+export function missingNamespaceAdvice(namespace: string | undefined): string {
+  const name = namespace === undefined ? 'The Vault namespace' : `The Vault namespace ${JSON.stringify(namespace)}`;
+  return `${name} does not exist on this server. Check "auth.namespace" and "namespace" (VAULT_NAMESPACE).`;
+}
+
+/** What the server tells of a token, under the names it has in a login answer and in a lookup. @internal */
+export interface TokenResponse {
+  readonly accessor?: unknown;
+  readonly policies?: unknown;
+  readonly renewable?: unknown;
+  /** Seconds it lives from now on. */
+  readonly ttl: unknown;
+  readonly type: unknown;
+  /** Requests it is good for. */
+  readonly num_uses?: unknown;
+}
+
+/** What is known of a token, with harmless values for what the server left out or got wrong. @internal */
+export function parseTokenInfo({
+  accessor,
+  policies,
+  renewable,
+  ttl,
+  type,
+  num_uses: numUses,
+}: TokenResponse): Omit<Login, 'token' | 'namespace' | 'owned'> {
+  return {
+    accessor: typeof accessor === 'string' && ACCESSOR.test(accessor) ? accessor : undefined,
+    policies: textList(policies),
+    leaseDuration: typeof ttl === 'number' && ttl > 0 ? Math.min(Math.max(ttl, 1), MAX_LEASE_SECONDS) : 0,
+    renewable: renewable === true,
+    ...(typeof numUses === 'number' && { numUses }),
+    tokenType: typeof type === 'string' ? type : 'service',
+  };
+}
+
+/**
+ * The token in the answer to a login; this module owns it.
+ *
+ * @throws VaultAuthenticationError when there is none, or it cannot be one
+ * @internal
+ */
+export function readLogin(
+  body: unknown,
+  login: { readonly operation: string; readonly path?: string; readonly namespace: string | undefined },
+): Login {
+  const { operation, path, namespace } = login;
+  const auth = (body as { auth?: Record<string, unknown> | null } | undefined)?.auth;
+  const token = auth?.['client_token'];
+  if (!auth || typeof token !== 'string' || token === '') {
+    throw new VaultAuthenticationError(`Cannot ${operation}: the server responded without a client token.`, {
+      operation,
+      path,
+    });
+  }
+  return {
+    ...parseTokenInfo({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] }),
+    token: checkToken(token, 'the login answer'),
+    namespace,
+    owned: true,
+  };
+}
+
+/** Whether a 404 has nothing to say about the reason. @internal */
+export function hasNoExplanation(error: VaultNotFoundError): boolean {
+  return error.nothingStored || error.reason === NOT_VAULT_RESPONSE;
+}
+
+/** A token that comes from somewhere else. @internal */
+export interface SuppliedToken {
+  readonly token: string;
+  /** Where it came from, for messages. */
+  readonly source: string;
+  readonly namespace: string | undefined;
+  /** Whether this module may revoke it. */
+  readonly owned: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Looks a token up, so that a wrong one is noticed at once and its end is known.
+ *
+ * @throws VaultAuthenticationError when the server does not know it, or it may not look itself up
+ * @see https://openbao.org/api-docs/auth/token/#lookup-a-token-self
+ * @internal
+ */
+export async function lookUpToken(client: Requester, given: SuppliedToken): Promise<Login> {
+  const { token, source, namespace, owned, signal } = given;
+  const operation = `look up the token from ${source}`;
+  const path = 'auth/token/lookup-self';
+  try {
+    const { body } = await client.request({
+      method: 'GET',
+      path,
+      operation,
+      token,
+      signal,
+      ...(namespace !== undefined && { namespace }),
+    });
+    const data = (body as { data?: unknown } | undefined)?.data;
+    if (typeof data !== 'object' || data === null)
+      throw new VaultBadResponseError(`Cannot ${operation}: the answer has no data.`, { operation, path });
+    const { ttl, type, ...facts } = data as { readonly ttl?: unknown; readonly type?: unknown };
+    return { ...parseTokenInfo({ ...facts, ttl, type }), token, namespace, owned };
+  } catch (error) {
+    if (error instanceof VaultNotFoundError) throw notFoundAsLoginError(error, operation);
+    if (!(error instanceof VaultPermissionError)) throw error;
+    throw error.as(
+      VaultAuthenticationError,
+      error.policyDenied
+        ? {
+            problem: `Cannot ${operation}: the token is valid, but it may not look itself up.`,
+            advice: [
+              {
+                id: 'add-policy',
+                text: 'Give it the "default" policy, or add: path "auth/token/lookup-self" { capabilities = ["read"] }',
+              },
+            ],
+          }
+        : {
+            problem:
+              `Cannot ${operation}: the server at ${client.endpoint} does not know this token. It is wrong, has expired or was revoked; ` +
+              'or it belongs to another server or Vault namespace.',
+            advice: [{ id: 'create-token', text: 'Create a new one.' }],
+          },
+    );
+  }
+}
+
+/** Every Vault has this path; what is absent can only be the namespace, or Vault. */
+function notFoundAsLoginError(error: VaultNotFoundError, operation: string): VaultAuthenticationError {
+  if (error.namespace === undefined && hasNoExplanation(error)) {
+    const where = error.endpoint === undefined ? 'the server' : `the server at ${error.endpoint}`;
+    return error.as(VaultAuthenticationError, {
+      problem: `Cannot ${operation}: ${where} answered 404.`,
+      advice: [{ id: 'check-endpoint', text: NON_VAULT_404_ADVICE }],
+    });
+  }
+  return error.as(VaultAuthenticationError, {
+    problem: `Cannot ${operation}: the server answered 404.`,
+    reason: 'namespace',
+    advice: [{ id: 'check-namespace', text: missingNamespaceAdvice(error.namespace) }],
+  });
 }

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { filter } from 'rxjs';
 import type { NamespaceDefinition } from '../config/namespaces/config-namespace.js';
-import { formatDuration } from '../config/format.js';
+import { formatDuration } from '../errors/format.js';
 import type { Configuration } from '../config/configuration.js';
 import { ConfigSnapshot } from '../config/snapshot/config-snapshot.js';
 import type { VaultDegradation } from '../config/snapshot/snapshot.options.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { defaultAuth } from '../auth/default-auth.js';
-import type { Login, LoginMethod } from '../auth/login-method.js';
+import { defaultAuth } from '../auth/login-methods.js';
+import type { Login, LoginMethod } from '../auth/login.js';
 import { readVariable, VARIABLES } from '../options/environment.js';
 import type { VaultModuleOptions } from '../vault.options.js';
 import { resolveEndpoints } from './resolve-endpoint.js';

@@ -9,14 +9,14 @@ import {
 } from '../options/environment.js';
 
 /** More servers than any cluster has; each is asked when one is looked for. */
-const MOST = 20;
+const MAX_ENDPOINTS = 20;
 
 /** What `endpoint` should have been; `undefined` when it is that. @internal */
 export function checkEndpoints(value: unknown): string | undefined {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return list.length > 0 && list.length <= MOST && list.every((entry) => typeof entry === 'string')
+  return list.length > 0 && list.length <= MAX_ENDPOINTS && list.every((entry) => typeof entry === 'string')
     ? undefined
-    : `a string, or a list of 1 to ${MOST} strings`;
+    : `a string, or a list of 1 to ${MAX_ENDPOINTS} strings`;
 }
 
 /**
@@ -109,13 +109,13 @@ function checkPrefix(path: string, url: URL, what: string): string {
 }
 
 /** A path longer than this is cut by the kernel without a word. */
-const LONGEST_SOCKET_PATH = 100;
+const MAX_SOCKET_PATH_LENGTH = 100;
 
 function checkSocket(value: string, what: string): string {
   const path = value.slice('unix://'.length);
-  if (/^unix:\/\/\/[\x20-\x7e]*[^/]$/i.test(value) && path.length <= LONGEST_SOCKET_PATH) return `unix://${path}`;
+  if (/^unix:\/\/\/[\x20-\x7e]*[^/]$/i.test(value) && path.length <= MAX_SOCKET_PATH_LENGTH) return `unix://${path}`;
   throw new VaultInvalidOptionError(
-    `${what} is no unix socket. Write three slashes and the absolute path, of at most ${LONGEST_SOCKET_PATH} printable ` +
+    `${what} is no unix socket. Write three slashes and the absolute path, of at most ${MAX_SOCKET_PATH_LENGTH} printable ` +
       'characters, such as "unix:///run/vault/agent.sock".',
   );
 }

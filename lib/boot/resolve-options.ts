@@ -1,8 +1,7 @@
 import { checkCredential, missingVariables } from '../auth/credential.js';
-import { defaultAuth } from '../auth/default-auth.js';
+import { createLoginMethod, defaultAuth } from '../auth/login-methods.js';
 import { noLogin } from '../auth/methods/token.auth.js';
-import { createLoginMethod } from '../auth/login-methods.js';
-import type { LoginMethod } from '../auth/login-method.js';
+import type { LoginMethod } from '../auth/login.js';
 import type { ClientOptions } from '../client/client-options.js';
 import { CONFIG_SHAPE } from '../config/config.options.js';
 import type { ConfigPlan } from '../config/plan.js';
@@ -11,7 +10,7 @@ import { resolveConfig } from '../config/resolve-config.js';
 import type { ResolvedSnapshot } from '../config/snapshot/snapshot.options.js';
 import { resolveSnapshot } from '../config/snapshot/snapshot.options.js';
 import type { VaultBootUnsealOptions, VaultModuleOptions } from '../vault.options.js';
-import { shortList } from '../errors/printable.js';
+import { formatList } from '../errors/format.js';
 import type { VaultError } from '../errors/index.js';
 import { isVaultError, VaultConfigurationError, VaultInvalidOptionError } from '../errors/index.js';
 import type { Shape } from '../options/check-options.js';
@@ -144,6 +143,6 @@ function refuseExpanded(names: readonly string[], literal: readonly string[]): v
   const refused = names.filter((name) => !literal.includes(name));
   if (refused.length === 0) return;
   throw new VaultInvalidOptionError(
-    `"expandVariables" of ConfigModule has taken references in .env for variables and expanded them: ${shortList(refused)}. Leave the option out, or build these strings in "config.load". If such a string is intended, list its key in "config.references.literal".`,
+    `"expandVariables" of ConfigModule has taken references in .env for variables and expanded them: ${formatList(refused)}. Leave the option out, or build these strings in "config.load". If such a string is intended, list its key in "config.references.literal".`,
   );
 }

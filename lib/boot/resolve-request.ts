@@ -84,7 +84,7 @@ function resolveProxy(given: string | undefined): string | undefined {
 }
 
 const EXPECTED = '{ perSecond, burst? } or text such as "50" or "50:100" (requests per second, and at once)';
-const HIGHEST = 1e9;
+const MAX_RATE = 1e9;
 
 /** What a rate limit should have been; `undefined` when it is one. @internal */
 export function checkRateLimit(value: unknown): string | undefined {
@@ -97,9 +97,9 @@ export function readRateLimit(value: unknown): VaultRateLimit | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { perSecond, burst, ...unknown } = value as { perSecond?: unknown; burst?: unknown };
   if (Object.keys(unknown).length > 0) return undefined;
-  if (typeof perSecond !== 'number' || !(perSecond > 0 && perSecond <= HIGHEST)) return undefined;
+  if (typeof perSecond !== 'number' || !(perSecond > 0 && perSecond <= MAX_RATE)) return undefined;
   if (burst === undefined) return { perSecond };
-  return typeof burst === 'number' && Number.isInteger(burst) && burst >= 1 && burst <= HIGHEST
+  return typeof burst === 'number' && Number.isInteger(burst) && burst >= 1 && burst <= MAX_RATE
     ? { perSecond, burst }
     : undefined;
 }

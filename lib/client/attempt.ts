@@ -7,8 +7,8 @@ import type { Endpoint, Endpoints } from './endpoints.js';
 import { mayHoldInexactNumber } from './exact-numbers.js';
 import type { RawResponse } from './exchange.js';
 import { Exchange } from './exchange.js';
-import { networkFailure } from './failures/network-failure.js';
-import { notJson, statusFailure } from './failures/status-failure.js';
+import { errorOfFailure } from './network-errors.js';
+import { notJson, errorOfResponse } from './response-errors.js';
 import type { PreparedRequest } from './prepare-request.js';
 import { secretsSent } from './prepare-request.js';
 import { isRedirect, redirectForbidden, redirectTarget } from './redirect.js';
@@ -77,7 +77,7 @@ export class Attempt extends Exchange<VaultResponse | AttemptFailure> {
   protected override fail(failure: unknown): AttemptFailure {
     if (isVaultError(failure)) return new AttemptFailure(failure, undefined);
     if (!this.sent) this.endpoint.connections.recoverFrom?.(failure);
-    const error = networkFailure(failure, this.#call, this.sent);
+    const error = errorOfFailure(failure, this.#call, this.sent);
     return new AttemptFailure(error, classifyFailure(error, this.sent));
   }
 }
@@ -104,7 +104,7 @@ function readResponse(
   if (notVault && !ignoreBody) {
     return new AttemptFailure(notJson(response, truncated, secrets, call), truncated ? AMBIGUOUS : undefined);
   }
-  const error = statusFailure({ status, headers, body }, request, secrets, call);
+  const error = errorOfResponse({ status, headers, body }, request, secrets, call);
   return new AttemptFailure(error, classifyResponse(response, error));
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../lifetime/clock.js';
 import type { ClientOptions } from './client-options.js';
-import type { CallContext } from './failures/network-failure.js';
+import type { CallContext } from './network-errors.js';
 import type { Attempts } from './retry.js';
 import type { CallBudget } from './token-source.js';
 import type { VaultRequest } from './vault-request.js';
@@ -26,7 +26,7 @@ export class Call implements CallContext, CallBudget {
   /** Address of the endpoint the current attempt goes to. */
   endpoint: string;
   /** What earlier attempts failed with, as text that begins with a space. */
-  earlier = '';
+  previousAttempts = '';
   /** Number of the current attempt, from 1. */
   attempt = 0;
   /** Attempts that failed and were followed by another one. */

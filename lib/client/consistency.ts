@@ -16,9 +16,9 @@ const FORWARD = 'forward-active-node';
 /** OpenBao waits for a few milliseconds only, and then does what comes next in the list. */
 const AWAIT = ['await-state', FORWARD];
 /** Longer than any server writes it. It is sent back with every request. */
-const LONGEST = 1024;
+const MAX_STATE_LENGTH = 1024;
 /** As many as differ: what is known of the local storage, and of the replicated one. */
-const MOST_STATES = 2;
+const MAX_STATES = 2;
 
 /** A state of a server's storage; `header` is what it goes back in. */
 interface State {
@@ -71,7 +71,7 @@ function merge(known: readonly State[], fresh: State): readonly State[] {
   // Answers overtake each other: what is older in all is dropped, and what is newer in some stays beside the other.
   const kept = known.filter((state) => comparable(state, fresh) && !covers(fresh, state));
   if (kept.some((state) => covers(state, fresh))) return known;
-  return [...kept, fresh].slice(-(fresh.openBao ? 1 : MOST_STATES));
+  return [...kept, fresh].slice(-(fresh.openBao ? 1 : MAX_STATES));
 }
 
 function comparable(a: State, b: State): boolean {
@@ -85,7 +85,7 @@ function covers(a: State, b: State): boolean {
 
 /** `undefined` for what neither server writes: sent back, it would be refused for ever. */
 function parse(header: string): State | undefined {
-  if (header.length > LONGEST || !/^[\w+/=-]+$/.test(header)) return undefined;
+  if (header.length > MAX_STATE_LENGTH || !/^[\w+/=-]+$/.test(header)) return undefined;
   const text = Buffer.from(header, 'base64').toString('utf8');
   const [, cluster, local, replicated] = /^v1:([^:]+):(\d{1,20}):(\d{1,20}):[0-9a-f]+$/.exec(text) ?? [];
   if (cluster !== undefined && local !== undefined && replicated !== undefined) {

@@ -1,6 +1,6 @@
 import type { Endpoint } from './endpoints.js';
 import { RawExchange } from './exchange.js';
-import { networkFailure } from './failures/network-failure.js';
+import { errorOfFailure } from './network-errors.js';
 import { classifyFailure, shortReason } from './retry.js';
 
 const MAX_BYTES = 64 * 1024;
@@ -35,10 +35,10 @@ export async function probe(
     const { status } = outcome;
     return { role: roleOf(status), error: status === SEALED ? 'sealed' : `status ${status}` };
   }
-  const error = networkFailure(outcome.failure, {
+  const error = errorOfFailure(outcome.failure, {
     operation: 'read the health',
     endpoint: address,
-    earlier: '',
+    previousAttempts: '',
     timeoutMs,
     deadline: 0,
     connectTimeoutMs: timeoutMs,

@@ -4,9 +4,8 @@ import { isVaultError, VaultInvalidOptionError, VaultInvalidPathError } from '..
 import { isRecord } from '../options/check-options.js';
 import { checkEncodedPath } from './path.js';
 import type { Pipeline } from './request-pipeline.js';
-import type { JsonObject } from './response.js';
+import type { JsonObject, VaultRequest, VaultResponse } from './vault-request.js';
 import type { TokenSource } from './token-source.js';
-import type { VaultRequest, VaultResponse } from './vault-request.js';
 
 /** What node-vault passes to `request-promise` for a request of the application, as far as it is used here. */
 interface NodeVaultOptions {

@@ -1,8 +1,8 @@
 import { VaultBadResponseError } from '../errors/index.js';
 import { redact } from '../errors/redact.js';
 import type { RawResponse } from './exchange.js';
-import type { CallContext } from './failures/network-failure.js';
-import { beginning } from './failures/network-failure.js';
+import type { CallContext } from './network-errors.js';
+import { errorPrefix } from './network-errors.js';
 import type { PreparedRequest } from './prepare-request.js';
 import { secretsSent } from './prepare-request.js';
 
@@ -43,13 +43,13 @@ export function redirectTarget(
       ? ' A proxy that removes the path prefix from requests has to put it back into redirects.'
       : '';
     throw new VaultBadResponseError(
-      `${beginning(call)}: it redirects to another path, so the token was not sent there. Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.${prefixAdvice}`,
+      `${errorPrefix(call)}: it redirects to another path, so the token was not sent there. Check that "endpoint" (VAULT_ADDR) is Vault itself and not a proxy or a login page.${prefixAdvice}`,
       { ...call, statusCode: status, reason: 'redirect-path' },
     );
   }
   const elsewhere = target ? redact(target.origin, secretsSent(prepared)) || 'another address' : 'an invalid address';
   throw new VaultBadResponseError(
-    `${beginning(call)}: it redirects to ${elsewhere}, which is not ${endpoints.length > 1 ? 'a' : 'the'} configured endpoint, ` +
+    `${errorPrefix(call)}: it redirects to ${elsewhere}, which is not ${endpoints.length > 1 ? 'a' : 'the'} configured endpoint, ` +
       'so the token was not sent there. Point "endpoint" (VAULT_ADDR) at the active server or at a load balancer that finds it, ' +
       'or list all servers of the cluster in "endpoint", each by the address it gives itself (api_addr).',
     { ...call, statusCode: status },
@@ -59,7 +59,7 @@ export function redirectTarget(
 /** @internal */
 export function redirectForbidden({ status }: RawResponse, call: CallContext): VaultBadResponseError {
   return new VaultBadResponseError(
-    `${beginning(call)}: it redirects (status ${status}), and "request.redirects" (VAULT_DISABLE_REDIRECTS) ` +
+    `${errorPrefix(call)}: it redirects (status ${status}), and "request.redirects" (VAULT_DISABLE_REDIRECTS) ` +
       'forbids to follow. Point "endpoint" (VAULT_ADDR) at the active server.',
     { ...call, statusCode: status },
   );

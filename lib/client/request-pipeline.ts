@@ -21,7 +21,7 @@ import { Consistency } from './consistency.js';
 import { Credentials } from './credentials.js';
 import type { Endpoint, VaultEndpointStatus } from './endpoints.js';
 import { Endpoints } from './endpoints.js';
-import { beginning, closedFailure } from './failures/network-failure.js';
+import { errorPrefix, closedError } from './network-errors.js';
 import type { PreparedRequest } from './prepare-request.js';
 import { prepareRequest, setToken } from './prepare-request.js';
 import { RateLimiter } from './rate-limiter.js';
@@ -214,7 +214,7 @@ export class RequestPipeline implements Pipeline {
     const attempts = (call.attempts ??= new Attempts());
     const { statusCode, endpoint = call.endpoint } = error;
     const reason = attempts.add(endpoint, error);
-    call.earlier = attempts.toString();
+    call.previousAttempts = attempts.toString();
     const { operation } = call;
     this.#observer.onAttemptFailed?.({
       operation,
@@ -260,7 +260,7 @@ export class RequestPipeline implements Pipeline {
 
   /** @throws VaultClosedError, VaultAbortedError */
   #assertOpen(call: Call, reason?: string): void {
-    if (this.#waiters.closed) throw closedFailure(call);
+    if (this.#waiters.closed) throw closedError(call);
     if (!call.request.signal?.aborted) return;
     if (reason !== NO_SERVER) throw aborted(call, reason);
     throw new VaultAbortedError(
@@ -329,7 +329,7 @@ function setError(context: VaultTraceContext, { code, statusCode }: VaultError):
 }
 
 function aborted(call: Call, reason?: string): VaultAbortedError {
-  return new VaultAbortedError(`${beginning(call)}: the caller aborted it.`, { ...call, reason });
+  return new VaultAbortedError(`${errorPrefix(call)}: the caller aborted it.`, { ...call, reason });
 }
 
 function noToken({ operation, endpoint }: Call): VaultTimeoutError {
@@ -341,7 +341,7 @@ function noToken({ operation, endpoint }: Call): VaultTimeoutError {
 
 function noTurn(call: Call): VaultTimeoutError {
   return new VaultTimeoutError(
-    `${beginning(call)}: "request.rateLimit" (VAULT_RATE_LIMIT) leaves no turn within ${call.timeoutMs} ms. Raise it, or send less.`,
+    `${errorPrefix(call)}: "request.rateLimit" (VAULT_RATE_LIMIT) leaves no turn within ${call.timeoutMs} ms. Raise it, or send less.`,
     { ...call, reason: RATE_LIMIT },
   );
 }

@@ -1,7 +1,7 @@
 import type { VaultError } from '../errors/index.js';
 import { backoffMs } from '../lifetime/backoff.js';
 import type { RawResponse } from './exchange.js';
-import { NO_LEADER, retryAfterMs } from './failures/status-failure.js';
+import { NO_LEADER, retryAfterMs } from './response-errors.js';
 import type { VaultRequest } from './vault-request.js';
 
 const RETRY_BACKOFF_MS = 1000;

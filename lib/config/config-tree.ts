@@ -1,8 +1,8 @@
-import type { JsonObject } from '../client/response.js';
+import type { JsonObject } from '../client/vault-request.js';
 import type { VaultError } from '../errors/index.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { quoted } from '../errors/printable.js';
-import { screamingCase } from './assembly/key-case.js';
+import { quoted } from '../errors/format.js';
+import { screamingCase } from './assembly/map-keys.js';
 import type { Origin } from './origins.js';
 import { NO_SECRET, overriding } from './origins.js';
 import { copyPlain, isPlainObject, leavesOf, plainAt, samePlain } from './plain.js';

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
-import type { JsonObject } from '../client/response.js';
+import type { JsonObject } from '../client/vault-request.js';
 import type { ConfigTree } from './config-tree.js';
 import { containerAt } from './config-tree.js';
-import { printable } from '../errors/printable.js';
+import { printable } from '../errors/format.js';
 import { ConfigService } from '@nestjs/config';
 import { plainAt } from './plain.js';
 import { VALIDATED_ENVIRONMENT as VALIDATED } from './reserved-keys.js';

@@ -1,7 +1,7 @@
 import type { ConfigService } from '@nestjs/config';
 import type { Observable } from 'rxjs';
 import { Subject } from 'rxjs';
-import type { JsonObject } from '../client/response.js';
+import type { JsonObject } from '../client/vault-request.js';
 import type { VaultError } from '../errors/index.js';
 import type { ConfigurationLoader } from './configuration-loader.js';
 import type { Output } from './outputs.js';
@@ -18,7 +18,7 @@ import { ConfigWriter } from './config-writer.js';
 import { namespaceLayer } from './namespaces/vault-config.js';
 import { GuardedObservable } from '../observability/guarded-observable.js';
 import { copyPlain, isPlainObject, MAX_NESTING, plainAt } from './plain.js';
-import { printable, quoted, shortList } from '../errors/printable.js';
+import { printable, quoted, formatList } from '../errors/format.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
 import { newerRead, SecretReads } from './sources/read-secrets.js';
 import type { VaultValueOrigin } from './origins.js';
@@ -111,7 +111,7 @@ export class ConfigurationStore {
       const lost = pathsOnlyIn(made, inner, path);
       if (lost.length === 0) return inner;
       throw new VaultInvalidOptionError(
-        `${quoted(path.join('.'))} is made twice: in Vault it is one value, which replaces what a factory in "load" of ConfigModule has made, and these keys would be lost: ${shortList(lost.map((at) => quoted(at.join('.'))))}. Read the secret with "as: ${quoted(path.join('.'))}", so that both are merged key by key, add the keys in Vault, or rename one of the two.`,
+        `${quoted(path.join('.'))} is made twice: in Vault it is one value, which replaces what a factory in "load" of ConfigModule has made, and these keys would be lost: ${formatList(lost.map((at) => quoted(at.join('.'))))}. Read the secret with "as: ${quoted(path.join('.'))}", so that both are merged key by key, add the keys in Vault, or rename one of the two.`,
       );
     }
     if (isPlainObject(made)) {
@@ -122,7 +122,7 @@ export class ConfigurationStore {
     }
     if (typeof made !== 'object' || made === null) return inner;
     throw new VaultInvalidOptionError(
-      `"${printable(path.join('.'))}" is made twice: from Vault, and by a factory in "load" of ConfigModule as an instance of a class, whose keys would be lost: ${shortList(Object.keys(made).map((key) => JSON.stringify(key)))}. Return a plain object from the factory, or give the configuration namespace another name.`,
+      `"${printable(path.join('.'))}" is made twice: from Vault, and by a factory in "load" of ConfigModule as an instance of a class, whose keys would be lost: ${formatList(Object.keys(made).map((key) => JSON.stringify(key)))}. Return a plain object from the factory, or give the configuration namespace another name.`,
     );
   }
 

@@ -1,5 +1,4 @@
-import { printable, quoted } from '../errors/printable.js';
-import { formatDuration } from './format.js';
+import { formatDuration, printable, quoted } from '../errors/format.js';
 import type { FoundSecret } from './references/resolve-references.js';
 import type { SecretAddress, SecretRead } from './sources/read-secrets.js';
 

@@ -1,12 +1,11 @@
 import { assertExactNumbers } from '../client/exact-numbers.js';
 import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
-import { dataOf } from '../client/response.js';
+import { dataOf } from '../client/vault-request.js';
 import type { Requester } from '../client/vault-client.js';
 import type { VaultRequest } from '../client/vault-request.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { LIST, listKeys } from './listing.js';
-import { secretData } from './secret-data.js';
+import { LIST, listKeys, secretData } from './responses.js';
 
 /**
  * A KV version 1 engine: secrets without versions.

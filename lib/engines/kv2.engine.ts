@@ -1,16 +1,13 @@
 import { encodeMount, encodePath, withoutTrailingSlash } from '../client/path.js';
-import type { JsonObject } from '../client/response.js';
+import type { JsonObject, VaultRequest } from '../client/vault-request.js';
 import type { Requester } from '../client/vault-client.js';
-import type { VaultRequest } from '../client/vault-request.js';
 import { isVaultError, VaultInvalidOptionError } from '../errors/index.js';
 import { describeNumber, readOptions } from '../options/check-options.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { parseMetadata, parseSecret, parseWritten } from './kv2.parse.js';
-import type { Kv2Metadata, Kv2Secret, Kv2Version } from './kv2.types.js';
-import { LIST, listKeys } from './listing.js';
-import { mergePatch } from './merge-patch.js';
-import { secretData } from './secret-data.js';
+import { parseMetadata, parseSecret, parseWritten } from './kv2-responses.js';
+import type { Kv2Metadata, Kv2Secret, Kv2Version } from './kv2-responses.js';
+import { LIST, listKeys, mergePatch, secretData } from './responses.js';
 
 /**
  * Options of a write.

@@ -1,13 +1,12 @@
 import { assertExactNumbers } from '../client/exact-numbers.js';
 import { encodePath, withoutTrailingSlash } from '../client/path.js';
-import type { JsonObject } from '../client/response.js';
-import { isJsonObject, textList } from '../client/response.js';
+import type { JsonObject, VaultRequest } from '../client/vault-request.js';
+import { isJsonObject, textList } from '../client/vault-request.js';
 import type { Requester } from '../client/vault-client.js';
-import type { VaultRequest } from '../client/vault-request.js';
 import { readOptions } from '../options/check-options.js';
 import type { VaultCallOptions } from './engine.options.js';
 import { callOptions } from './engine.options.js';
-import { LIST, listKeys } from './listing.js';
+import { LIST, listKeys } from './responses.js';
 
 /**
  * A response of Vault on any path.

@@ -1,4 +1,4 @@
-import { printableMessage } from './printable.js';
+import { printableMessage } from './format.js';
 
 const BRAND: unique symbol = Symbol.for('nestjs-vault.VaultError') as never;
 /** What the frames of a stack begin with. */

@@ -1,10 +1,9 @@
 import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
-import { formatDuration } from '../config/format.js';
+import { formatDuration, printable, formatList } from '../errors/format.js';
 import type { VaultConfigChange } from '../config/refresh/changes.js';
 import { concerns, listenersOf } from '../config/refresh/changes.js';
-import { printable, shortList } from '../errors/printable.js';
 import type { ConfigurationStore } from '../config/configuration-store.js';
 import { race, TIMED_OUT } from '../lifetime/race.js';
 import { failureKind } from '../errors/redact.js';
@@ -87,7 +86,7 @@ function call(
   isClosed: () => boolean,
 ): Promise<void> | undefined {
   const which = `${printable(String(instance.constructor.name))}.${printable(name)}`;
-  const after = `after a change of ${shortList(change.keys.map(printable))}`;
+  const after = `after a change of ${formatList(change.keys.map(printable))}`;
   const failed = (error: unknown) => logger.error(`${which} failed (${failureKind(error)}) ${after}.`);
   try {
     const result = method.call(instance, change);

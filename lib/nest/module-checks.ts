@@ -1,8 +1,8 @@
 import type { InjectionToken } from '@nestjs/common';
 import { Logger } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
-import type { JsonObject } from '../client/response.js';
-import { printable, shortList } from '../errors/printable.js';
+import type { JsonObject } from '../client/vault-request.js';
+import { printable, formatList } from '../errors/format.js';
 import type { VaultService } from '../vault.service.js';
 
 interface Contribution {
@@ -54,7 +54,7 @@ export function warnAboutConflictingKeys(host: object, values: JsonObject, name:
     const shared = other.name === name ? [] : Object.keys(values).filter((key) => Object.hasOwn(other.values, key));
     if (shared.length === 0) continue;
     logger.warn(
-      `Two VaultModules, the one ${called(other.name)} and the one ${called(name)}, both have ${shortList(shared.map(printable))}: ` +
+      `Two VaultModules, the one ${called(other.name)} and the one ${called(name)}, both have ${formatList(shared.map(printable))}: ` +
         'ConfigService has the values of one of them. Give those of the other another name, by "as", "prefix" or "map" in the source, or by the name of the configuration namespace.',
     );
   }

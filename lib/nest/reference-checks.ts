@@ -7,7 +7,7 @@ import { isLiteral } from '../config/references/reference.options.js';
 import { unresolvedReferences } from '../config/references/leftover-references.js';
 import { VALIDATED_ENVIRONMENT } from '../config/reserved-keys.js';
 import { VaultInvalidOptionError } from '../errors/index.js';
-import { quoted, shortList } from '../errors/printable.js';
+import { quoted, formatList } from '../errors/format.js';
 import { isStoreToken } from '../config/namespaces/feature.module.js';
 
 /** A provider or controller that has been created, or is a value. @internal */
@@ -67,7 +67,7 @@ function tokenName(token: InjectionToken | undefined): string {
 }
 
 function copiedReferencesError(paths: readonly string[]): VaultInvalidOptionError {
-  const named = shortList([...new Set(paths)].map(quoted), 10);
+  const named = formatList([...new Set(paths)].map(quoted), 10);
   return new VaultInvalidOptionError(
     `Providers hold the text of a reference to Vault instead of its value: ${named}. ` +
       `They copied it from process.env before it was resolved, for example in the decorator of a module, which runs when the file is imported. ` +
@@ -127,7 +127,7 @@ function isSet(host: object, path: readonly string[]): boolean {
 /** @param keys of `ConfigService` @internal */
 export function unresolvedReferencesError(paths: readonly (readonly string[])[]): VaultInvalidOptionError {
   const keys = [...paths].sort((one, other) => one.length - other.length).map((path) => path.join('.'));
-  const named = shortList(
+  const named = formatList(
     keys.map((key) => JSON.stringify(key)),
     MAX_NAMED,
   );

@@ -1,5 +1,8 @@
 import type { Observable } from 'rxjs';
 import { Subject } from 'rxjs';
+import type { VaultErrorCode } from '../errors/index.js';
+import { isVaultError } from '../errors/index.js';
+import { failureKind } from '../errors/redact.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { VaultEvent } from './vault-event.js';
 
@@ -22,4 +25,14 @@ export class EventHub {
   complete(): void {
     this.#subject.complete();
   }
+}
+
+/**
+ * What an event may say of an error. The message of an error that is not this module's may hold anything, so only its kind
+ * is told.
+ * @internal
+ */
+export function describeError(error: unknown): { readonly code: VaultErrorCode | undefined; readonly reason: string } {
+  if (isVaultError(error)) return { code: error.code, reason: error.message };
+  return { code: undefined, reason: `unexpected ${failureKind(error)}` };
 }

@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { printable, shortList } from '../errors/printable.js';
+import { printable, formatList } from '../errors/format.js';
 import type { VaultConfigChangedEvent, VaultConfigProblemEvent, VaultEvent } from './vault-event.js';
 
 /** Where the module logs: a Nest logger with these levels. @internal */
@@ -64,7 +64,7 @@ export function logEvents(events$: Observable<VaultEvent>, logger: Log): void {
         break;
       case 'config-not-refreshed':
         logger.log(
-          `Not refreshed: ${shortList(event.keys.map(printable))}. These keys changed in Vault and keep their value in the application, as the refresh options say. Restart the application to use the new values.`,
+          `Not refreshed: ${formatList(event.keys.map(printable))}. These keys changed in Vault and keep their value in the application, as the refresh options say. Restart the application to use the new values.`,
         );
         break;
       case 'config-problem':
@@ -78,14 +78,14 @@ function logChange({ keys, removed, secrets }: VaultConfigChangedEvent, logger: 
   const versions = secrets.map(({ mountPath, secretPath, from, to }) => {
     return `${mountPath}/${secretPath} (version ${from ?? '-'} to ${to ?? '-'})`;
   });
-  const from = versions.length === 0 ? '' : `; from ${shortList(versions)}`;
+  const from = versions.length === 0 ? '' : `; from ${formatList(versions)}`;
   const gone = new Set(removed);
   const others = keys.filter((key) => !gone.has(key));
-  if (others.length > 0) logger.log(`Configuration changed: ${shortList(others.map(printable))}${from}`);
+  if (others.length > 0) logger.log(`Configuration changed: ${formatList(others.map(printable))}${from}`);
   // Most often not on purpose: "kv put" replaces the whole secret.
   if (removed.length > 0)
     logger.warn(
-      `Removed: ${shortList(removed.map(printable))}${from}. The application no longer has a value from Vault for these keys. If this was not intended: "kv put" replaces all keys of a secret, "kv patch" only those it names.`,
+      `Removed: ${formatList(removed.map(printable))}${from}. The application no longer has a value from Vault for these keys. If this was not intended: "kv put" replaces all keys of a secret, "kv patch" only those it names.`,
     );
 }
 

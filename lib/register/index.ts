@@ -2,7 +2,7 @@ import { readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import type { Login } from '../auth/login-method.js';
+import type { Login } from '../auth/login.js';
 import { publishRegisteredSession } from '../boot/registered-session.js';
 import { hasReferenceForm } from '../config/references/reference.js';
 import { findConfigFile } from '../options/config-file.js';

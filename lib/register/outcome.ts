@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { Login } from '../auth/login-method.js';
+import type { Login } from '../auth/login.js';
 
 /** What the worker of `nestjs-vault/register` is started with. @internal */
 export interface RegisterTask {

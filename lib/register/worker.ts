@@ -5,7 +5,7 @@ import type { Load } from '../boot/load.js';
 import { describeFailure, loadOptions } from '../cli/load-options.js';
 import { KnownReferences } from '../config/references/leftover-references.js';
 import { referencesInVariables } from '../config/references/resolve-references.js';
-import { printable, shortList } from '../errors/printable.js';
+import { printable, formatList } from '../errors/format.js';
 import { hasReferenceForm } from '../config/references/reference.js';
 import { resolveConfig } from '../config/resolve-config.js';
 import { addEnvFile, readEnvironment } from '../options/env-file.js';
@@ -54,7 +54,7 @@ async function run(): Promise<void> {
   if (refused.length > 0) {
     await runtime.close();
     return report({
-      problem: `These variables would hold a text with the form of a reference: ${shortList(refused.map(printable))}. Store another value in Vault, or leave the key out with "config.exportToProcessEnv".`,
+      problem: `These variables would hold a text with the form of a reference: ${formatList(refused.map(printable))}. Store another value in Vault, or leave the key out with "config.exportToProcessEnv".`,
     });
   }
   await handOver(runtime, sessionIdentity(options), before);

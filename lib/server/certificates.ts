@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type * as Selfsigned from 'selfsigned';
-import { interop } from '../client/interop.js';
+import { interop } from '../options/optional-package.js';
 import { VaultTestServerError } from './server-error.js';
 
 /**

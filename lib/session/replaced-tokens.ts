@@ -1,4 +1,4 @@
-import type { Login } from '../auth/login-method.js';
+import type { Login } from '../auth/login.js';
 import type { Clock } from '../lifetime/clock.js';
 import type { SessionToken } from './session-token.js';
 

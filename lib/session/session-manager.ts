@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Login, LoginMethod } from '../auth/login-method.js';
+import type { Login, LoginMethod } from '../auth/login.js';
 import type { CallBudget, TokenHandle, TokenSource } from '../client/token-source.js';
 import type { Requester } from '../client/vault-client.js';
 import type { VaultPermissionError } from '../errors/index.js';
@@ -18,7 +18,7 @@ import { elapsedSince, momentOf } from '../lifetime/clock.js';
 import { ABORTED, race, sleep, TIMED_OUT } from '../lifetime/race.js';
 import { renewalDelayMs, renewalRetryMs } from '../lifetime/renewal.js';
 import { Timers } from '../lifetime/timers.js';
-import { factsOfFailure } from '../observability/facts-of-failure.js';
+import { describeError } from '../observability/event-hub.js';
 import type { VaultEvent } from '../observability/vault-event.js';
 import { ReplacedTokens } from './replaced-tokens.js';
 import type { SessionOptions, VaultSessionState, VaultSessionStatus } from './session-options.js';
@@ -238,8 +238,8 @@ export class SessionManager implements TokenSource {
     this.#emit({ type, at: new Date(this.#clock.now()), reason });
   }
 
-  #noteFailure(error: unknown): { readonly at: Date } & ReturnType<typeof factsOfFailure> {
-    const failure = { at: new Date(this.#clock.now()), ...factsOfFailure(error) };
+  #noteFailure(error: unknown): { readonly at: Date } & ReturnType<typeof describeError> {
+    const failure = { at: new Date(this.#clock.now()), ...describeError(error) };
     this.#lastFailure = Object.freeze(failure);
     return failure;
   }

@@ -1,4 +1,4 @@
-import type { Login } from '../auth/login-method.js';
+import type { Login } from '../auth/login.js';
 import type { TokenHandle } from '../client/token-source.js';
 import type { Clock, Moment } from '../lifetime/clock.js';
 import { elapsedSince, momentOf } from '../lifetime/clock.js';

@@ -1,6 +1,6 @@
-import type { Login } from '../auth/login-method.js';
-import { parseTokenInfo } from '../auth/read-login.js';
-import { isJsonObject } from '../client/response.js';
+import type { Login } from '../auth/login.js';
+import { parseTokenInfo } from '../auth/submit-login.js';
+import { isJsonObject } from '../client/vault-request.js';
 import type { Requester } from '../client/vault-client.js';
 import { isVaultError, VaultBadResponseError, VaultPermissionError } from '../errors/index.js';
 

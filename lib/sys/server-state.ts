@@ -1,6 +1,5 @@
-import type { JsonObject } from '../client/response.js';
-import { badResponse, isJsonObject } from '../client/response.js';
-import type { VaultRequest, VaultResponse } from '../client/vault-request.js';
+import type { JsonObject, VaultRequest, VaultResponse } from '../client/vault-request.js';
+import { badResponse, isJsonObject } from '../client/vault-request.js';
 
 /**
  * State of a server as `sys/health` reports it.

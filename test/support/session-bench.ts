@@ -1,4 +1,4 @@
-import type { Login, LoginMethod } from '../../lib/auth/login-method.js';
+import type { Login, LoginMethod } from '../../lib/auth/login.js';
 import type { TokenHandle } from '../../lib/client/token-source.js';
 import type { Requester } from '../../lib/client/vault-client.js';
 import type { VaultRequest, VaultResponse } from '../../lib/client/vault-request.js';

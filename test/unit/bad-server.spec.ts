@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { lookUpToken } from '../../lib/auth/look-up-token.js';
+import { lookUpToken } from '../../lib/auth/submit-login.js';
 import { Kv2Engine } from '../../lib/engines/kv2.engine.js';
 import { LogicalEngine } from '../../lib/engines/logical.engine.js';
 import { createCertificates } from '../../lib/testing/index.js';

@@ -10,8 +10,11 @@ function registry() {
   const made: number[] = [];
   const boots = new BootRegistry(() => {
     const id = made.push(made.length);
-    const plan = { namespaces: [], factories: { made: [] } };
-    return Promise.resolve({ plan, close: () => Promise.resolve(void closed.push(id)) } as unknown as BootOutcome);
+    const outcome = { plan: { namespaces: [] }, factoryValues: [] };
+    return Promise.resolve({
+      ...outcome,
+      close: () => Promise.resolve(void closed.push(id)),
+    } as unknown as BootOutcome);
   });
   const read = () =>
     boots.read((load) => ({ module: class Core {}, providers: [{ provide: 'load', useValue: load }] }));

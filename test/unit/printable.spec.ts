@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { printable, quoted } from '../../lib/errors/printable.js';
+import { printable, quoted } from '../../lib/errors/format.js';
 import { VaultInvalidOptionError } from '../../lib/index.js';
 
 // CSI, a change of direction, ESC, BEL, a zero-width space, a line separator and a lone surrogate.

@@ -7,7 +7,7 @@ import type { ReferenceRules } from '../../lib/config/references/reference.optio
 import type { Environment } from '../../lib/options/env-file.js';
 import { expand } from '../../lib/config/sources/vault-source.js';
 import { failWhenBlocked } from '../support/blocked-loop.js';
-import { camelCase, screamingCase } from '../../lib/config/assembly/key-case.js';
+import { camelCase, screamingCase } from '../../lib/config/assembly/map-keys.js';
 
 failWhenBlocked();
 

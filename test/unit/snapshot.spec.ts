@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { resolveOptions } from '../../lib/boot/resolve-options.js';
-import type { JsonObject } from '../../lib/client/response.js';
+import type { JsonObject } from '../../lib/client/vault-request.js';
 import { SecretReads } from '../../lib/config/sources/read-secrets.js';
 import { resolveConfig } from '../../lib/config/resolve-config.js';
 import { ConfigSnapshot } from '../../lib/config/snapshot/config-snapshot.js';

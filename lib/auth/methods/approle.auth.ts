@@ -4,11 +4,9 @@ import type { Requester } from '../../client/vault-client.js';
 import { VaultBadResponseError, VaultInvalidOptionError } from '../../errors/index.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath } from '../login.options.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath, checkToken } from '../login.js';
 import { submitLogin } from '../submit-login.js';
-import { checkToken } from '../token.js';
 import { unwrapSecretId } from './unwrap.js';
 
 /**
@@ -165,6 +163,6 @@ function checkSecretId(value: unknown): string | undefined {
 
 /** @internal */
 export const approle: LoginMethodDefinition<AppRoleAuth> = {
-  shape: { ...MOUNTED, roleId: checkCredential, secretId: checkSecretId },
+  shape: { ...MOUNTED_LOGIN_OPTIONS, roleId: checkCredential, secretId: checkSecretId },
   create: (auth) => new AppRoleLogin(auth),
 };

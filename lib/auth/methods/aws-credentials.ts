@@ -1,11 +1,10 @@
 import type * as Chain from '@aws-sdk/credential-provider-node';
 import { ABORTED, race, TIMED_OUT } from '../../lifetime/race.js';
-import { interop } from '../../client/interop.js';
+import { interop, missingPackage } from '../../options/optional-package.js';
 import { VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
-import { missingPackage } from '../../options/optional-package.js';
 
 /**
  * Credentials of an AWS principal, as the AWS SDK's own providers return them.

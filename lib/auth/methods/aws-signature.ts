@@ -1,9 +1,8 @@
 import type { BinaryLike, Hash, Hmac } from 'node:crypto';
 import { createHash, createHmac } from 'node:crypto';
 import type * as Signer from '@smithy/signature-v4';
-import { interop } from '../../client/interop.js';
+import { interop, missingPackage } from '../../options/optional-package.js';
 import type { AwsCredentials } from './aws-credentials.js';
-import { missingPackage } from '../../options/optional-package.js';
 
 /** Input for signing. @internal */
 export interface CallerIdentityRequest {

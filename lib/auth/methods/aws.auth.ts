@@ -4,9 +4,8 @@ import { VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/
 import { headerText, nonEmptyString, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath } from '../login.options.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath } from '../login.js';
 import { submitLogin } from '../submit-login.js';
 import { requestMetadata, joinUrl, parseAddress } from './metadata.js';
 import type { AwsCredentialSource } from './aws-credentials.js';
@@ -22,7 +21,7 @@ const OPTIONS_BY_TYPE = {
 /** @internal */
 export const aws: LoginMethodDefinition<AwsIamAuth | AwsEc2Auth> = {
   shape: {
-    ...MOUNTED,
+    ...MOUNTED_LOGIN_OPTIONS,
     type: oneOf('iam', 'ec2'),
     role: nonEmptyString,
     serverId: (value) => nonEmptyString(value) ?? headerText(value),

@@ -2,9 +2,8 @@ import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath, requireOptions } from '../login.js';
 import { submitLogin } from '../submit-login.js';
 import { requestMetadata, joinUrl, parseAddress, readObject } from './metadata.js';
 import type { AzureTokenSource } from './azure-token.js';
@@ -123,7 +122,7 @@ export class AzureLogin implements LoginMethod {
 /** @internal */
 export const azure: LoginMethodDefinition<AzureAuth> = {
   shape: {
-    ...MOUNTED,
+    ...MOUNTED_LOGIN_OPTIONS,
     role: nonEmptyString,
     resource: nonEmptyString,
     source: oneOf('instance-metadata', 'app-service', 'workload-identity'),

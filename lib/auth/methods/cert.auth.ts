@@ -5,9 +5,8 @@ import type { TlsOptions } from '../../client/connections/tls.options.js';
 import type { Requester } from '../../client/vault-client.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath } from '../login.options.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath } from '../login.js';
 import type { LoginFailure } from '../submit-login.js';
 import { submitLogin } from '../submit-login.js';
 
@@ -103,6 +102,6 @@ function expired(certificate: X509Certificate | undefined): LoginFailure {
 
 /** @internal */
 export const cert: LoginMethodDefinition<CertAuth> = {
-  shape: { ...MOUNTED, name: typeOf('string') },
+  shape: { ...MOUNTED_LOGIN_OPTIONS, name: typeOf('string') },
   create: (auth, { tls }) => new CertLogin(auth, tls),
 };

@@ -3,14 +3,11 @@ import { encodePath } from '../../client/path.js';
 import type { Requester } from '../../client/vault-client.js';
 import { isVaultError, VaultAbortedError, VaultAuthenticationError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { LoginOptions } from '../login.options.js';
-import { LOGIN, requireOptions } from '../login.options.js';
-import { lookUpToken } from '../look-up-token.js';
+import type { Login, LoginMethod, LoginMethodDefinition, LoginOptions } from '../login.js';
+import { LOGIN_OPTIONS, checkToken, requireOptions } from '../login.js';
+import { completeLogin, lookUpToken } from '../submit-login.js';
 import type { MfaPasscodes } from '../mfa.js';
 import { checkMfa } from '../mfa.js';
-import { completeLogin } from '../submit-login.js';
-import { checkToken } from '../token.js';
 
 /**
  * Argument of a login function. Its calls send no token, unless one is passed.
@@ -123,6 +120,6 @@ function unusable(): VaultAuthenticationError {
 
 /** @internal */
 export const custom: LoginMethodDefinition<CustomAuth> = {
-  shape: { ...LOGIN, login: typeOf('function'), mfa: checkMfa },
+  shape: { ...LOGIN_OPTIONS, login: typeOf('function'), mfa: checkMfa },
   create: (auth) => new CustomLogin(requireOptions(auth, 'login')),
 };

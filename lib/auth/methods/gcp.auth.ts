@@ -5,9 +5,8 @@ import { GcpMetadata, createSignedJwt } from './gcp-identity.js';
 import { nonEmptyString, oneOf, assertNoForeignOptions } from '../../options/check-options.js';
 import type { Credential } from '../credential.js';
 import { checkCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath, requireOptions } from '../login.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
@@ -107,7 +106,7 @@ export class GcpLogin implements LoginMethod {
 /** @internal */
 export const gcp: LoginMethodDefinition<GcpGceAuth | GcpIamAuth> = {
   shape: {
-    ...MOUNTED,
+    ...MOUNTED_LOGIN_OPTIONS,
     type: oneOf('gce', 'iam'),
     role: nonEmptyString,
     serviceAccount: nonEmptyString,

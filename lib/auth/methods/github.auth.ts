@@ -1,9 +1,8 @@
 import type { Requester } from '../../client/vault-client.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath } from '../login.options.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath } from '../login.js';
 import { submitLogin } from '../submit-login.js';
 
 /**
@@ -46,6 +45,6 @@ export class GithubLogin implements LoginMethod {
 /** @internal */
 export const github: LoginMethodDefinition<GithubAuth, 'token'> = {
   defaults: { token: { env: 'VAULT_AUTH_GITHUB_TOKEN' } },
-  shape: { ...MOUNTED, token: checkCredential },
+  shape: { ...MOUNTED_LOGIN_OPTIONS, token: checkCredential },
   create: (auth) => new GithubLogin(auth),
 };

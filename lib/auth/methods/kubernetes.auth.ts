@@ -4,10 +4,9 @@ import { isVaultError } from '../../errors/index.js';
 import { redact } from '../../errors/redact.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
-import { checkJwt, claimsOf, diagnoseJwt, diagnoseRole } from './jwt-claims.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
+import { checkJwt, claimsOf, diagnoseJwt, diagnoseRole } from './jwt.auth.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath, requireOptions } from '../login.js';
 import type { LoginFailure } from '../submit-login.js';
 import { submitLogin } from '../submit-login.js';
 
@@ -94,6 +93,6 @@ function diagnoseAccount(jwt: string, role: string, said: string): LoginFailure 
 
 /** @internal */
 export const kubernetes: LoginMethodDefinition<KubernetesAuth> = {
-  shape: { ...MOUNTED, role: typeOf('string'), jwt: checkCredential },
+  shape: { ...MOUNTED_LOGIN_OPTIONS, role: typeOf('string'), jwt: checkCredential },
   create: (auth) => new KubernetesLogin(requireOptions(auth, 'role')),
 };

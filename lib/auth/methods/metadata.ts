@@ -1,6 +1,6 @@
 import type { RawResponse } from '../../client/exchange.js';
 import { ExchangeInterrupted, RawExchange } from '../../client/exchange.js';
-import { interop } from '../../client/interop.js';
+import { interop } from '../../options/optional-package.js';
 import { VaultAbortedError, VaultAuthenticationError, VaultInvalidOptionError } from '../../errors/index.js';
 import { backoffMs } from '../../lifetime/backoff.js';
 import { sleep } from '../../lifetime/race.js';

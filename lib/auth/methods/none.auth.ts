@@ -1,4 +1,4 @@
-import type { LoginMethodDefinition } from '../login-method.js';
+import type { LoginMethodDefinition } from '../login.js';
 
 /**
  * No login and no token: a Vault Agent or Proxy next to the application adds its own token (`auto_auth` with

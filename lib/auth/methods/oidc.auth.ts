@@ -5,10 +5,9 @@ import type { Requester } from '../../client/vault-client.js';
 import type { VaultRequest } from '../../client/vault-request.js';
 import { VaultAuthenticationError, VaultBadResponseError } from '../../errors/index.js';
 import { failureKind } from '../../errors/redact.js';
-import { diagnoseRole } from './jwt-claims.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath } from '../login.options.js';
+import { diagnoseRole } from './jwt.auth.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath } from '../login.js';
 import { OidcCallback } from './oidc-callback.js';
 import { explainRefusal, completeLogin } from '../submit-login.js';
 
@@ -153,7 +152,7 @@ export class OidcLogin implements LoginMethod {
 /** @internal */
 export const oidc: LoginMethodDefinition<OidcAuth> = {
   shape: {
-    ...MOUNTED,
+    ...MOUNTED_LOGIN_OPTIONS,
     role: typeOf('string'),
     port: (value) =>
       typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535

@@ -3,13 +3,12 @@ import type { Requester } from '../../client/vault-client.js';
 import { isQuoted } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
 import { TRAILING_LINE_BREAKS, checkCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { MountedLoginOptions } from '../login.options.js';
-import { MOUNTED, authMountPath, requireOptions } from '../login.options.js';
+import type { Login, LoginMethod, LoginMethodDefinition, MountedLoginOptions } from '../login.js';
+import { MOUNTED_LOGIN_OPTIONS, authMountPath, requireOptions } from '../login.js';
 import { submitLogin } from '../submit-login.js';
 
 /** Checks for the options of every method with user name and password. @internal */
-export const PASSWORD_SHAPE = { ...MOUNTED, username: checkCredential, password: checkCredential };
+export const PASSWORD_SHAPE = { ...MOUNTED_LOGIN_OPTIONS, username: checkCredential, password: checkCredential };
 
 /** What the methods with user name and password differ in. @internal */
 export interface PasswordLoginOptions extends MountedLoginOptions {

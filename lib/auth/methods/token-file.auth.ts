@@ -2,11 +2,9 @@ import { stat } from 'node:fs/promises';
 import { typeOf } from '../../options/check-options.js';
 import type { Requester } from '../../client/vault-client.js';
 import { describeCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { LoginOptions } from '../login.options.js';
-import { LOGIN, requireOptions } from '../login.options.js';
-import { lookUpToken } from '../look-up-token.js';
-import { checkToken } from '../token.js';
+import type { Login, LoginMethod, LoginMethodDefinition, LoginOptions } from '../login.js';
+import { LOGIN_OPTIONS, checkToken, requireOptions } from '../login.js';
+import { lookUpToken } from '../submit-login.js';
 import { unwrapToken, parseWrappingToken } from './unwrap.js';
 
 /**
@@ -93,6 +91,6 @@ export class TokenFileLogin implements LoginMethod {
 
 /** @internal */
 export const tokenFile: LoginMethodDefinition<TokenFileAuth> = {
-  shape: { ...LOGIN, file: typeOf('string') },
+  shape: { ...LOGIN_OPTIONS, file: typeOf('string') },
   create: (auth) => new TokenFileLogin(requireOptions(auth, 'file')),
 };

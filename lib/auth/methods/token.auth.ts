@@ -5,11 +5,9 @@ import { VaultAuthenticationError } from '../../errors/index.js';
 import { withheldAdvice } from '../../options/environment.js';
 import type { Credential } from '../credential.js';
 import { checkCredential, describeCredential, resolveCredential } from '../credential.js';
-import type { Login, LoginMethodDefinition, LoginMethod } from '../login-method.js';
-import type { LoginOptions } from '../login.options.js';
-import { LOGIN } from '../login.options.js';
-import { lookUpToken } from '../look-up-token.js';
-import { checkToken } from '../token.js';
+import type { Login, LoginMethod, LoginMethodDefinition, LoginOptions } from '../login.js';
+import { LOGIN_OPTIONS, checkToken } from '../login.js';
+import { lookUpToken } from '../submit-login.js';
 
 /**
  * An existing token. It is looked up at boot, renewed if possible, and never revoked.
@@ -55,7 +53,7 @@ export function noLogin(): VaultAuthenticationError {
 
 /** @internal */
 export const token: LoginMethodDefinition<TokenAuth> = {
-  shape: { ...LOGIN, token: checkCredential },
+  shape: { ...LOGIN_OPTIONS, token: checkCredential },
   create: (auth) => new TokenLogin(auth),
 };
 

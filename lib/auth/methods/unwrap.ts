@@ -1,6 +1,6 @@
 import type { Requester } from '../../client/vault-client.js';
 import { VaultAuthenticationError, isVaultError } from '../../errors/index.js';
-import { checkToken } from '../token.js';
+import { checkToken } from '../login.js';
 
 /**
  * Opens a response-wrapped secret id. What the token wraps is looked at first: a token that wraps anything but a

@@ -91,7 +91,7 @@ async function run(flags: Flags, command: string[], signals: SignalForwarder, ou
   const [{ boot }, { environmentOf, unusedOmissions, inheritedEnvironment }, { defaultAuth }] = await Promise.all([
     import('../../boot/boot.js'),
     import('./environment.js'),
-    import('../../auth/default-auth.js'),
+    import('../../auth/login-methods.js'),
   ]);
   const runtime = await boot(options, { log: output, signal: signals.beforeStart, once: !flags.watch }).catch(
     (error: unknown) => {

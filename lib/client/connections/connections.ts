@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type * as Undici from 'undici';
 import type { Dispatcher, Pool } from 'undici';
-import { interop } from '../interop.js';
+import { interop } from '../../options/optional-package.js';
 import type { ConnectorOptions } from './connector.js';
 import { Connector, proxyFor } from './connector.js';
 import { Http2Connection } from './http2-connection.js';

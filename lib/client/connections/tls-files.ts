@@ -7,7 +7,7 @@ import { certificatesIn, secureContextOf } from './check-tls.js';
 import type { TlsOptions, VaultPem } from './tls.options.js';
 
 /** No certificate or bundle of them comes near; a log file or a device put in the wrong place does. */
-const LARGEST_FILE = 8 * 1024 * 1024;
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const PEM_TEXT = '-----BEGIN';
 
 /**
@@ -105,7 +105,7 @@ async function readBytes(file: string, what: string): Promise<Buffer> {
     const found = await stat(file);
     // A device or a pipe may never end.
     if (!found.isFile()) throw Object.assign(new Error(), { code: found.isDirectory() ? 'EISDIR' : 'not a file' });
-    if (found.size > LARGEST_FILE) throw Object.assign(new Error(), { code: 'EFBIG' });
+    if (found.size > MAX_FILE_BYTES) throw Object.assign(new Error(), { code: 'EFBIG' });
     return await readFile(file);
   } catch (error) {
     throw unreadable(what, 'file', file, error);

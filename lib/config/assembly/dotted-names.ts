@@ -1,6 +1,6 @@
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
-import { quoted } from '../../errors/printable.js';
+import { quoted } from '../../errors/format.js';
 import type { ConfigLeaf, Path } from '../config-tree.js';
 import { PathMap } from '../config-tree.js';
 import { placeOfOrigin } from '../origins.js';

@@ -6,7 +6,7 @@ import { NO_SECRET, originOfReference, overriding } from '../origins.js';
 import { copyPlain, leavesOf } from '../plain.js';
 import type { ReferenceResolver } from '../references/resolve-references.js';
 import type { ReferenceText } from '../references/reference.js';
-import { screamingCase } from './key-case.js';
+import { screamingCase } from './map-keys.js';
 
 /**
  * Whether values of Vault or variables of the environment take precedence.

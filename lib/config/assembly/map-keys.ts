@@ -1,15 +1,33 @@
-import type { JsonObject } from '../../client/response.js';
-import type { Kv2Secret } from '../../engines/kv2.types.js';
+import type { JsonObject } from '../../client/vault-request.js';
+import type { Kv2Secret } from '../../engines/kv2-responses.js';
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError, VaultNotFoundError } from '../../errors/index.js';
+import { quoted } from '../../errors/format.js';
 import type { Path } from '../config-tree.js';
 import { PathMap } from '../config-tree.js';
-import { inOrderOfDots, pathOfName } from './dotted-names.js';
-import { camelCase } from './key-case.js';
-import { isKeyPath, isReservedKey } from '../reserved-keys.js';
 import { MAX_NESTING } from '../plain.js';
-import { quoted } from '../../errors/printable.js';
+import { isKeyPath, isReservedKey } from '../reserved-keys.js';
 import type { ResolvedSource } from '../sources/vault-source.js';
+import { inOrderOfDots, pathOfName } from './dotted-names.js';
+
+/** `MAX_POOL_SIZE` as `maxPoolSize`; a name that is not all capitals stays as it is. @internal */
+export function camelCase(name: string): string {
+  if (/\p{Ll}/u.test(name)) return name;
+  return name.toLowerCase().replace(/(?<=.)[_-]+(.)/gu, (_, letter: string) => letter.toUpperCase());
+}
+
+/**
+ * Names, containers first, as one variable of the environment would be called: `database`, `maxPoolSize` as
+ * `DATABASE_MAX_POOL_SIZE`. Whatever is no letter or digit becomes `_`.
+ * @internal
+ */
+export function screamingCase(path: readonly string[]): string {
+  return path
+    .join('_')
+    .replace(/(\p{Ll}|\d)(?=\p{Lu})|(\p{Lu})(?=\p{Lu}\p{Ll})/gu, '$&_')
+    .replace(/[^\p{L}\p{N}]+/gu, '_')
+    .toUpperCase();
+}
 
 /** A key of a secret and its path in the configuration. @internal */
 export interface MappedKey {

@@ -1,4 +1,4 @@
-import { quoted } from '../../errors/printable.js';
+import { quoted } from '../../errors/format.js';
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigLeaf, Path } from '../config-tree.js';

@@ -1,16 +1,15 @@
-import { isJsonObject } from '../../client/response.js';
-import { within } from '../../client/within.js';
+import { isJsonObject } from '../../client/vault-request.js';
+import { race, TIMED_OUT } from '../../lifetime/race.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { ConfigLayer } from '../plan.js';
 import type { Path } from '../config-tree.js';
 import { ConfigTree, containerAt } from '../config-tree.js';
 import type { VaultError } from '../../errors/index.js';
-import { formatDuration } from '../format.js';
+import { formatDuration, printable, quoted } from '../../errors/format.js';
 import { copyPlain, isPlainObject } from '../plain.js';
 import type { StandardIssue, StandardSchema } from '../standard-schema.js';
 import { NO_SECRET } from '../origins.js';
 import { redact, secretsOf } from '../../errors/redact.js';
-import { printable, quoted } from '../../errors/printable.js';
 
 /** A schema that never settles must not stop all later refreshes. */
 const VALIDATION_TIMEOUT_MS = 30_000;
@@ -28,8 +27,11 @@ export async function validateLayer(
   const input = containerAt(tree.toObject(), path);
   const fail = (message: string) => ({ tree, failures: [new VaultInvalidOptionError(message)] });
   try {
-    const result = await within(VALIDATION_TIMEOUT_MS, listingAll(schema)['~standard'].validate(input), false);
-    if (!result)
+    const result = await race(listingAll(schema)['~standard'].validate(input), {
+      timeoutMs: VALIDATION_TIMEOUT_MS,
+      keepAlive: false,
+    });
+    if (result === TIMED_OUT)
       return fail(
         `The schema of ${option} has not returned within ${formatDuration(VALIDATION_TIMEOUT_MS)}. Look at what it waits for.`,
       );

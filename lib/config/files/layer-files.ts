@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../client/response.js';
-import type { Kv2Secret } from '../../engines/kv2.types.js';
+import type { JsonObject } from '../../client/vault-request.js';
+import type { Kv2Secret } from '../../engines/kv2-responses.js';
 import type { VaultError } from '../../errors/index.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import type { Path } from '../config-tree.js';

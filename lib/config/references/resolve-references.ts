@@ -11,7 +11,7 @@ import { isLiteral } from './reference.options.js';
 import type { KnownReferences } from './leftover-references.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import type { VaultError } from '../../errors/index.js';
-import { shortList } from '../../errors/printable.js';
+import { formatList } from '../../errors/format.js';
 
 /** A chain of references in secrets that is longer is taken for an attack, and so is a text that grows beyond this. */
 export const MAX_CHAIN_LENGTH = 16;
@@ -320,7 +320,7 @@ export async function describeReferences(
   const explained = [...unread.values()].map(async ({ address, read, names }) => {
     const { error, isShared } = await explain(read, address);
     const unique = [...new Set(names)];
-    const needed = `Needed by ${isShared ? 'a source and ' : ''}${unique.length} ${unique.length === 1 ? 'value' : 'values'}: ${shortList(unique, MAX_NAMED)}.`;
+    const needed = `Needed by ${isShared ? 'a source and ' : ''}${unique.length} ${unique.length === 1 ? 'value' : 'values'}: ${formatList(unique, MAX_NAMED)}.`;
     return error.withAdvice({ id: 'needed-by', text: needed });
   });
   return [...errors, ...(await Promise.all(explained))];

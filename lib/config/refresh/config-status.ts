@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { quoted, shortList } from '../../errors/printable.js';
+import { quoted, formatList } from '../../errors/format.js';
 import type { VaultConfigurationProblem, VaultEvent } from '../../observability/vault-event.js';
 import type { ConfigTree } from '../config-tree.js';
 import type { VaultDegradation } from '../snapshot/snapshot.options.js';
@@ -76,6 +76,6 @@ export function warnAboutUnknownKeys(keys: readonly string[], tree: ConfigTree):
   const unknown = unknownKeys(keys, tree);
   if (unknown.length === 0) return;
   logger.warn(
-    `"config.refresh.keys" names ${shortList(unknown.map(quoted))}, which the configuration does not have. Correct the name as ConfigService takes it; only a key that an optional secret or a module loaded later adds may be missing.`,
+    `"config.refresh.keys" names ${formatList(unknown.map(quoted))}, which the configuration does not have. Correct the name as ConfigService takes it; only a key that an optional secret or a module loaded later adds may be missing.`,
   );
 }

@@ -15,7 +15,7 @@ import {
 } from './snapshot-file.js';
 import { MAX_FILE_BYTES, PrivateFileFault, readPrivateFile, writePrivateFile } from '../files/private-file.js';
 import type { ResolvedSnapshot } from './snapshot.options.js';
-import { formatDuration } from '../format.js';
+import { formatDuration } from '../../errors/format.js';
 
 /** Clocks differ a little; a file from further ahead has not been written by an honest one. */
 const CLOCK_SKEW_MS = 5 * 60_000;

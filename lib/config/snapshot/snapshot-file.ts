@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdf, randomBytes, scrypt } from 'node:crypto';
-import type { JsonObject } from '../../client/response.js';
-import { isJsonObject } from '../../client/response.js';
-import type { Kv2Secret } from '../../engines/kv2.types.js';
+import type { JsonObject } from '../../client/vault-request.js';
+import { isJsonObject } from '../../client/vault-request.js';
+import type { Kv2Secret } from '../../engines/kv2-responses.js';
 import type { VaultErrorDetails } from '../../errors/index.js';
 import { VaultNotFoundError } from '../../errors/index.js';
 import type { SecretAddress, SecretRead } from '../sources/read-secrets.js';

@@ -1,5 +1,5 @@
 import type { ConfigFactory } from '@nestjs/config';
-import { isJsonObject } from '../../client/response.js';
+import { isJsonObject } from '../../client/vault-request.js';
 import { withVariables } from '../../options/process-environment.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { hasDerivedReferences } from '../references/leftover-references.js';

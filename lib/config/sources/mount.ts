@@ -1,5 +1,5 @@
 import { encodeMount } from '../../client/path.js';
-import { isJsonObject } from '../../client/response.js';
+import { isJsonObject } from '../../client/vault-request.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import type { VaultError } from '../../errors/index.js';
 import { isVaultError } from '../../errors/index.js';

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JsonObject } from '../../client/response.js';
+import type { JsonObject } from '../../client/vault-request.js';
 import type { VaultClient } from '../../client/vault-client.js';
 import { Kv1Engine } from '../../engines/kv1.engine.js';
 import { Kv2Engine } from '../../engines/kv2.engine.js';
-import type { Kv2Secret } from '../../engines/kv2.types.js';
+import type { Kv2Secret } from '../../engines/kv2-responses.js';
 import type { VaultError } from '../../errors/index.js';
 import {
   isVaultError,

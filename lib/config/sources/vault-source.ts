@@ -2,7 +2,7 @@ import type { Shape } from '../../options/check-options.js';
 import { checkOptions, namespaceText, typeOf } from '../../options/check-options.js';
 import type { Environment } from '../../options/env-file.js';
 import { encodeMount, encodePath } from '../../client/path.js';
-import { isJsonObject } from '../../client/response.js';
+import { isJsonObject } from '../../client/vault-request.js';
 import { VaultInvalidOptionError } from '../../errors/index.js';
 import { isKeyPath } from '../reserved-keys.js';
 import type { VaultSecretFile } from '../files/secret-file.options.js';

@@ -1,4 +1,4 @@
-import type { VaultAdvice, VaultError } from '../../errors/index.js';
+import type { VaultAdvice, VaultError } from '../errors/index.js';
 import {
   VaultAuthenticationError,
   VaultBadResponseError,
@@ -11,21 +11,20 @@ import {
   VaultRequestError,
   VaultSealedError,
   VaultServerError,
-} from '../../errors/index.js';
-import { redact } from '../../errors/redact.js';
-import type { RawResponse } from '../exchange.js';
-import type { CallContext } from './network-failure.js';
-import { beginning, IF_IT_REPEATS } from './network-failure.js';
-import { policyStanza } from './policy-stanza.js';
-import { inNamespace } from '../suggested-command.js';
-import { isJsonObject } from '../response.js';
-import type { VaultRequest } from '../vault-request.js';
+} from '../errors/index.js';
+import { redact } from '../errors/redact.js';
+import type { RawResponse } from './exchange.js';
+import type { CallContext } from './network-errors.js';
+import { IF_IT_REPEATS, errorPrefix } from './network-errors.js';
+import { isJsonObject } from './vault-request.js';
+import { inNamespace } from './suggested-command.js';
+import type { VaultRequest } from './vault-request.js';
 
-const MOST_MESSAGES = 5;
+const MAX_MESSAGES = 5;
 /** `reason` of a 404 whose body is not Vault's. @internal */
 export const NOT_VAULT_RESPONSE = 'not-vault';
 const REDIRECTS: readonly number[] = [301, 302, 307, 308];
-const NOT_VAULTS = 'The body is not Vault’s: a proxy or load balancer may have answered.';
+const NOT_VAULT_ADVICE = 'The body is not Vault’s: a proxy or load balancer may have answered.';
 
 /** What a standby says while its cluster has no leader; it has not acted on the request. @internal */
 export const NO_LEADER = 'active cluster node not found';
@@ -59,7 +58,7 @@ const TIME = /^\d{4}-\d\d-\d\dT[\d:.]{1,20}(?:Z|[+-]\d\d:\d\d)$/;
  * @see https://developer.hashicorp.com/vault/api-docs#http-status-codes
  * @internal
  */
-export function statusFailure(
+export function errorOfResponse(
   answer: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: unknown },
   request: VaultRequest,
   secrets: readonly string[],
@@ -71,7 +70,7 @@ export function statusFailure(
   const known = [call.operation, request.path, call.namespace, call.endpoint].join(' ');
   const said = words.map((text) => redact(tidy(text), secrets, known)).filter((text) => text !== '');
   const details = { ...call, statusCode: status, serverErrors: said };
-  const where = beginning(call);
+  const where = errorPrefix(call);
   const because = said.length > 0 ? `: ${said.join('; ')} (status ${status}).` : `: status ${status}.`;
 
   // Login methods report a missing parameter as a fault of the server (500).
@@ -180,7 +179,7 @@ export function statusFailure(
       advice: [
         said.length > 0
           ? { id: 'check-server-log', text: 'Look at the log of the server.' }
-          : { id: 'check-endpoint', text: NOT_VAULTS },
+          : { id: 'check-endpoint', text: NOT_VAULT_ADVICE },
       ],
     });
   }
@@ -213,7 +212,7 @@ export function notJson(
   const kind = contentType ? redact(contentType, secrets) || 'another content type' : 'no content type';
   if (cut) {
     return new VaultBadResponseError(
-      `${beginning(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short.`,
+      `${errorPrefix(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short.`,
       { ...call, statusCode: status, reason: 'cut-short', advice: [IF_IT_REPEATS] },
     );
   }
@@ -227,11 +226,14 @@ export function notJson(
   ];
   if (text.includes('HTTP request to an HTTPS server'))
     advice.push({ id: 'use-https', text: 'The server speaks TLS: write "https://" in "endpoint".' });
-  return new VaultBadResponseError(`${beginning(call)}: the answer (status ${status}) is no answer of Vault, ${why}.`, {
-    ...call,
-    statusCode: status,
-    advice,
-  });
+  return new VaultBadResponseError(
+    `${errorPrefix(call)}: the answer (status ${status}) is no answer of Vault, ${why}.`,
+    {
+      ...call,
+      statusCode: status,
+      advice,
+    },
+  );
 }
 
 function notFound(
@@ -282,7 +284,7 @@ function bodyOfNotFound(body: unknown): {
   return wordsOf(body).length === 0
     ? {
         nothingStored: false,
-        advice: { id: 'check-endpoint', text: `${NOT_VAULTS} Check "endpoint" (VAULT_ADDR), its path included.` },
+        advice: { id: 'check-endpoint', text: `${NOT_VAULT_ADVICE} Check "endpoint" (VAULT_ADDR), its path included.` },
         reason: NOT_VAULT_RESPONSE,
       }
     : {
@@ -299,7 +301,7 @@ function bodyOfNotFound(body: unknown): {
 function wordsOf(body: unknown): string[] {
   if (!isJsonObject(body)) return [];
   return [body['errors'], body['warnings']]
-    .flatMap((list): unknown[] => (Array.isArray(list) ? list.slice(0, MOST_MESSAGES) : []))
+    .flatMap((list): unknown[] => (Array.isArray(list) ? list.slice(0, MAX_MESSAGES) : []))
     .filter((text): text is string => typeof text === 'string');
 }
 
@@ -318,4 +320,26 @@ export function retryAfterMs(header: string | undefined, now = Date.now()): numb
   if (/^\d{1,10}$/.test(header)) return Number(header) * 1000;
   const date = /^[A-Z][a-z]{2}/.test(header) ? Date.parse(header) : NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** The stanza that would allow a request. @internal */
+export function policyStanza(request: Pick<VaultRequest, 'method' | 'path' | 'query'>): string {
+  let capabilities: string;
+  switch (request.method) {
+    case 'GET':
+    case 'HEAD':
+      capabilities = request.query?.['list'] ? '"list"' : '"read"';
+      break;
+    case 'PATCH':
+      capabilities = '"patch"';
+      break;
+    case 'DELETE':
+      capabilities = '"delete"';
+      break;
+    case 'POST':
+    case 'PUT':
+      capabilities = '"create", "update"';
+  }
+  const path = request.path.split('/').map(decodeURIComponent).join('/');
+  return `path ${JSON.stringify(path)} { capabilities = [${capabilities}] }`;
 }

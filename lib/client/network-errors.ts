@@ -1,4 +1,4 @@
-import type { VaultAdvice, VaultError, VaultErrorDetails } from '../../errors/index.js';
+import type { VaultAdvice, VaultError, VaultErrorDetails } from '../errors/index.js';
 import {
   VaultAbortedError,
   VaultBadResponseError,
@@ -7,10 +7,10 @@ import {
   VaultInvalidOptionError,
   VaultTimeoutError,
   VaultTlsError,
-} from '../../errors/index.js';
-import { ExchangeInterrupted } from '../exchange.js';
-import { ProxyFailure } from '../connections/proxy-tunnel.js';
-import { inNamespace } from '../suggested-command.js';
+} from '../errors/index.js';
+import { ProxyFailure } from './connections/proxy-tunnel.js';
+import { ExchangeInterrupted } from './exchange.js';
+import { inNamespace } from './suggested-command.js';
 
 /** How a call is named in its errors. @internal */
 export interface CallContext extends VaultErrorDetails {
@@ -24,11 +24,11 @@ export interface CallContext extends VaultErrorDetails {
   readonly proxy?: boolean;
   readonly maxBytes: number;
   /** In words, with a space before it: what earlier tries of this call have met. */
-  readonly earlier: string;
+  readonly previousAttempts: string;
 }
 
 /** How the message of every failed call begins. @internal */
-export function beginning({ operation, namespace, endpoint, earlier }: CallContext): string {
+export function errorPrefix({ operation, namespace, endpoint, previousAttempts: earlier }: CallContext): string {
   return `Cannot ${operation}${inNamespace(namespace)} at ${endpoint}${earlier}`;
 }
 
@@ -72,8 +72,8 @@ const CLOSED_BY_US = ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'];
 const NOT_HTTP = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$|^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/;
 
 /** The typed error for a failure below HTTP; `sent` tells whether the request had a connection. The original is not kept: it would carry request headers. @internal */
-export function networkFailure(failure: unknown, call: CallContext, sent = true): VaultError {
-  const where = beginning(call);
+export function errorOfFailure(failure: unknown, call: CallContext, sent = true): VaultError {
+  const where = errorPrefix(call);
   if (failure instanceof ExchangeInterrupted) {
     switch (failure.fault) {
       case 'deadline':
@@ -107,7 +107,7 @@ export function networkFailure(failure: unknown, call: CallContext, sent = true)
   }
   if (failure instanceof ProxyFailure) return proxyFailure(failure, where, call);
   const reason = codeOf(failure);
-  if (CLOSED_BY_US.includes(reason)) return closedFailure(call);
+  if (CLOSED_BY_US.includes(reason)) return closedError(call);
   if (reason === INVALID_HEADER) {
     return new VaultInvalidOptionError(
       `Cannot ${call.operation}: the token, the Vault namespace or another header of the call holds a character that cannot be sent, such as a line break.`,
@@ -194,7 +194,7 @@ function proxyFailure({ proxy, reason }: ProxyFailure, where: string, call: Call
 }
 
 /** The error for a call of an application that has been closed. @internal */
-export function closedFailure(call: CallContext): VaultClosedError {
+export function closedError(call: CallContext): VaultClosedError {
   return new VaultClosedError(`Cannot ${call.operation}: the Vault session of this application is closed.`, call);
 }
 

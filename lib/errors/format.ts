@@ -1,5 +1,5 @@
 /** So many things are written out in one line of the log. */
-const MOST_NAMED = 20;
+const MAX_NAMED = 20;
 
 /** Longer names are cut: a secret may have a key of a megabyte. */
 const MAX_NAME_LENGTH = 200;
@@ -34,7 +34,19 @@ function escaped(character: string): string {
 }
 
 /** The first of them; the others are counted. @internal */
-export function shortList(texts: readonly string[], most = MOST_NAMED): string {
+export function formatList(texts: readonly string[], most = MAX_NAMED): string {
   const named = texts.slice(0, most).join(', ');
   return texts.length > most ? `${named} and ${texts.length - most} more` : named;
+}
+
+/** A length of time in the largest unit that leaves a number above 1. @internal */
+export function formatDuration(ms: number): string {
+  const units: readonly [string, number][] = [
+    ['days', 86_400_000],
+    ['hours', 3_600_000],
+    ['minutes', 60_000],
+    ['seconds', 1_000],
+  ];
+  const [name, size] = units.find(([, length]) => ms >= 2 * length) ?? ['ms', 1];
+  return `${Math.floor(ms / size)} ${name}`;
 }
