@@ -1,6 +1,6 @@
 // Runs the tests: builds the package (some tests use it as it would be published), then Jest in ESM mode, and closes
 // with a line "N passed, N failed" from Jest's own result. Arguments go to Jest; --programs selects the tests that start
-// whole programs, --consumers those that install the package into empty projects, which take minutes and need the package
+// whole programs and clusters, --consumers those that install the package into empty projects, which take minutes and need the package
 // registry, and --soak those that run for minutes and print what they measured.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

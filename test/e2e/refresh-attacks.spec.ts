@@ -224,9 +224,15 @@ it('changes and problems are events too, once each and without values', async ()
   await vault.refresh();
   const secrets = [{ mountPath: 'secret', secretPath: 'told', from: 1, to: 2 }];
   expect(events).toEqual([
-    { type: 'config-changed', at: expect.any(Date), keys: ['KEY'], secrets },
-    { type: 'config-problem', at: expect.any(Date), codes: ['VAULT_DELETED_VERSION'] },
-    { type: 'config-problem', at: expect.any(Date), codes: [] },
+    { type: 'config-changed', at: expect.any(Date), keys: ['KEY'], removed: [], secrets },
+    {
+      type: 'config-problem',
+      at: expect.any(Date),
+      codes: ['VAULT_DELETED_VERSION'],
+      problems: [{ code: 'VAULT_DELETED_VERSION', path: 'secret/data/told', reason: expect.any(String) }],
+      isPartial: false,
+    },
+    { type: 'config-problem', at: expect.any(Date), codes: [], problems: [], isPartial: false },
   ]);
   expect(JSON.stringify(events)).not.toContain('value-');
 });

@@ -102,7 +102,7 @@ it('streams end with the application they belong to, also for those who subscrib
   };
   watch('first', first.get(VaultService));
   watch('second', second.get(VaultService));
-  expect(first.get(VaultService).session).toBe(second.get(VaultService).session);
+  expect(first.get(VaultService).session.accessor).toBe(second.get(VaultService).session.accessor);
   await first.close();
   watch('late', first.get(VaultService));
   expect(ended.sort()).toEqual(['first changes$', 'first events$', 'late changes$', 'late events$']);
