@@ -57,7 +57,7 @@ export async function run(args) {
       process.stderr.write(`\rround ${round} of ${rounds}`);
     }
     process.stderr.write('\r\u001b[K');
-    report({ rounds, secrets, roundTripMs, server: server.version }, summarise(samples), values.json);
+    report({ rounds, secrets, roundTripMs, server: server.version }, summarize(samples), values.json);
   } finally {
     await stop();
   }
@@ -104,7 +104,7 @@ function check(found, secrets) {
   if (Object.keys(found).length !== secrets || found.KEY_0 !== 0) throw new Error('A variant read something else.');
 }
 
-function summarise(samples) {
+function summarize(samples) {
   const base = samples[BASE];
   return Object.fromEntries(
     Object.entries(samples).map(([name, rows]) => [

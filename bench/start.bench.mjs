@@ -57,7 +57,7 @@ export async function run(args) {
       if (round > 0) process.stderr.write(`\rround ${round} of ${rounds}`);
     }
     process.stderr.write('\r\u001b[K');
-    report({ rounds, secrets, keys, connections, format, server: server.version }, summarise(samples), values.json);
+    report({ rounds, secrets, keys, connections, format, server: server.version }, summarize(samples), values.json);
   } finally {
     await server.stop();
   }
@@ -68,7 +68,7 @@ async function startProcess(given, signal) {
   return JSON.parse(stdout);
 }
 
-function summarise(samples) {
+function summarize(samples) {
   return Object.fromEntries(
     Object.entries(samples).map(([name, rows]) => {
       const column = (field) => spread(rows.map((sample) => sample[field]));

@@ -90,7 +90,7 @@ async function explainUninitialized(
   const status = await sys.sealStatus({ signal }).catch(() => undefined);
   if (status?.initialized !== false) return error;
   return new VaultNotInitializedError(
-    `The server at ${endpoint} is not initialised. Run "bao operator init" (or "vault operator init") once, and unseal it.`,
+    `The server at ${endpoint} is not initialized. Run "bao operator init" (or "vault operator init") once, and unseal it.`,
     {
       endpoint,
     },

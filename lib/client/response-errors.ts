@@ -152,7 +152,7 @@ export function errorOfResponse(
       });
     case 501:
       if (!isJsonObject(body)) break;
-      return new VaultNotInitializedError(`${where}: the server is not initialised.`, {
+      return new VaultNotInitializedError(`${where}: the server is not initialized.`, {
         ...details,
         advice: [{ id: 'initialize-server', text: 'Run "bao operator init" (or "vault operator init") once.' }],
       });

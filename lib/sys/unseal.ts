@@ -70,7 +70,7 @@ export async function unsealServer(
   let status = await submit({ method: 'GET', path: 'sys/seal-status', operation: 'read the seal status' });
   if (!status.initialized) {
     throw new VaultNotInitializedError(
-      `Cannot unseal ${endpoint}: the server is not initialised. Run "bao operator init" once.`,
+      `Cannot unseal ${endpoint}: the server is not initialized. Run "bao operator init" once.`,
       { endpoint },
     );
   }

@@ -24,7 +24,7 @@ interface Outcome {
 function run(program: string, arguments_: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const options = {
     cwd,
-    // Colours and Jest's own settings of this process are not the consumer's.
+    // Colors and Jest's own settings of this process are not the consumer's.
     env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', FORCE_COLOR: '0', ...env },
     timeout: LIMIT_MS,
     maxBuffer: 32 * 1024 * 1024,

@@ -134,7 +134,7 @@ describe('jwt', () => {
         response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ errors: [said] }));
       });
       const error = await thrown(bench.open({ method: 'jwt', jwt: issuer.sign(claims) }));
-      expect(error).toMatchObject(refusal(reason, /Synchronise them/));
+      expect(error).toMatchObject(refusal(reason, /Synchronize them/));
     }
   });
 

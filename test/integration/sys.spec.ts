@@ -27,7 +27,7 @@ async function start(
 const submitted = (front: FaultServer) => front.requests.filter(({ url }) => url === '/v1/sys/unseal').length;
 
 describe('health', () => {
-  it('of an active, a sealed and an uninitialised server', async () => {
+  it('of an active, a sealed and an uninitialized server', async () => {
     const { sys, server } = await start({ storage: 'file' });
     expect(await sys.health()).toMatchObject({
       state: 'active',

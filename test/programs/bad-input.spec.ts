@@ -160,7 +160,7 @@ describe('servers', () => {
       ...more,
     });
 
-  it('sealed, and not initialised', async () => {
+  it('sealed, and not initialized', async () => {
     const sealed = await startVaultServer({ storage: 'file' });
     await sealed.seal();
     await expect(at(sealed.endpoint)).rejects.toMatchObject({

@@ -27,7 +27,7 @@ const CONTEXT = 60;
 
 const tracked: { name: string; secret: string; forms: Form[] }[] = [];
 
-/** Makes a secret that can be recognised wherever it turns up, even in part. The name says where it was put. */
+/** Makes a secret that can be recognized wherever it turns up, even in part. The name says where it was put. */
 export function canary(name: string): string {
   if (!/^[a-z0-9-]+$/i.test(name)) throw new Error(`A canary's name has letters, digits and hyphens only: "${name}".`);
   // Random on both sides, so that each half belongs to one canary only.

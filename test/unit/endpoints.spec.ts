@@ -79,7 +79,7 @@ describe('the server that is found', () => {
     ['a standby if there is no other', [503, 429], [0, 1]],
     ['a performance standby if there is no other', [472, 473], [0, 1]],
     ['none that is sealed', [503, 200], [0, 1]],
-    ['none that is not initialised', [501, 200], [0, 1]],
+    ['none that is not initialized', [501, 200], [0, 1]],
     ['none that only replicates for disasters', [472, 200], [0, 1]],
     ['none whose health fails', [500, 200], [0, 1]],
   ])('%s', async (_, statuses, calls) => {

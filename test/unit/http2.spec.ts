@@ -138,7 +138,7 @@ describe('what goes wrong with one call leaves the others alone', () => {
     ],
     ['an answer without end in size', huge, { code: 'VAULT_BAD_RESPONSE' }],
     ['a stream that is closed', (stream) => stream.close(), { code: 'VAULT_CONNECTION' }],
-    ['a stream that is cancelled', (stream) => stream.close(constants.NGHTTP2_CANCEL), { code: 'VAULT_CONNECTION' }],
+    ['a stream that is canceled', (stream) => stream.close(constants.NGHTTP2_CANCEL), { code: 'VAULT_CONNECTION' }],
     [
       'a stream that fails in the body',
       (stream) => {
@@ -148,7 +148,7 @@ describe('what goes wrong with one call leaves the others alone', () => {
       { code: 'VAULT_CONNECTION', reason: 'ERR_HTTP2_STREAM_ERROR' },
     ],
     [
-      'a stream cancelled in the body',
+      'a stream canceled in the body',
       (stream) => {
         stream.respond(OPEN);
         stream.write('{"data":{"a":"', () => stream.destroy(new DOMException('stop', 'AbortError')));

@@ -26,7 +26,7 @@ describe('Timers', () => {
         const clock = new SimulatedClock();
         const timers = new Timers(clock);
         const fired: number[] = [];
-        const made: { readonly due: number; readonly cancel: () => void; cancelled: boolean; fired: boolean }[] = [];
+        const made: { readonly due: number; readonly cancel: () => void; canceled: boolean; fired: boolean }[] = [];
         for (const step of list) {
           if ('set' in step) {
             const due = clock.monotonic() + step.set;
@@ -35,18 +35,18 @@ describe('Timers', () => {
               fired.push(due);
               expect(clock.monotonic()).toBe(due);
             });
-            const entry = { due, cancel, cancelled: false, fired: false };
+            const entry = { due, cancel, canceled: false, fired: false };
             made.push(entry);
           } else if ('cancel' in step) {
             const entry = made[step.cancel];
-            if (entry && !entry.fired) entry.cancelled = true;
+            if (entry && !entry.fired) entry.canceled = true;
             entry?.cancel();
           } else {
             await clock.advance(step.advance);
           }
-          const pending = made.filter(({ cancelled, fired: done }) => !cancelled && !done);
+          const pending = made.filter(({ canceled, fired: done }) => !canceled && !done);
           expect(clock.timers).toBe(pending.length > 0 ? 1 : 0);
-          expect(made.some(({ cancelled, fired: done }) => cancelled && done)).toBe(false);
+          expect(made.some(({ canceled, fired: done }) => canceled && done)).toBe(false);
           expect(pending.every(({ due }) => due >= clock.monotonic())).toBe(true);
         }
         expect(fired).toEqual([...fired].sort((one, other) => one - other));

@@ -60,7 +60,7 @@ describe('what is repeated', () => {
       fault.vaultError(500, ['local node not active but active cluster node not found']),
       ...[true, true, true],
     ] as never,
-    '501 not initialised': [fault.vaultError(501), false, false, false],
+    '501 not initialized': [fault.vaultError(501), false, false, false],
     '502': [fault.html(502), true, false, true],
     '503 sealed': [fault.sealed(), false, false, false],
     '503': [fault.html(503), true, false, true],

@@ -36,7 +36,7 @@ export class GithubLogin implements LoginMethod {
       body: { token: await resolveCredential(token, 'auth.token') },
       options: this.#options,
       advice:
-        'Check "auth.token": GitHub may not know it, it may lack the scope "read:org", or its user may be in no organisation the method is configured for.',
+        'Check "auth.token": GitHub may not know it, it may lack the scope "read:org", or its user may be in no organization the method is configured for.',
       signal,
     });
   }

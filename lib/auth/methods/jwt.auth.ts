@@ -99,12 +99,12 @@ export function diagnoseJwt(jwt: string, source: string, fix: string, said: stri
   if (/token is expired|\(exp\)/.test(said))
     return {
       reason: 'jwt-expired',
-      advice: `By the clock of this machine the JWT from ${source} is still valid, so the clocks of the two machines differ. Synchronise them.`,
+      advice: `By the clock of this machine the JWT from ${source} is still valid, so the clocks of the two machines differ. Synchronize them.`,
     };
   if (/not yet valid|\(nbf\)|\(iat\)/.test(said))
     return {
       reason: 'jwt-not-yet-valid',
-      advice: `The JWT from ${source} is too young for the server: the clock of its issuer is ahead. Synchronise them.`,
+      advice: `The JWT from ${source} is too young for the server: the clock of its issuer is ahead. Synchronize them.`,
     };
   if (/\(aud\)|audience/.test(said))
     return {
