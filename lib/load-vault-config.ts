@@ -12,8 +12,8 @@ const QUIET: Log = {
 
 /**
  * Reads the configuration without a Nest application: for migrations, scripts and the command lines of ORMs. It takes
- * the options of `VaultModule`, gives what `ConfigService` would hold, and leaves nothing behind: the token it obtained
- * is revoked, every connection is closed, and the process can end by itself. Values written to files (`files`) and
+ * the options of `VaultModule`, gives what `ConfigService` would hold, and cleans up: the token it obtained
+ * is revoked, every connection is closed, and the process can exit. Values written to files (`files`) and
  * to `process.env` (`exportToProcessEnv`) stay until the process exits.
  *
  * @param options what is left out comes from `BAO_…` and `VAULT_…` variables

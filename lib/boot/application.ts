@@ -66,7 +66,7 @@ export class Application {
     });
   }
 
-  /** Completes the streams of the service: whoever serves them to clients cannot close before. Everything else goes on. */
+  /** Completes the streams of the service: a server that sends them to clients cannot close before. The rest keeps running. */
   endStreams(): void {
     this.#ending.next();
   }

@@ -88,7 +88,7 @@ export class BootAttempts {
     return this.#withinDeadline(this.#attempt, signal);
   }
 
-  /** Calls under way are aborted at the deadline, and a function that does not return is left behind. */
+  /** Calls under way are aborted at the deadline, and a function that does not return is abandoned. */
   async #withinDeadline(work: Attempt, signal: AbortSignal | undefined): Promise<Configuration> {
     const endpoint = this.#endpoint();
     const limit = new AbortController();
@@ -121,7 +121,7 @@ export class BootAttempts {
 }
 
 /**
- * Whether a failure may pass by itself while a server starts: nothing listens there, its name is not known yet, it is sealed,
+ * Whether a failure may be temporary while a server starts: nothing listens there, its name is not known yet, it is sealed,
  * or its cluster has no leader. A server that fails inside, or denies, does not.
  */
 function isPassing(error: unknown): error is VaultError {

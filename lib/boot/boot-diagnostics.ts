@@ -16,7 +16,7 @@ const UNREACHABLE: readonly VaultErrorCode[] = [
 
 /** What is reported of calls that were aborted, by the `reason` of their error. */
 const PENDING_CALLS: Readonly<Record<string, (calls: string) => string>> = {
-  answer: (calls) => `The server has not answered: ${calls}. Check its health.`,
+  answer: (calls) => `No response from the server: ${calls}. Check its health.`,
   'no-connection': (calls) =>
     `There was no connection to: ${calls}. Check "endpoint" (VAULT_ADDR) and firewalls in between.`,
   'rate-limit': (calls) => `"request.rateLimit" (VAULT_RATE_LIMIT) left no turn for: ${calls}. Raise it.`,
@@ -58,9 +58,9 @@ export class BootDiagnostics {
       else pending.set(reason, (pending.get(reason) ?? new Set()).add(operation));
     }
     // While calls wait for a response, others wait for the connections these have.
-    const unanswered = pending.get('answer');
-    if (unanswered) for (const call of pending.get('no-connection') ?? []) unanswered.add(call);
-    if (unanswered) pending.delete('no-connection');
+    const waiting = pending.get('answer');
+    if (waiting) for (const call of pending.get('no-connection') ?? []) waiting.add(call);
+    if (waiting) pending.delete('no-connection');
     for (const [reason, calls] of pending)
       lines.add((PENDING_CALLS[reason] ?? PENDING_CALLS['answer'])!(listOf(calls)));
     return format([...lines]);

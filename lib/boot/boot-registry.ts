@@ -182,8 +182,8 @@ function closedError(): VaultClosedError {
  * A promise that starts its work when it is first consumed, and asks again at every consumption.
  *
  * Nest's scanner awaits promises in `imports` before it creates any provider, which is the moment wanted: merely
- * importing the file that declares the module must start nothing. As nothing runs until somebody listens, there is
- * never a rejection that nobody handles.
+ * importing the file that declares the module must start nothing. As nothing runs before the first
+ * listener, there is never an unhandled rejection.
  */
 class LazyPromise<T> extends Promise<T> {
   readonly #work: () => Promise<T>;

@@ -121,7 +121,7 @@ export class Load {
   /**
    * Reads everything again and changes over to it as a whole, the snapshot too. Nothing has changed when it throws.
    *
-   * @throws VaultConfigurationError, also when an application refuses the values; and what a boot throws while there is no
+   * @throws VaultConfigurationError, also when an application refuses the values; and what a boot throws without a
    *   session
    */
   async reload(signal?: AbortSignal): Promise<void> {

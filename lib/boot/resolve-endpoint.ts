@@ -30,7 +30,7 @@ export function resolveEndpoints(given: string | readonly string[] | undefined):
   const [first, ...others] = new Set(given?.map((entry, index) => checkEndpoint(entry, `"endpoint[${index}]"`)));
   if (first === undefined) return [endpointOfEnvironment()];
   const scheme = first.split(':')[0];
-  // Whoever can stop the encrypted servers must not get the token sent in the clear.
+  // An attacker who can stop the encrypted servers must not get the token sent in clear text.
   if (others.every((entry) => entry.split(':')[0] === scheme)) return [first, ...others];
   throw new VaultInvalidOptionError(
     'The addresses in "endpoint" differ in their scheme. Use "https://" for all of them.',
@@ -49,7 +49,7 @@ function endpointOfEnvironment(): string {
   );
 }
 
-/** Left unread, the variable would send calls to the host itself, where nobody may listen. */
+/** Left unread, the variable would send calls to the host itself, where no server may listen. */
 function refuseSrvLookup(): void {
   if (readVariable(VARIABLES.srvLookup) !== true) return;
   throw new VaultInvalidOptionError(
@@ -96,7 +96,7 @@ function checkPrefix(path: string, url: URL, what: string): string {
   // URL resolves "..", drops line breaks and turns backslashes around: a path that it alters is not the one that was meant.
   if (!PREFIX.test(prefix) || prefix.length > MAX_PREFIX_LENGTH || url.pathname.replace(/\/+$/, '') !== prefix) {
     throw new VaultInvalidOptionError(
-      `${what} has something behind the port that is not a path prefix. A prefix consists of names of letters, digits and "-._~" ` +
+      `${what} has something after the port that is not a path prefix. A prefix consists of names of letters, digits and "-._~" ` +
         `(${MAX_PREFIX_LENGTH} characters at most), such as "https://gateway.example.com/vault": no query, no fragment, no "//", "." or "..".`,
     );
   }
@@ -108,14 +108,14 @@ function checkPrefix(path: string, url: URL, what: string): string {
   );
 }
 
-/** A path longer than this is cut by the kernel without a word. */
+/** A path longer than this is silently truncated by the kernel. */
 const MAX_SOCKET_PATH_LENGTH = 100;
 
 function checkSocket(value: string, what: string): string {
   const path = value.slice('unix://'.length);
   if (/^unix:\/\/\/[\x20-\x7e]*[^/]$/i.test(value) && path.length <= MAX_SOCKET_PATH_LENGTH) return `unix://${path}`;
   throw new VaultInvalidOptionError(
-    `${what} is no unix socket. Write three slashes and the absolute path, of at most ${MAX_SOCKET_PATH_LENGTH} printable ` +
+    `${what} is not a Unix socket. Write three slashes and the absolute path, of at most ${MAX_SOCKET_PATH_LENGTH} printable ` +
       'characters, such as "unix:///run/vault/agent.sock".',
   );
 }

@@ -23,7 +23,7 @@ type Live = { readonly loaded: Configuration } | { readonly error: unknown };
  * cannot be used, it goes on waiting: nothing is lost by having tried.
  *
  * @param attempts read from Vault, within the deadline of the boot
- * @param onOutage called after each attempt that failed because Vault is away and there is no snapshot to use
+ * @param onOutage called after each attempt that failed because Vault is away, without a snapshot to use
  * @throws what the attempts fail with; with a line on the snapshot when Vault was away
  * @internal
  */
@@ -71,7 +71,7 @@ export async function loadWithSnapshotFallback(
   const ended = now ?? (await loading);
   if ('loaded' in ended) return ended;
   if (!isVaultError(ended.error)) throw ended.error;
-  // What had been denied while something else did not respond is no outage either.
+  // A denial while another call did not respond is not an outage either.
   if (attempts.permanentFailures.length > 0) throw summary(attempts.permanentFailures);
   return { ...opened, cause: first?.error && isVaultError(first.error) ? first.error : ended.error };
 }

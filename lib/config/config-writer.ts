@@ -16,7 +16,7 @@ export interface ConfigWrite {
   readonly newValue: unknown;
 }
 
-/** The subject behind `changes$`; a test pins it on every supported version. */
+/** The subject of `changes$`; a test pins it on every supported version. */
 interface ConfigServiceInside {
   readonly _changes$?: { next(event: { path: string; oldValue: unknown; newValue: unknown }): void };
 }
@@ -58,7 +58,7 @@ export class ConfigWriter {
   }
 
   /**
-   * Writes into the objects handed out at boot, so that whoever holds one sees the new values. A key whose value the
+   * Writes into the objects handed out at boot, so that code that holds one sees the new values. A key whose value the
    * application has replaced by one of its own is left to it.
    */
   write(writes: readonly ConfigWrite[]): void {

@@ -52,14 +52,14 @@ interface Previous {
 }
 
 const OF_A_REFERENCE: OtherAdvice = {
-  forgive: 'give the reference a default behind "?"',
+  forgive: 'give the reference a default after "?"',
   mount: 'correct the reference, or name a mount that has slashes in "config.references.mountPath"',
-  version: 'correct the number behind the second "#", or leave it out',
+  version: 'correct the number after the second "#", or leave it out',
 };
 
 /** For a secret that a source needs as well. */
 const OF_BOTH: OtherAdvice = {
-  forgive: 'mark the source "optional: true" and give the reference a default behind "?"',
+  forgive: 'mark the source "optional: true" and give the reference a default after "?"',
   mount: 'check "mountPath" of the source and the mount in the reference',
   version: 'correct the version in the source and in the reference, or leave it out',
 };

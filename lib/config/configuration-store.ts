@@ -29,10 +29,10 @@ import { isFromVault, valueOrigin } from './origins.js';
  * @internal
  */
 export class ConfigurationStore {
-  // Private fields: this object is a provider, and whatever inspects those must not come across values.
+  // Private fields: this object is a provider, and code that inspects those must not find values.
   readonly #values: JsonObject;
   readonly #changes = new Subject<VaultConfigChange>();
-  /** Every change, after it has been applied. What a listener throws is logged and harms nobody else. */
+  /** Every change, after it has been applied. What a listener throws is logged and does not affect other listeners. */
   readonly changes$: Observable<VaultConfigChange> = new GuardedObservable('changes$', (subscriber) =>
     this.#changes.subscribe(subscriber),
   );

@@ -11,7 +11,7 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 }
 
 /**
- * A copy of plain objects and arrays; everything else is taken over as it is. Cycles stay cycles, and depth is no matter:
+ * A copy of plain objects and arrays; everything else is taken over as it is. Cycles stay cycles, and depth does not matter:
  * a hostile secret may be nested deeper than the stack.
  *
  * @param replace gives what to put in the place of a text
@@ -99,7 +99,7 @@ export interface Nested {
   readonly around?: Nested | undefined;
 }
 
-/** Whether it is one of the objects around it, which would be taken apart for ever. @internal */
+/** Whether it is one of the objects around it, which would be taken apart forever. @internal */
 export function isInsideItself({ value, around }: Nested): boolean {
   for (let outer = around; outer; outer = outer.around) if (outer.value === value) return true;
   return false;

@@ -30,8 +30,8 @@ export function resolveConfig(
   options.sources?.forEach((source, index) => {
     const namespace = definitionOf(source);
     if (namespace) {
-      const namesake = listed.get(namespace.name);
-      if (namesake) assertSameNamespace(namespace, namesake);
+      const duplicate = listed.get(namespace.name);
+      if (duplicate) assertSameNamespace(namespace, duplicate);
       listed.set(namespace.name, namespace);
       layers.push(namespaceLayer(namespace, environment));
       return;

@@ -13,7 +13,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 }
 
 /**
- * What a validator answers: the value, possibly transformed, or what is wrong with it.
+ * What a validator returns: the value, possibly transformed, or what is wrong with it.
  * @publicApi
  */
 export type StandardResult<Output> =

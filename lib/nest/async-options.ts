@@ -13,9 +13,9 @@ const VAULT_OPTIONS = Symbol.for('nestjs-vault:options');
 class VaultBootstrapModule {}
 
 /**
- * Makes the module's options from their factory, with whatever it injects, before the application exists.
+ * Makes the module's options from their factory, with the providers it injects, before the application exists.
  *
- * @throws VaultInvalidOptionError when there is no factory, or more than one, or a dependency is missing
+ * @throws VaultInvalidOptionError when the factory is missing, or there is more than one, or a dependency is missing
  * @internal
  */
 export async function resolveAsyncOptions(options: VaultModuleAsyncOptions): Promise<VaultModuleOptions> {

@@ -17,7 +17,7 @@ type Path = readonly string[];
 
 /**
  * Stands between what `ConfigModule` makes itself, by `load`, `forFeature` and validation, and everything that would receive
- * it. References that nobody has resolved stop the boot, for consumers of `ConfigService` as for those that inject the `KEY`
+ * it. Unresolved references stop the boot, for consumers of `ConfigService` as for those that inject the `KEY`
  * of a factory; and objects in the place of values from Vault are united with them.
  *
  * @param close is called, and waited for, before the error is thrown
@@ -58,7 +58,7 @@ export function guardConfiguration(
   const environment: Record<string, unknown> = {};
   validated(environment);
   found.push(...referencesIn(environment[VALIDATED_ENVIRONMENT], [], store));
-  // Without it there is no ConfigService.
+  // Without it, ConfigService does not exist.
   if (found.length > 0 && host) replaceInstance(host, refuse);
   for (const { factory, wrapper } of factories) {
     const isOurs = typeof wrapper.token === 'string' && wrapper.token.startsWith(VAULT_CONFIGURATION);

@@ -131,9 +131,9 @@ export function unresolvedReferencesError(paths: readonly (readonly string[])[])
     keys.map((key) => JSON.stringify(key)),
     MAX_NAMED,
   );
-  const what = keys.length === 1 ? 'a reference to Vault that nobody' : 'references to Vault that nobody';
+  const what = keys.length === 1 ? 'an unresolved reference' : 'unresolved references';
   return new VaultInvalidOptionError(
-    `ConfigService has ${what} has resolved: ${named}. ` +
+    `ConfigService has ${what} to Vault: ${named}. ` +
       `ConfigModule's own "load" and "validate" see references in process.env, not their values. Move the factory to "config.load", which takes the same factories:
     VaultModule.forRoot({ config: { load: [databaseConfig] } })
 or have the variables replaced for as long as the application runs, which "load" then sees:

@@ -6,8 +6,8 @@ import { failureKind } from '../errors/redact.js';
 const logger = new Logger('VaultModule');
 
 /**
- * RxJS throws what a listener throws at the process, from where nobody can catch it: a mistake in a listener would end
- * the application. Here it is logged, behind operators too.
+ * RxJS throws what a listener throws at the process, where it cannot be caught: a mistake in a listener would end
+ * the application. Here it is logged, after operators too.
  * @internal
  */
 export class GuardedObservable<T> extends Observable<T> {

@@ -24,7 +24,7 @@ function report(outcome: Omit<RegisterOutcome, 'warnings'>): void {
   Atomics.notify(done, 0);
 }
 
-// The other thread waits, whatever happens here.
+// The other thread waits, also if this one fails.
 process.on('exit', () =>
   report({ problem: 'The file of options ends or waits for something that never comes. Look at its promises.' }),
 );

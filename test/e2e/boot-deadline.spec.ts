@@ -101,7 +101,7 @@ describe('a boot that runs out of time tells what its last try met, and the fix:
 describe('a boot that runs out of time tells what it waits for:', () => {
   it('the answer to a login', async () => {
     hold('/login/app');
-    expect(await boot({})).toContain(`The server has not answered: ${LOGIN}. Check its health.`);
+    expect(await boot({})).toContain(`No response from the server: ${LOGIN}. Check its health.`);
   });
 
   it('a connection', async () => {
@@ -120,14 +120,14 @@ describe('a boot that runs out of time tells what it waits for:', () => {
       /^ {2}\d\. Cannot read KV v2 secret "x" in mount "denied" .*permission denied.* path "denied\/data\/x"/m,
     );
     expect(said).toMatch(
-      /^ {2}\d\. The server has not answered: read KV v2 secret "app" in mount "secret"; read KV v2 secret "other" in mount "secret"\./m,
+      /^ {2}\d\. No response from the server: read KV v2 secret "app" in mount "secret"; read KV v2 secret "other" in mount "secret"\./m,
     );
   });
 
   it('a namespace of forFeature', async () => {
     hold('/data/other');
     expect(await boot({ boot: AFTER_LOGIN }, vaultConfig('other', { secretPath: 'other' }))).toContain(
-      'The server has not answered: read KV v2 secret "other" in mount "secret".',
+      'No response from the server: read KV v2 secret "other" in mount "secret".',
     );
   });
 

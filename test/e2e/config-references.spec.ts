@@ -198,10 +198,10 @@ describe('references in the environment', () => {
     process.env['SEVEN'] = 'pg://${vault:secret/my-app/db#password?${vault:secret/my-app/db#username}}@db';
     const error = (await failure()) as Error & { code: string };
     expect(error.code).toBe('VAULT_CONFIGURATION');
-    expect(error.message).toMatch(/absent.*default behind "\?".*Needed by 2 values: ONE, TWO\./);
+    expect(error.message).toMatch(/absent.*default after "\?".*Needed by 2 values: ONE, TWO\./);
     expect(error.message).toMatch(/THREE refers to vault:secret\/my-app\/db#pasword, which does not exist/);
     expect(error.message).toMatch(/FOUR refers to .*could lead to another path/);
-    expect(error.message).toMatch(/FIVE refers to vault:secret\/my-app\/db#tls, which is no text/);
+    expect(error.message).toMatch(/FIVE refers to vault:secret\/my-app\/db#tls, which is not a text/);
     expect(error.message).toMatch(/SIX refers to .*a name that no configuration may have/);
     expect(error.message).toMatch(/SEVEN refers to vault:secret\/my-app\/db#password, which has braces in its default/);
     expect(renderError(error)).not.toMatch(/hunter2|CA-TEXT/);
@@ -306,7 +306,7 @@ describe('references in the environment', () => {
     await server.request('POST', 'secret/destroy/versions', { versions: [1] });
     process.env['PINNED'] = 'vault:secret/versions#k#1';
     expect((await failure()).message).toMatch(
-      /destroyed.*For another one, correct the number behind the second "#".*Needed by 1 value: PINNED/,
+      /destroyed.*For another one, correct the number after the second "#".*Needed by 1 value: PINNED/,
     );
     expect((await failure({ references: false, sources: [{ secretPath: 'versions', version: 1 }] })).message).toMatch(
       /destroyed.*For another one, correct "version" of the source/,
@@ -425,9 +425,9 @@ describe('references inside a longer text', () => {
       DB_PASSWORD: String(variables['DB_PASSWORD']).toUpperCase(),
       db: { url: `pg://${String(variables['DB_PASSWORD']).trim().toUpperCase()}@db` },
     });
-    expect((await failure({}, { validate })).message).toContain('resolved: "db.url".');
+    expect((await failure({}, { validate })).message).toContain('reference to Vault: "db.url".');
     const load = [() => ({ database: { url: `pg://${process.env['DB_PASSWORD']}@db` } })];
-    expect((await failure({}, { load })).message).toContain('resolved: "database.url".');
+    expect((await failure({}, { load })).message).toContain('reference to Vault: "database.url".');
     expect((await boot({ references: { literal: ['database.url'] } }, { load })).get('DB_PASSWORD')).toBe('hunter2');
   });
 

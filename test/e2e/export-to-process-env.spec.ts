@@ -178,8 +178,16 @@ describe('config.exportToProcessEnv', () => {
       { sources: ['huge'], exportToProcessEnv: ['list'] },
       /larger than 1048576 bytes together/,
     ],
-    ['is no key', { sources: ['flat'], exportToProcessEnv: ['DATABSE_URL'] }, /names "DATABSE_URL", which is no key/],
-    ['is no name', { sources: [{ secretPath: 'flat', prefix: '-' }], exportToProcessEnv: true }, /"-PORT" is no name/],
+    [
+      'is no key',
+      { sources: ['flat'], exportToProcessEnv: ['DATABSE_URL'] },
+      /names "DATABSE_URL", which is not a configuration key/,
+    ],
+    [
+      'is no name',
+      { sources: [{ secretPath: 'flat', prefix: '-' }], exportToProcessEnv: true },
+      /"-PORT" is not a name/,
+    ],
     [
       'has a name twice',
       { sources: ['flat', { secretPath: 'mail', map: { host: 'database.url' } }], exportToProcessEnv: ['DATABASE_URL', 'database'] }, // prettier-ignore

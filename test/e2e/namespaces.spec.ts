@@ -331,8 +331,8 @@ describe('vaultConfig()', () => {
     [['x', { sources: ['a'], optional: true, schema: databaseSchema }], /"optional" beside "sources"/],
     [['x', { sources: ['a'], shcema: databaseSchema }], /"shcema" beside "sources"/],
     [['x', { secretPath: 'a', as: 'y' }], /takes no "as"/],
-    [['x', { secretPath: 'a', schema: {} }], /no Standard Schema/],
-    [['x', { secretPath: 'a', vault: 7 }], /no name/],
+    [['x', { secretPath: 'a', schema: {} }], /not a Standard Schema/],
+    [['x', { secretPath: 'a', vault: 7 }], /not a name/],
   ])('refuses %j', (args, message) => {
     expect(() => (vaultConfig as (...all: unknown[]) => unknown)(...args)).toThrow(message);
   });

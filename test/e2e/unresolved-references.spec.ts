@@ -72,7 +72,7 @@ describe('references that ConfigModule itself has loaded', () => {
     });
     expect(error).toMatchObject({ code: 'VAULT_INVALID_OPTION' });
     expect(error.message).toBe(
-      `ConfigService has references to Vault that nobody has resolved: "TOKEN", "odd\\nkey", "database.password", "smtp.url.0". ConfigModule's own "load" and "validate" see references in process.env, not their values. Move the factory to "config.load", which takes the same factories:
+      `ConfigService has unresolved references to Vault: "TOKEN", "odd\\nkey", "database.password", "smtp.url.0". ConfigModule's own "load" and "validate" see references in process.env, not their values. Move the factory to "config.load", which takes the same factories:
     VaultModule.forRoot({ config: { load: [databaseConfig] } })
 or have the variables replaced for as long as the application runs, which "load" then sees:
     VaultModule.forRoot({ config: { exportToProcessEnv: 'references' } })
@@ -93,7 +93,7 @@ If such a text is meant as it is, name its key in "config.references.literal".`,
       readonly password = REFERENCE;
     }
     const load = registerAs('database', () => new Database() as unknown as Record<string, unknown>);
-    expect((await failure({ load: [load] })).message).toContain('has a reference to Vault that nobody has resolved: "database.password"'); // prettier-ignore
+    expect((await failure({ load: [load] })).message).toContain('has an unresolved reference to Vault: "database.password"'); // prettier-ignore
     const instance = () => ({ database: new Database() });
     expect((await failure({}, { load: [instance] })).message).toContain('"database.password"');
     @Module({ imports: [ConfigModule.forFeature(namespace)] })
@@ -109,7 +109,7 @@ If such a text is meant as it is, name its key in "config.references.literal".`,
     process.env['DB_PASSWORD'] = REFERENCE;
     const renaming = (variables: Record<string, unknown>) => ({ ...variables, db: { password: variables['DB_PASSWORD'] } }); // prettier-ignore
     const error = await failure({ validate: renaming });
-    expect(error.message).toContain('nobody has resolved: "db.password".');
+    expect(error.message).toContain('unresolved reference to Vault: "db.password".');
     const config = await start({ validate: (variables) => variables });
     expect(config.get('DB_PASSWORD')).toBe('hunter2');
   });
@@ -130,7 +130,7 @@ If such a text is meant as it is, name its key in "config.references.literal".`,
     expect((await start({ load }, { references: { literal } })).get('worker.env.0')).toBe(REFERENCE);
     expect((await start({ load }, { references: false })).get('worker2')).toBe(REFERENCE);
     const error = await failure({ load }, { references: { literal: ['worker', 'worker2.x'] } });
-    expect(error.message).toContain('resolved: "worker2".');
+    expect(error.message).toContain('reference to Vault: "worker2".');
   });
 });
 

@@ -319,9 +319,9 @@ describe('no marked secret', () => {
     expect(output).toContain('config-changed');
     expect(output.match(/^FAILED VAULT_\w+$/gm)).toHaveLength(boots.length - successes + 1 + proxied.boots.length);
     expect(output).toContain('HTTPS_PROXY');
-    expect(output).toContain('ConfigService has a reference to Vault that nobody has resolved: "unresolved.0"');
+    expect(output).toContain('ConfigService has an unresolved reference to Vault: "unresolved.0"');
     expect(output).toContain('again was frozen by the application');
-    expect(output).toContain('names "absent", which is no key');
+    expect(output).toContain('names "absent", which is not a configuration key');
     expect(output).toContain('Not refreshed: ');
     expect(output).toContain('"config.refresh.keys" names "not-there"');
     expect(new Set(output.match(/^FAILED VAULT_\w+$/gm)).size).toBeGreaterThanOrEqual(8);

@@ -83,7 +83,7 @@ describe('environmentOf and inheritedEnvironment', () => {
   it.each([
     ...['my-key', '1ST', 'a.b', 'A B', '', 'ä', 'A=B', 'A\nB'].map((key): [Record<string, unknown>, string] => [
       { [key]: 'SECRET-VALUE' },
-      'is no name for a variable',
+      'is not a name for a variable',
     ]),
     ...[
       'PATH',

@@ -41,7 +41,7 @@ export function unusedOmissions(
 function describeProblem({ name, why, key, other }: VariableProblem): string {
   switch (why) {
     case 'name':
-      return `${JSON.stringify(name)} is no name for a variable: rename it with "map" in its source, or leave it out with --omit ${JSON.stringify(name)}.`;
+      return `${JSON.stringify(name)} is not a name for a variable: rename it with "map" in its source, or leave it out with --omit ${JSON.stringify(name)}.`;
     case 'dangerous':
       return `${name} changes how programs run: leave it out with --omit ${name}, or pass it on with --allow ${name}.`;
     case 'taken':

@@ -18,7 +18,7 @@ export function camelCase(name: string): string {
 
 /**
  * Names, containers first, as one variable of the environment would be called: `database`, `maxPoolSize` as
- * `DATABASE_MAX_POOL_SIZE`. Whatever is no letter or digit becomes `_`.
+ * `DATABASE_MAX_POOL_SIZE`. Any other character than a letter or digit becomes `_`.
  * @internal
  */
 export function screamingCase(path: readonly string[]): string {

@@ -17,7 +17,7 @@ export interface PlacedFile {
   readonly file: SecretFile;
 }
 
-// No part can match what begins the next one, so that the time is linear whatever a secret holds.
+// No part can match what begins the next one, so that the time is linear for any secret.
 const BASE64 = /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/;
 
 /**

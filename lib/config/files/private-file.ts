@@ -40,7 +40,7 @@ export async function readPrivateFile(path: string): Promise<{ readonly bytes: B
 }
 
 /**
- * Puts a file in place as a whole: whoever opens it sees the old one or the new one, also after a loss of power. Only its
+ * Puts a file in place as a whole: a reader sees the old one or the new one, also after a loss of power. Only its
  * owner can read it. What is there already and is not a regular file is left alone.
  *
  * @throws PrivateFileFault

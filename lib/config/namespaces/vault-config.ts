@@ -87,8 +87,9 @@ export function checkNamespace(name: unknown, given: unknown): void {
   if (options.sources !== undefined) checkSources(options, refuse);
   if ('as' in options) throw refuse('takes no "as": its name says where the values go.');
   if (options.schema !== undefined && !isStandardSchema(options.schema))
-    throw refuse('has a "schema" that is no Standard Schema; take one of zod (from 3.24), valibot or arktype.');
-  if (options.vault !== undefined && typeof options.vault !== 'string') throw refuse('has a "vault" that is no name.');
+    throw refuse('has a "schema" that is not a Standard Schema; use one of zod (from 3.24), valibot or arktype.');
+  if (options.vault !== undefined && typeof options.vault !== 'string')
+    throw refuse('has a "vault" that is not a name.');
 }
 
 function checkSources(

@@ -9,7 +9,7 @@ const CANDIDATE = /vault(?::|%3a)|#|%23/i;
 const QUERY = /^[\w.[\]-]+=/;
 
 /**
- * Mount, path and key behind `vault:`, somewhere in a text. No part can hold what begins the next one, so that the time is
+ * Mount, path and key after `vault:`, somewhere in a text. No part can hold what begins the next one, so that the time is
  * linear.
  */
 const COMPLETE = /vault:(?!v\d+:)[^\s#?${}/\\:@"'`]+(?:\/[^\s#?${}/\\:@"'`]+)+#[^\s#?${}/\\:@"'`]+/i;
@@ -23,7 +23,7 @@ interface KnownPath {
 }
 
 /**
- * References whose texts are known: those of variables and of what `config.load` makes. Whatever puts texts together before
+ * References whose texts are known: those of variables and of what `config.load` makes. Code that concatenates texts before
  * this module sees them, such as `expandVariables`, a shell or a factory, makes longer texts of them, and nothing resolves
  * them there.
  * @internal
@@ -81,7 +81,7 @@ export class KnownReferences {
     return parts;
   }
 
-  /** A reference of which there are remains in a text: in any letter case, cut behind its path or before it, escaped, or encoded. */
+  /** A reference of which there are remains in a text: in any letter case, cut after its path or before it, escaped, or encoded. */
   find(text: string): VaultReference | undefined {
     if (this.isEmpty || !CANDIDATE.test(text)) return undefined;
     const plain = normalized(text);
@@ -101,7 +101,7 @@ export class KnownReferences {
     return this.find(text) ?? (CANDIDATE.test(text) ? (completeIn(text) ?? completeIn(normalized(text))) : undefined);
   }
 
-  /** Whether it is another reference with more text behind it. */
+  /** Whether it is another reference with more text after it. */
   #isExtended({ text, fallback, problem }: VaultReference): boolean {
     if (fallback === undefined || problem) return false;
     return (this.#whole.get(text) ?? []).some((other) =>
@@ -132,7 +132,7 @@ interface Container {
   readonly around: Container | undefined;
 }
 
-/** Objects of other libraries may be in a configuration, with everything behind them; they come last. */
+/** Objects of other libraries may be in a configuration, with everything they refer to; they come last. */
 const MAX_VALUES_CHECKED = 200_000;
 
 /**

@@ -10,7 +10,7 @@ import type { SecretAddress } from '../sources/read-secrets.js';
  * - `unclosed`: no closing brace
  * - `braces`: braces in the default of one in a longer text, whose end cannot be known
  * - `chained`: its default is a reference itself
- * - `template`: a template of Bank-Vaults behind `#`
+ * - `template`: a template of Bank-Vaults after `#`
  * - `default`: a default, and no key before it
  * - `truncated`: no key; a parser of `.env` takes `#` for the start of a comment
  * - `backslash`, `space`, `slash`, `mount`, `percent`, `key`, `version`: this part of it
@@ -45,7 +45,7 @@ export type ReferenceProblem =
 
 /**
  * A reference to a key of a secret, in Bank-Vaults' notation: `vault:secret/data/my-app/db#password`, with a version
- * behind a second `#` and a default behind `?`.
+ * after a second `#` and a default after `?`.
  * @see https://bank-vaults.dev/docs/mutating-webhook/configuration/
  * @internal
  */
@@ -77,7 +77,7 @@ const MAX_SHOWN = 120;
 const INSIDE = /\$\{\s*vault:/i;
 
 /**
- * Whether a text is a reference or can only have been meant as one: it begins with `vault:`, also behind white space and
+ * Whether a text is a reference or can only have been meant as one: it begins with `vault:`, also after white space and
  * quotes and in any letter case, or contains `${vault:`. Exempt are `vault://…`, ciphertexts such as `vault:v1:…`, and a
  * host with its port, such as `vault:8200`. Every such text is resolved or stops the boot, unless its key is in
  * `references.literal`.
@@ -87,7 +87,7 @@ export function hasReferenceForm(text: string): boolean {
   return BEGINNING.test(text) || INSIDE.test(text);
 }
 
-// No part can match what ends it, so that the time is linear whatever is matched against.
+// No part can match what ends it, so that the time is linear for any text.
 const SEGMENT = '[^\\s#?${}/\\\\"\'`]+';
 const PATH = `[^\\s#?\${}/:\\\\"'\`]+(?:/${SEGMENT})+`;
 const REFERENCE = `(?<text>vault:(?<path>${PATH})#(?<key>[^\\s#?\${}\\\\"'\`]+)(?:#(?<version>[1-9]\\d{0,14}))?)`;
@@ -134,7 +134,7 @@ function parseInside(text: string): ReferenceText {
   return parts;
 }
 
-/** @param rest what stands behind `${vault:` */
+/** @param rest what follows `${vault:` */
 function problemInside(rest: string, opening: string): VaultReference {
   const end = /[{}]/.exec(rest);
   const body = end ? rest.slice(0, end.index) : rest;
@@ -151,7 +151,7 @@ function problemInside(rest: string, opening: string): VaultReference {
 /**
  * What is wrong with a reference that does not follow the notation.
  *
- * @param body what stands behind `vault:`
+ * @param body what follows `vault:`
  */
 function explainProblem(body: string): VaultReference {
   const question = body.indexOf('?');
@@ -179,7 +179,7 @@ function explainProblem(body: string): VaultReference {
   return faulty('notation');
 }
 
-/** A part of a reference for an error. What stands behind it in a longer text may be a password. */
+/** A part of a reference for an error. What follows it in a longer text may be a password. */
 function shown(part: string): string {
   const [head = ''] = /^[^\s\p{Cc}\p{Cf}@:,;&"'`{}]*/u.exec(part) ?? [];
   return head.length === part.length && part.length <= MAX_SHOWN ? part : `${head.slice(0, MAX_SHOWN)}…`;
@@ -215,8 +215,8 @@ function referenceOf(groups: Readonly<Record<string, string | undefined>> = {}):
 }
 
 /**
- * Tells mount and path apart. A known mount at the beginning is the mount; else whatever stands before the first `data/`;
- * else the first segment. One `data/` behind the mount belongs to the API and is taken away.
+ * Tells mount and path apart. A known mount at the beginning is the mount; otherwise the text before the first `data/`;
+ * otherwise the first segment. One `data/` after the mount belongs to the API and is taken away.
  *
  * @throws VaultInvalidPathError
  * @internal

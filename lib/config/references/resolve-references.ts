@@ -97,7 +97,7 @@ export class ReferenceResolver {
         return this.#fail(
           holder,
           part,
-          'is no text, number or boolean, and cannot be part of a text. Store it as one, or let the reference be the whole text',
+          'is not a text, number or boolean, and cannot be part of a text. Store it as one, or let the reference be the whole text',
         );
       }
       text += String(resolved.value);
@@ -133,7 +133,7 @@ export class ReferenceResolver {
         this.#fail(
           holder,
           reference,
-          `does not exist: secret "${address.secretPath}" in mount "${address.mountPath}"${read.secret.version === 0 ? '' : ` (version ${read.secret.version})`} has no such key. Add it (with "kv patch": "kv put" replaces all keys), correct the reference, or give a default behind "?"`,
+          `does not exist: secret "${address.secretPath}" in mount "${address.mountPath}"${read.secret.version === 0 ? '' : ` (version ${read.secret.version})`} has no such key. Add it (with "kv patch": "kv put" replaces all keys), correct the reference, or give a default after "?"`,
         )
       );
     }
@@ -345,9 +345,9 @@ export function describeProblem({ text, part = '' }: VaultReference, problem: Re
     case 'escaped':
       return 'has a backslash before "${", which would stay in the text. Remove it';
     case 'unclosed':
-      return 'has no "}" at its end. Add it behind the key, the version or the default';
+      return 'has no "}" at its end. Add it after the key, the version or the default';
     case 'template':
-      return 'has a template of Bank-Vaults behind "#", which is not supported. Name a key, and change its value in "config.load" or a schema';
+      return 'has a template of Bank-Vaults after "#", which is not supported. Name a key, and change its value in "config.load" or a schema';
     case 'default':
       return `has a default ("?"), but no key before it. Write ${text}#KEY?default`;
     case 'backslash':
@@ -362,7 +362,7 @@ export function describeProblem({ text, part = '' }: VaultReference, problem: Re
     case 'percent':
       return slip('"%" begins an encoded character, such as "%20" for a space. Write the sign itself as "%25"');
     case 'key':
-      return slip(part === '' ? 'there is no key behind "#"' : `the key "${part}" has spaces, quotes, braces, "$" or backslashes. Write them as "%20" and the like`); // prettier-ignore
+      return slip(part === '' ? 'the key after "#" is missing' : `the key "${part}" has spaces, quotes, braces, "$" or backslashes. Write them as "%20" and the like`); // prettier-ignore
     case 'version':
       return slip(`the version "${part}" is not a whole number from 1. Correct it, or leave it out for the latest`);
     case 'ambiguous':

@@ -11,7 +11,7 @@ import type { SecretRead, SecretReads } from '../sources/read-secrets.js';
 import { isSameSecret, isSecretAt } from '../sources/read-secrets.js';
 import type { ResolvedSource } from '../sources/vault-source.js';
 
-/** Values in Vault that the application does not get, by key; `undefined` for a key that is no longer in Vault. @internal */
+/** Values in Vault that the application does not get, by key; `undefined` for a key that has been removed from Vault. @internal */
 export type PendingValues = ReadonlyMap<string, unknown>;
 
 /** What `refresh.keys` applies to: values without aliases, variables that hold references, and files. @internal */

@@ -115,7 +115,7 @@ export class ConfigurationRefresher {
     return this.#next;
   }
 
-  /** Applies what somebody else has read. @throws VaultClosedError after `close()` */
+  /** Applies what another component has read. @throws VaultClosedError after `close()` */
   async adopt(found: SecretReads): Promise<VaultRefreshResult> {
     while (this.#running) await this.#running.catch(() => undefined);
     return this.#exclusively(() => Promise.resolve(found));
@@ -223,7 +223,7 @@ const NEST_LISTENER = 'cleanup';
 
 /**
  * Warns when Nest is told to end the application on SIGHUP, which `enableShutdownHooks()` without a list of signals does:
- * whoever asked for a refresh on that signal would not expect it.
+ * a user of that signal for a refresh would not expect it.
  * @internal
  */
 export function warnAboutShutdownHooks(): void {

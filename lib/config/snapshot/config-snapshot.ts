@@ -19,7 +19,7 @@ import { formatDuration } from '../../errors/format.js';
 
 /** Clocks differ a little; a file from further ahead has not been written by an honest one. */
 const CLOCK_SKEW_MS = 5 * 60_000;
-/** How long a function that supplies the key may take: neither a boot nor the end of an application waits for ever. */
+/** How long a function that supplies the key may take: neither a boot nor the end of an application waits forever. */
 const KEY_TIMEOUT_MS = 10_000;
 
 /** A snapshot that may be used. @internal */
@@ -29,7 +29,7 @@ export interface OpenedSnapshot {
 }
 
 /**
- * The encrypted copy of what was read from Vault. It is as good as the values in it: whoever has file and key has them.
+ * The encrypted copy of what was read from Vault. It is as good as the values in it: anyone who has file and key has them.
  * @internal
  */
 export class ConfigSnapshot {
@@ -80,8 +80,8 @@ export class ConfigSnapshot {
   /**
    * Replaces the snapshot by what was just read. One write at a time; resolves when it is done. Of what comes while one is
    * under way only the newest is written: a write takes longer than changes may be apart. When nothing is new, one
-   * that has most of its life before it is left as it is. Never throws: a snapshot that cannot be written is no reason not
-   * to run, and is warned of, once for each reason in a row.
+   * that has most of its life before it is left as it is. Never throws: a snapshot that cannot be written does not
+   * stop the application, and is warned of, once for each reason in a row.
    *
    * @param isComplete whether all of it was just read; what could not be is as old as it was
    */
@@ -101,7 +101,7 @@ export class ConfigSnapshot {
   /**
    * Reads the snapshot.
    *
-   * @throws VaultSnapshotError saying why it must not be used, VaultAuthenticationError when there is no key
+   * @throws VaultSnapshotError saying why it must not be used, VaultAuthenticationError when the key is missing
    */
   async open(): Promise<OpenedSnapshot> {
     const file = await readPrivateFile(this.file).catch((error: PrivateFileFault) => this.#refuse(error.reason));

@@ -166,7 +166,7 @@ function factoryOf(factory: unknown, option: string): ConfigFactory {
   const namespace = definitionOf(factory);
   if (namespace) {
     throw new VaultInvalidOptionError(
-      `"${option}" is vaultConfig("${namespace.name}"), which is no factory but read from Vault. List it in "config.sources".`,
+      `"${option}" is vaultConfig("${namespace.name}"), which is not a factory: it is read from Vault. List it in "config.sources".`,
     );
   }
   return factory as ConfigFactory;

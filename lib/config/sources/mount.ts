@@ -8,7 +8,7 @@ import { isVaultError } from '../../errors/index.js';
  * What the server says about a mount:
  *
  * - `found`: `path` is where the engine is mounted, which may be above the path asked for
- * - `hidden`: 403; there is no such mount, the token has no capability on it, or a proxy does not let the lookup through
+ * - `hidden`: 403; the mount does not exist, the token has no capability on it, or a proxy does not let the lookup through
  * - `missing`: 404, for example because the namespace does not exist
  * - `unknown`: the lookup itself failed
  *

@@ -94,7 +94,7 @@ export class SecretReads {
     return this.#reads.values();
   }
 
-  /** The secret of an address in whatever version was read; if there are several, the current one. */
+  /** The secret of an address in the version that was read; if there are several, the current one. */
   secretAt(address: Omit<SecretAddress, 'version'>): Kv2Secret<JsonObject> | undefined {
     let found: Kv2Secret<JsonObject> | undefined;
     for (const [other, { secret, ...read }] of this) {
@@ -112,7 +112,7 @@ export function isAbsent(read: SecretRead | undefined): boolean {
   return read !== undefined && !read.secret && read.absent !== undefined;
 }
 
-/** Whether two addresses are of the same secret, in whatever version. @internal */
+/** Whether two addresses are of the same secret, in any version. @internal */
 export function isSecretAt(one: Omit<SecretAddress, 'version'>, other: Omit<SecretAddress, 'version'>): boolean {
   return one.mountPath === other.mountPath && one.secretPath === other.secretPath && one.namespace === other.namespace;
 }

@@ -15,11 +15,11 @@ import { readSecrets } from './read-secrets.js';
 import type { ConfigLayer, ConfigPlan } from '../plan.js';
 import type { FactoryValues } from './factories.js';
 
-/** What else can be done, in the words of whoever asked for the secret. @internal */
+/** What else can be done, in the words of the caller that asked for the secret. @internal */
 export interface OtherAdvice {
   /** If it is all right that there is nothing. */
   readonly forgive: string;
-  /** If there is no mount. */
+  /** If the mount does not exist. */
   readonly mount: string;
   /** If another version will do. */
   readonly version: string;

@@ -182,7 +182,7 @@ const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}/g;
 
 /**
  * Replaces `${NAME}` and `${NAME:-default}` by variables of the environment. As in a shell, `:-` also stands in for a
- * variable that is empty. What the text becomes is checked by whoever uses it: a value is no more trusted than an option.
+ * variable that is empty. What the text becomes is checked where it is used: a value is not trusted more than an option.
  *
  * @throws VaultInvalidOptionError naming the variable that is not set, or for a `${` that is none of the two forms
  * @internal

@@ -94,7 +94,7 @@ function variablesFor(keys: ExportedKeys, values: Values, { texts, problems }: V
   if (keys === 'references') return { variables: texts, problems };
   if (keys === true) return variablesOf(values);
   const chosen: Record<string, unknown> = {};
-  // A key that is listed is meant, whatever its name.
+  // A key that is listed is meant, under any name.
   const allow: string[] = [];
   for (const key of keys) {
     const value = valueAt(values, key);
@@ -137,7 +137,7 @@ const OPTION = '"config.exportToProcessEnv"';
 
 function absent(key: string): VaultError {
   return new VaultInvalidOptionError(
-    `${OPTION} names ${JSON.stringify(key)}, which is no key of the configuration. Correct it, or take it out.`,
+    `${OPTION} names ${JSON.stringify(key)}, which is not a configuration key. Fix the name or remove it.`,
   );
 }
 
@@ -149,7 +149,7 @@ function tooLarge(what: string): VaultError {
 
 function problemError({ name, why, key, other }: VariableProblem): VaultError {
   const reasons: Record<VariableProblem['why'], string> = {
-    name: `${JSON.stringify(key)} is no name for a variable: rename it with "map" in its source`,
+    name: `${JSON.stringify(key)} is not a name for a variable: rename it with "map" in its source`,
     dangerous: `${name} changes how programs run, and who can write the secret would decide that: rename it`,
     taken: `${JSON.stringify(other)} and ${JSON.stringify(key)} would both be ${name}: rename one with "map"`,
     nul: `${name} holds a NUL character, which no variable can`,

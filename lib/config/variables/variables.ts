@@ -27,7 +27,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export const MAX_VARIABLES = 10_000;
 
 /**
- * Variables by which whoever can write a secret would run code of his own, or send the program to another Vault. No list
+ * Variables by which a writer of the secret could run code or send the program to another Vault. No list
  * of them can be complete.
  */
 const DANGEROUS = new RegExp(
@@ -75,7 +75,7 @@ export function variablesOf(
     if (!NAME.test(name)) problems.push({ name, why: 'name', key });
     else if (DANGEROUS.test(name) && !allow.includes(name)) problems.push({ name, why: 'dangerous', key });
     else if (why !== undefined) problems.push({ name, why, key });
-    // The same value under its alias is no other one.
+    // The same value under its alias is not a different one.
     else if (other !== undefined && variables.get(name) !== value) problems.push({ name, why: 'taken', key, other });
     else {
       variables.set(name, value);
@@ -87,7 +87,7 @@ export function variablesOf(
 
 /**
  * A value as the text of a variable, or why it cannot be one: a text that looks like a reference would be resolved by
- * whatever reads the variable, with a token that may read more than the one that wrote the value.
+ * the program that reads the variable, with a token that may read more than the one that wrote the value.
  * @internal
  */
 export function variableText(

@@ -146,8 +146,8 @@ const cases = {
       return kit.boot(moduleOf(kit, name, { imports: [kit.VaultModule.forRoot({ auth, config }), root] }));
     };
     const validate = (variables) => ({ ...variables, renamed: { value: variables.AGAIN_REFERENCE } });
-    await rejects(boot('Loading', { load: [made] }, {}), /has resolved: "loaded\.value"\./);
-    await rejects(boot('Validating', { validate }, {}), /has resolved: "renamed\.value"\./);
+    await rejects(boot('Loading', { load: [made] }, {}), /reference to Vault: "loaded\.value"\./);
+    await rejects(boot('Validating', { validate }, {}), /reference to Vault: "renamed\.value"\./);
     const app = await boot('Resolving', { validate: (variables) => ({ ...variables }) }, { load: [made] });
     const config = app.get(kit.ConfigService, { strict: false });
     same([config.get('loaded.value'), config.get('AGAIN_REFERENCE')], ['resolved', 'resolved']);
