@@ -10,7 +10,7 @@ const RULES = [
   ['whoever|whatever|nobody|somebody', 'name the subject'],
   ['behind', 'after'],
   ['belongs? into', 'belong in'],
-  ['is no', 'is not a'],
+  ['(?<!there )is no', 'is not a'],
   ['for ever', 'forever'],
   ['misspelt', 'misspelled'],
   ['borrow(?:s|ed|ing)?|lend(?:s|er|ing)?|lent|loans?', 'acquire, release'],
