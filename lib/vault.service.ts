@@ -123,7 +123,7 @@ export class VaultService {
    * Returns where a configuration value came from, never the value. For a part of a value (`tls.ca`, if a secret has
    * an object `tls`) it describes the whole (`tls`).
    * @returns `undefined` when it is not from Vault, and for a container of values: `origins('database')` has those
-   * @throws VaultInvalidOptionError when the key is no text
+   * @throws VaultInvalidOptionError when the key is not a string
    */
   explain(key: string): VaultValueOrigin | undefined {
     checkKey(key);
@@ -133,7 +133,7 @@ export class VaultService {
   /**
    * Returns where the configuration values from Vault came from, in ascending precedence.
    * @param key only the value of this name, and everything below it; default: all there are
-   * @throws VaultInvalidOptionError when the key is no text
+   * @throws VaultInvalidOptionError when the key is not a string
    */
   origins(key?: string): VaultValueOrigin[] {
     if (key !== undefined) checkKey(key);
@@ -171,7 +171,7 @@ function checkKey(key: unknown): void {
     throw new VaultInvalidOptionError('A key of the configuration is a text, such as "database.password".');
 }
 
-/** A frozen copy of plain data: dates and lists belong to whoever receives them. */
+/** A frozen copy of plain data: dates and lists are copies for the receiver. */
 function freeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) return new Date(value) as T;

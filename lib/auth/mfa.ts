@@ -40,8 +40,8 @@ export function checkMfa(value: unknown): string | undefined {
 /**
  * Supplies the second factor: for each enforcement one of its methods, preferring those a passcode is configured for.
  *
- * @param requirement `auth.mfa_requirement` of the login answer
- * @returns the body of the answer, which is that of a login
+ * @param requirement `auth.mfa_requirement` of the login response
+ * @returns the body of the response, which is that of a login
  * @throws VaultAuthenticationError that names the missing methods, or the passcode that was refused
  * @see https://openbao.org/docs/auth/login-mfa/
  * @internal

@@ -45,9 +45,9 @@ export interface LoginFailure {
 
 /**
  * Logs in, without sending any older token along, supplies a second factor when the server wants one, and checks that the
- * answer holds a usable token.
+ * response contains a usable token.
  *
- * @throws VaultAuthenticationError when the server refuses or answers without a token
+ * @throws VaultAuthenticationError when the server refuses the login or responds without a token
  * @internal
  */
 export async function submitLogin(client: Requester, login: LoginRequest): Promise<Login> {
@@ -74,7 +74,7 @@ export async function submitLogin(client: Requester, login: LoginRequest): Promi
 }
 
 /**
- * The login in an answer, after its second factor.
+ * The login in a response, after its second factor.
  *
  * @throws VaultAuthenticationError when there is none
  * @internal
@@ -154,13 +154,13 @@ function adviceOnMount(
   return `${typed}Check that an auth method of type "${method}" is enabled at "${mountPath}" (option "auth.mountPath"; "${suggestedCommand('auth list', { namespace })}" shows them), and the Vault namespace.`;
 }
 
-/** A hundred years: beyond it, a date is no date any more. */
+/** A hundred years. A later date may not be valid. */
 const MAX_LEASE_SECONDS = 3_155_760_000;
 
 /** It is logged, so it must not be able to write a line of its own. */
 const ACCESSOR = /^[\x21-\x7e]{1,256}$/;
 
-/** Of a 404 without a word: Vault's own says what is missing. @internal */
+/** Advice for a 404 with an empty body, which Vault does not send. @internal */
 export const NON_VAULT_404_ADVICE =
   'Vault does not answer so. Check that "endpoint" (VAULT_ADDR) is Vault itself and not another service.';
 
@@ -170,7 +170,7 @@ export function missingNamespaceAdvice(namespace: string | undefined): string {
   return `${name} does not exist on this server. Check "auth.namespace" and "namespace" (VAULT_NAMESPACE).`;
 }
 
-/** What the server tells of a token, under the names it has in a login answer and in a lookup. @internal */
+/** The fields of a token, under their names in the response to a login and to a lookup. @internal */
 export interface TokenResponse {
   readonly accessor?: unknown;
   readonly policies?: unknown;
@@ -202,7 +202,7 @@ export function parseTokenInfo({
 }
 
 /**
- * The token in the answer to a login; this module owns it.
+ * The token in the response to a login; this module owns it.
  *
  * @throws VaultAuthenticationError when there is none, or it cannot be one
  * @internal

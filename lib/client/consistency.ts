@@ -1,10 +1,10 @@
 /**
- * What reads may miss, in a cluster whose standbys answer reads themselves.
+ * What reads may miss, in a cluster whose standbys serve reads.
  *
- * - `off`: a read may be a moment behind a write of this client.
- * - `read-your-writes`: a read sees what this client has written or read before. A server that is behind catches up or
+ * - `off`: a read may not yet show a write of this client.
+ * - `read-your-writes`: a read sees what this client has written or read before. A server that lags catches up or
  *   passes the read on (OpenBao 2.7 and later), or refuses it and is asked again (Vault Enterprise).
- * - `forward`: as before, and a server that is behind passes the read on to the active one at once. Vault Enterprise must
+ * - `forward`: as before, and a server that lags passes the read on to the active one at once. Vault Enterprise must
  *   allow that (`allow_forwarding_via_header`).
  * @publicApi
  */
@@ -30,7 +30,7 @@ interface State {
 }
 
 /**
- * Keeps the state of the server's storage that answers told of, and asks for it in later requests.
+ * Keeps the state of the server's storage that responses report, and requires it in later requests.
  * @see https://developer.hashicorp.com/vault/docs/enterprise/consistency
  * @see https://openbao.org/community/rfcs/index-headers/
  * @internal
@@ -53,7 +53,7 @@ export class Consistency {
     return asked;
   }
 
-  /** Takes note of the state an answer tells of. */
+  /** Records the state that a response reports. */
   record(headers: Readonly<Record<string, string>>): void {
     const header = headers[INDEX];
     if (header === undefined || this.#states.some((known) => known.header === header)) return;
@@ -68,7 +68,7 @@ export class Consistency {
 }
 
 function merge(known: readonly State[], fresh: State): readonly State[] {
-  // Answers overtake each other: what is older in all is dropped, and what is newer in some stays beside the other.
+  // Responses overtake each other: what is older in all is dropped, and what is newer in some stays beside the other.
   const kept = known.filter((state) => comparable(state, fresh) && !covers(fresh, state));
   if (kept.some((state) => covers(state, fresh))) return known;
   return [...kept, fresh].slice(-(fresh.openBao ? 1 : MAX_STATES));
@@ -78,12 +78,12 @@ function comparable(a: State, b: State): boolean {
   return a.cluster === b.cluster && a.indexes !== undefined && b.indexes !== undefined;
 }
 
-/** Whether whoever has `a` has `b` too. */
+/** Whether state `a` includes state `b`. */
 function covers(a: State, b: State): boolean {
   return b.indexes?.every((index, place) => index <= (a.indexes?.[place] ?? -1n)) === true;
 }
 
-/** `undefined` for what neither server writes: sent back, it would be refused for ever. */
+/** `undefined` for what neither server writes: sent back, it would always be refused. */
 function parse(header: string): State | undefined {
   if (header.length > MAX_STATE_LENGTH || !/^[\w+/=-]+$/.test(header)) return undefined;
   const text = Buffer.from(header, 'base64').toString('utf8');

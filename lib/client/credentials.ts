@@ -5,7 +5,7 @@ import { secretsSent } from './prepare-request.js';
 const MAX_CREDENTIALS = 16;
 /** Of all together; it leaves room for what else `redact` looks for. */
 const MAX_LENGTH = 16 * 1024;
-/** Fields of logins that are names, and belong into messages. */
+/** Fields of logins that are names, and may be in messages. */
 const NAMES: readonly string[] = [
   ...['role', 'name', 'type', 'subscription_id', 'resource_group_name', 'vm_name', 'vmss_name', 'resource_id'],
   ...['iam_http_request_method', 'iam_request_url', 'iam_request_body'],

@@ -181,7 +181,7 @@ export class Endpoints {
     }
   }
 
-  /** The endpoint has responded, whatever the response. */
+  /** The endpoint has responded, with any status. */
   markUp(endpoint: Endpoint): void {
     const isKnown = endpoint.responded && endpoint.lastError === undefined;
     if (isKnown && endpoint === this.#current && !this.#onProbation && endpoint.failures === 0) return;

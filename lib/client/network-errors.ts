@@ -60,12 +60,12 @@ const CONNECTION_FIX: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'The host cannot be reached. Check the network and firewalls between this machine and the server.',
   ENETUNREACH: 'The network cannot be reached. Check the network of this machine.',
 };
-/** What to do about an answer that did not arrive whole. @internal */
+/** Advice for a response that did not arrive completely. @internal */
 export const IF_IT_REPEATS: VaultAdvice = {
   id: 'check-server-log',
   text: 'If this repeats, look at the log of the server and of any proxy before it.',
 };
-/** undici's own codes, which mean something to nobody else. */
+/** undici's own codes, which users do not know. */
 const CLOSED_BY_SERVER = 'UND_ERR_SOCKET';
 const INVALID_HEADER = 'UND_ERR_INVALID_ARG';
 const CLOSED_BY_US = ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'];

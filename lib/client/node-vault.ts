@@ -26,7 +26,7 @@ interface NodeVaultResponse {
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
-/** Methods whose first argument is a path, which node-vault puts into the address whatever it is. */
+/** Methods whose first argument is a path, which node-vault puts into the address unchecked. */
 const PATH_METHODS: readonly string[] = ['read', 'write', 'update', 'list', 'delete', 'help'];
 /** Methods that send nothing: the parser of responses, and the generator of further methods. */
 const LOCAL_METHODS: readonly string[] = ['handleVaultResponse', 'generateFunction'];

@@ -5,7 +5,7 @@ import { isRecord, namespaceText, describeNumber } from '../options/check-option
 import type { Call } from './call.js';
 import type { VaultRequest } from './vault-request.js';
 
-/** Headers that hold no secret. Others do: the token, and whatever a gateway wants to see. */
+/** Headers that hold no secret. Others do: the token, and what a gateway requires. */
 const PLAIN_HEADERS: readonly string[] = [
   ...['accept', 'content-type', 'x-vault-namespace', 'x-vault-request', 'x-vault-wrap-ttl'],
 ];
@@ -66,7 +66,7 @@ export function prepareRequest(
   if (request.retries !== undefined && !(Number.isInteger(request.retries) && request.retries >= 0)) {
     throw refuse(`"retries" is ${describeNumber(request.retries)}; it takes a whole number, 0 or more.`);
   }
-  // By its method: an AbortSignal of another realm is no instance of ours.
+  // By its method: an AbortSignal of another realm is not an instance of this class.
   if (
     request.signal !== undefined &&
     (typeof (request.signal as Partial<AbortSignal>)?.addEventListener !== 'function' ||

@@ -16,7 +16,7 @@ export interface VaultRateLimit {
 export class RateLimiter {
   readonly #intervalMs: number;
   readonly #toleranceMs: number;
-  /** When the bucket would be full again if nobody asked any more. */
+  /** When the bucket would be full again if there were no more requests. */
   #fullAt = 0;
 
   constructor({ perSecond, burst = Math.max(1, Math.floor(perSecond)) }: VaultRateLimit) {
@@ -36,7 +36,7 @@ export class RateLimiter {
     return waitMs;
   }
 
-  /** Gives back a turn that was taken and not used, so that calls given up do not hold up later ones. */
+  /** Gives back a turn that was taken and not used, so that aborted calls do not delay later ones. */
   giveBack(): void {
     this.#fullAt -= this.#intervalMs;
   }

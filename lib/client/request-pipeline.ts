@@ -38,7 +38,7 @@ const MIN_BLAMABLE_MS = 250;
 const NO_SERVER = 'no-server';
 const RATE_LIMIT = 'rate-limit';
 
-/** Told what the pipeline does by itself. Its methods must not throw. @internal */
+/** Notified of what the pipeline does between attempts. Its methods must not throw. @internal */
 export interface RequestObserver {
   /** An attempt failed, and is followed by another one. */
   onAttemptFailed?(failed: FailedAttempt): void;
@@ -170,7 +170,7 @@ export class RequestPipeline implements Pipeline {
         if (waitMs > 0) await this.#pause(waitMs, call);
       }
     } catch (error) {
-      // Whatever else is wrong, the server has checked the token first.
+      // The server checks the token before it fails in one of these ways.
       accepted = error instanceof VaultNotFoundError || (error instanceof VaultPermissionError && error.policyDenied);
       throw error;
     } finally {

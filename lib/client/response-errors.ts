@@ -52,7 +52,7 @@ const MISSING_PARAMETER = /^missing [a-z_]{1,40}$/i;
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]{1,20}(?:Z|[+-]\d\d:\d\d)$/;
 
 /**
- * The typed error for an answer with an error status.
+ * The typed error for a response with an error status.
  *
  * @param secrets what went with the request, so that a server that echoes it cannot make us print it
  * @see https://developer.hashicorp.com/vault/api-docs#http-status-codes

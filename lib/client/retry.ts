@@ -19,7 +19,7 @@ export interface RetryDecision {
   readonly notProcessed: boolean;
   /** The endpoint is at fault and not the request: another endpoint may do better. */
   readonly failover: boolean;
-  /** Waiting does not help at this endpoint: somebody has to repair something. */
+  /** Waiting does not help at this endpoint: it needs an operator. */
   readonly permanent: boolean;
   /** The delay the server asks for. */
   readonly retryAfterMs?: number | undefined;

@@ -63,7 +63,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /**
- * The `data` object of an answer.
+ * The `data` object of a response.
  *
  * @param advice what may be the matter, added to the message
  * @throws VaultBadResponseError when there is none

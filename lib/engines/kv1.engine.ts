@@ -72,7 +72,7 @@ export class Kv1Engine {
       operation: `${verb} KV v1 secret ${JSON.stringify(secretPath)}${this.#inMount}`,
       query,
       body,
-      // A read issues nothing here, whatever the path.
+      // A read of a KV engine never issues anything.
       idempotent: method === 'GET' ? true : undefined,
       signal,
       timeoutMs,

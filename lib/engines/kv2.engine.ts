@@ -184,7 +184,7 @@ export class Kv2Engine {
       operation: `${verb} KV v2 secret ${JSON.stringify(secretPath)}${this.#inMount}`,
       query,
       body,
-      // A read issues nothing here, whatever the path; and what names the versions that it changes has the same effect twice.
+      // A read of a KV engine never issues anything; a request that names the versions it changes has the same effect twice.
       idempotent: method === 'GET' || IDEMPOTENT_PARTS.includes(part) ? true : undefined,
       signal,
       timeoutMs,

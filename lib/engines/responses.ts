@@ -40,7 +40,7 @@ export function mergePatch(target: unknown, patch: JsonObject): JsonObject {
 
 /**
  * What will be stored: the data as an object that JSON can carry. Kinds of objects that JSON would empty are refused,
- * because the secret would be lost without a word.
+ * because the secret would be lost silently.
  *
  * @throws VaultInvalidOptionError
  * @internal

@@ -7,7 +7,7 @@ const MIN_BASE64_LENGTH = 11;
 const HEX_RUN = /[0-9a-f]{16,}/gi;
 
 /**
- * A text as somebody would read it out, so that two ways to write the same are equal: percent encoding, entities of HTML and
+ * A text as a person would read it out, so that two ways to write the same are equal: percent encoding, entities of HTML and
  * escapes of JSON, Go and JavaScript are decoded, also one in another, and case, white space, quotes, backslashes and ways
  * to compose a letter do not count.
  * @internal
@@ -19,7 +19,7 @@ export function readable(text: string): string {
     .toLowerCase();
 }
 
-/** A text, readable, and whatever base64 and hex in it may stand for, wherever they begin. @internal */
+/** A text, readable, and what base64 and hex in it may encode, wherever they begin. @internal */
 export function decodings(text: string): string[] {
   const decoded = decode(text);
   const plain = decoded.replace(/[\s\p{Cc}\\"'`]+/gu, '');

@@ -22,9 +22,9 @@ const API_NAME = /^[a-z]+\d{0,3}(?:_[a-z0-9]{1,16})*$/;
 /**
  * Makes text that a server sent fit for an error message.
  *
- * Whatever was secret in the request is blanked out: as it was, each line of a long one, and as JSON, HTML, a URL or base64
+ * Every secret of the request is blanked out: as it was, each line of a long one, and as JSON, HTML, a URL or base64
  * would write it, in any case; one of less than four characters only where it stands alone. If eight characters in a row of
- * a secret are left then, in whatever usual encoding, nothing of the text is: see ADR 32. So it is with more secrets than can
+ * a secret are left then, in any usual encoding, nothing of the text is: see ADR 32. So it is with more secrets than can
  * be looked for without blocking the event loop. Anything that looks like a token is blanked out, control characters become
  * spaces, and long text is cut.
  *
@@ -227,7 +227,7 @@ const PLATFORM_ERRORS = new Set(
   ),
 );
 
-/** What somebody else's code has thrown, by its kind: its message may quote anything. @internal */
+/** The kind of an error that other code has thrown: its message may quote anything. @internal */
 export function failureKind(failure: unknown): string {
   try {
     if (!(failure instanceof Error)) return typeof failure;

@@ -25,7 +25,7 @@ export type VaultErrorCode =
   | 'VAULT_CLOSED'
   /** Go through the list in the message: each entry has its own fix. */
   | 'VAULT_CONFIGURATION'
-  /** [ops] Check the address, the server, the DNS name, the firewall and the proxy. The module retries by itself. */
+  /** [ops] Check the address, the server, the DNS name, the firewall and the proxy. The module retries. */
   | 'VAULT_CONNECTION'
   /** [ops] Restore the version with `bao kv undelete`, or write a new one with `bao kv put`. */
   | 'VAULT_DELETED_VERSION'
@@ -143,13 +143,13 @@ export type VaultAdviceId =
   | 'needed-by'
   /** `request.timeoutMs`, or the health of the server. */
   | 'raise-timeout'
-  /** Somebody else wrote the secret: read it, then write with the new version. */
+  /** Another client wrote the secret: read it, then write with the new version. */
   | 'read-again'
   /** The last segment of the path is a key of another secret. */
   | 'read-parent'
   /** The wrapping token is used up or was stolen. */
   | 'reissue-wrapping-token'
-  /** The module adds `data/` and the mount by itself. */
+  /** The module adds `data/` and the mount. */
   | 'remove-path-prefix'
   /** The request lacks a parameter. */
   | 'send-parameter'

@@ -85,7 +85,7 @@ export function originalEnvironment(): Record<string, string | undefined> {
  * run one after another within the process, so that none sees the variables of another; a nested call does not wait.
  *
  * @param signal aborts the wait for earlier calls and for the function
- * @throws VaultAbortedError when the signal aborts, and whatever the function throws
+ * @throws VaultAbortedError when the signal aborts, and what the function throws
  * @internal
  */
 export async function withVariables<T>(

@@ -192,7 +192,7 @@ const IDENTITY_PATH = '/latest/dynamic/instance-identity';
  * Fetches the signed identity document of this machine, with a session token of the metadata service (IMDSv2).
  *
  * @param address option `metadataEndpoint`; default: as the AWS SDKs read it from the environment
- * @throws VaultAuthenticationError when this is no EC2 instance, or its metadata service is off
+ * @throws VaultAuthenticationError when this is not an EC2 instance, or its metadata service is off
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html
  * @internal
  */

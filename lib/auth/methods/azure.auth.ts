@@ -153,7 +153,7 @@ export interface AzureLocation {
 /**
  * Reads the location of this machine.
  *
- * @throws VaultAuthenticationError when this is no Azure machine
+ * @throws VaultAuthenticationError when this is not an Azure machine
  * @see https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
  * @internal
  */

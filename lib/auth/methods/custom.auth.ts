@@ -17,7 +17,7 @@ export interface CustomLoginClient {
   /** Scheme, host and port of the server. */
   readonly endpoint: string;
   /**
-   * Aborted when the login is no longer needed: the boot has timed out, the login has taken more than a minute, or the
+   * Aborted when the login is not needed any more: the boot has timed out, the login has taken more than a minute, or the
    * application closes while no `write` is in progress.
    */
   readonly signal: AbortSignal | undefined;
@@ -30,7 +30,7 @@ export interface CustomLoginClient {
 
 /**
  * What a login function returns: a token; a token with whether the module may revoke it when it is replaced and at the
- * end; or the answer of a login path as it is, whose token the module owns.
+ * end; or the response of a login path as it is, whose token the module owns.
  * @publicApi
  */
 export type CustomLoginResult =

@@ -9,7 +9,7 @@ const PATH = '/oidc/callback';
 const MAX_CODE_LENGTH = 8192;
 
 /**
- * Where the browser comes back to: a listener on the loopback interface that takes one answer, the one with the expected
+ * Where the browser comes back to: a listener on the loopback interface that accepts one request, the one with the expected
  * state, and turns away everything else.
  * @internal
  */
@@ -46,7 +46,7 @@ export class OidcCallback {
    * The code the browser brings.
    *
    * @throws VaultAuthenticationError when the identity provider refused
-   * @throws VaultTimeoutError when nobody came
+   * @throws VaultTimeoutError when no request came in time
    * @throws VaultAbortedError when the signal did
    */
   async wait(state: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<string> {
@@ -86,12 +86,12 @@ export class OidcCallback {
     this.#browser = undefined;
   }
 
-  /** Ends the listener, and every connection to it, after what was answered has been sent. */
+  /** Ends the listener, and every connection to it, after the response has been sent. */
   async close(): Promise<void> {
     this.answer(false);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    // Answers are a few bytes; whoever does not take them in time is cut off.
+    // Responses are a few bytes; a browser that does not read them in time is disconnected.
     if ((await race(closed, { timeoutMs: 1_000, keepAlive: false })) === TIMED_OUT) this.#server.closeAllConnections();
     await closed;
   }

@@ -53,7 +53,7 @@ export class OidcLogin implements LoginMethod {
     const { port = 8250, timeoutMs = TIMEOUT_MS } = this.#options;
     const callback = await OidcCallback.listen(port);
     try {
-      // Ties the callback to this login: the server gives the token to nobody else who has seen state and code.
+      // Ties the callback to this login: the server gives the token to no other client that has seen state and code.
       const clientNonce = randomBytes(24).toString('base64url');
       const { url, state } = await this.#authUrl(client, callback.redirectUri, clientNonce, signal);
       await this.#open(url);
@@ -86,7 +86,7 @@ export class OidcLogin implements LoginMethod {
       );
     const url = typeof given === 'string' && URL.canParse(given) ? new URL(given) : undefined;
     const state = url?.searchParams.get('state') ?? '';
-    // Whatever is opened on somebody's machine is a web page.
+    // Only web pages are opened on the machine of a user.
     if (!url || !/^https?:$/.test(url.protocol) || state === '')
       throw new VaultBadResponseError(`Cannot ${operation}: the answer holds no web address with a "state".`, {
         operation,

@@ -63,7 +63,7 @@ function checkOrigin(body: unknown, mountPath: string, operation: string): void 
 /**
  * What it means that a wrapping token cannot be opened. The server says the same of one that is used up, expired or made up.
  *
- * @param remedy what to do if somebody else has opened it
+ * @param remedy what to do if another client has opened it
  * @internal
  */
 export function wrappingTokenUsed(error: unknown, operation: string, remedy: string): unknown {
@@ -90,7 +90,7 @@ export interface WrappedToken {
 
 /**
  * The wrapping token in the content of a sink whose agent wraps (`wrap_ttl`): such an agent writes the `wrap_info` of the
- * server's answer as JSON. `undefined` when the content is a token itself.
+ * server's response as JSON. `undefined` when the content is a token itself.
  *
  * @see https://openbao.org/docs/agent-and-proxy/autoauth/#response-wrapping-tokens
  * @internal

@@ -20,7 +20,7 @@ export function certificatesIn(pem: string | Uint8Array): string[] {
 
 /**
  * Makes what connections are secured with. Everything is tried out before a connection is made: there, a wrong
- * certificate would look like a fault of the server, and a wrong authority would be ignored without a word.
+ * certificate would look like a fault of the server, and a wrong authority would be ignored silently.
  *
  * @throws VaultInvalidOptionError naming the option and its variable, and OpenSSL's code; never what was given
  * @internal

@@ -17,13 +17,13 @@ const CANCEL = 8;
 export interface Http2CallEvents {
   /** Something came from the server. */
   heard(): void;
-  /** The server has not looked at it: it can be sent again, whatever it is. */
+  /** The server has not looked at it: any request can be sent again. */
   refused(call: Http2Call): void;
-  /** It has its answer or its error; `aborted` when the caller did not wait for either. */
+  /** It has its response or its error; `aborted` when the caller did not wait for either. */
   over(aborted: boolean): void;
 }
 
-/** One request and its answer on a stream of an HTTP/2 connection, for a handler made for undici's dispatcher. @internal */
+/** One request and its response on a stream of an HTTP/2 connection, for a handler made for undici's dispatcher. @internal */
 export class Http2Call implements Dispatcher.DispatchController {
   aborted = false;
   readonly paused = false;
@@ -92,7 +92,7 @@ export class Http2Call implements Dispatcher.DispatchController {
     this.fail(reason);
   }
 
-  // Answers are small and read whole.
+  // Responses are small and read whole.
   pause(): void {}
   resume(): void {}
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { Http2Call } from './http2-call.js';
 
-/** An idle connection is given up after so long, as undici gives up those of its pool. */
+/** An idle connection is closed after this time, as undici closes those of its pool. */
 const IDLE_MS = 60_000;
 /**
  * A connection on which calls wait and nothing has been heard for so long is left to these calls: new ones get a new

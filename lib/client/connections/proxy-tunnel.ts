@@ -6,7 +6,7 @@ export class ProxyFailure extends Error {
   constructor(
     /** Scheme, host and port, without the credentials in its address. */
     readonly proxy: string,
-    /** errno, or the status it answered with. */
+    /** errno, or the status of its response. */
     readonly reason: string,
   ) {
     super('proxy');
@@ -16,7 +16,7 @@ export class ProxyFailure extends Error {
 /**
  * Asks the proxy at the other end of a socket to connect it through, by HTTP's CONNECT.
  *
- * @param target host and port behind the proxy
+ * @param target host and port to connect to through the proxy
  * @param callback called once; with an error the socket is gone
  * @internal
  */

@@ -114,7 +114,7 @@ async function readBytes(file: string, what: string): Promise<Buffer> {
 
 function unreadable(what: string, kind: string, path: string, error: unknown): VaultInvalidOptionError {
   const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-  // The name is not repeated when it is what belongs into the file: that may be a private key.
+  // The name is not repeated when it is what belongs in the file: that may be a private key.
   const shown = path.includes(PEM_TEXT) ? 'its name is PEM text' : JSON.stringify(path);
   return new VaultInvalidOptionError(`${what} names a ${kind} that cannot be read: ${shown} (${reason}).`, { reason });
 }
