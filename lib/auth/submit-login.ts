@@ -162,7 +162,7 @@ const ACCESSOR = /^[\x21-\x7e]{1,256}$/;
 
 /** Advice for a 404 with an empty body, which Vault does not send. @internal */
 export const NON_VAULT_404_ADVICE =
-  'Vault does not answer so. Check that "endpoint" (VAULT_ADDR) is Vault itself and not another service.';
+  'Vault does not send such a response. Check that "endpoint" (VAULT_ADDR) is Vault itself and not another service.';
 
 /** Advice for a login or a lookup in a Vault namespace that the server does not have. @internal */
 export function missingNamespaceAdvice(namespace: string | undefined): string {
@@ -222,7 +222,7 @@ export function readLogin(
   }
   return {
     ...parseTokenInfo({ ...auth, ttl: auth['lease_duration'], type: auth['token_type'] }),
-    token: checkToken(token, 'the login answer'),
+    token: checkToken(token, 'the login response'),
     namespace,
     owned: true,
   };
@@ -266,7 +266,7 @@ export async function lookUpToken(client: Requester, given: SuppliedToken): Prom
     });
     const data = (body as { data?: unknown } | undefined)?.data;
     if (typeof data !== 'object' || data === null)
-      throw new VaultBadResponseError(`Cannot ${operation}: the answer has no data.`, { operation, path });
+      throw new VaultBadResponseError(`Cannot ${operation}: the response has no data.`, { operation, path });
     const { ttl, type, ...facts } = data as { readonly ttl?: unknown; readonly type?: unknown };
     return { ...parseTokenInfo({ ...facts, ttl, type }), token, namespace, owned };
   } catch (error) {
@@ -299,12 +299,12 @@ function notFoundAsLoginError(error: VaultNotFoundError, operation: string): Vau
   if (error.namespace === undefined && hasNoExplanation(error)) {
     const where = error.endpoint === undefined ? 'the server' : `the server at ${error.endpoint}`;
     return error.as(VaultAuthenticationError, {
-      problem: `Cannot ${operation}: ${where} answered 404.`,
+      problem: `Cannot ${operation}: ${where} responded with status 404.`,
       advice: [{ id: 'check-endpoint', text: NON_VAULT_404_ADVICE }],
     });
   }
   return error.as(VaultAuthenticationError, {
-    problem: `Cannot ${operation}: the server answered 404.`,
+    problem: `Cannot ${operation}: the server responded with status 404.`,
     reason: 'namespace',
     advice: [{ id: 'check-namespace', text: missingNamespaceAdvice(error.namespace) }],
   });

@@ -17,8 +17,7 @@ const UNREACHABLE: readonly VaultErrorCode[] = [
 /** What is reported of calls that were aborted, by the `reason` of their error. */
 const PENDING_CALLS: Readonly<Record<string, (calls: string) => string>> = {
   answer: (calls) => `No response from the server: ${calls}. Check its health.`,
-  'no-connection': (calls) =>
-    `There was no connection to: ${calls}. Check "endpoint" (VAULT_ADDR) and firewalls in between.`,
+  'no-connection': (calls) => `There was no connection to: ${calls}. Check "endpoint" (VAULT_ADDR) and any firewall.`,
   'rate-limit': (calls) => `"request.rateLimit" (VAULT_RATE_LIMIT) left no turn for: ${calls}. Raise it.`,
 };
 

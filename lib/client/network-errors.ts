@@ -54,7 +54,7 @@ const CLIENT_CERTIFICATE_FIX =
   'If the server asks for a client certificate, set "tls.cert" and "tls.key" (VAULT_CLIENT_CERT, VAULT_CLIENT_KEY).';
 
 const CONNECTION_FIX: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Nothing listens there. Check "endpoint" (VAULT_ADDR) and that the server is running.',
+  ECONNREFUSED: 'Nothing is listening on that port. Check "endpoint" (VAULT_ADDR) and that the server is running.',
   ENOTFOUND: 'The host name is not known. Check "endpoint" (VAULT_ADDR) and DNS.',
   EAI_AGAIN: 'The host name could not be looked up just now. Check DNS.',
   EHOSTUNREACH: 'The host cannot be reached. Check the network and firewalls between this machine and the server.',
@@ -77,7 +77,7 @@ export function errorOfFailure(failure: unknown, call: CallContext, sent = true)
   if (failure instanceof ExchangeInterrupted) {
     switch (failure.fault) {
       case 'deadline':
-        return new VaultTimeoutError(`${where}: no complete answer within ${call.timeoutMs} ms.`, {
+        return new VaultTimeoutError(`${where}: no complete response within ${call.timeoutMs} ms.`, {
           ...call,
           advice: [
             { id: 'raise-timeout', text: 'Check the server\'s health, or raise "request.timeoutMs".' },
@@ -86,7 +86,7 @@ export function errorOfFailure(failure: unknown, call: CallContext, sent = true)
         });
       case 'stalled':
         return new VaultTimeoutError(
-          `${where}: no complete answer in its share of ${call.timeoutMs} ms, so that there is time to ask another server.`,
+          `${where}: no complete response in its share of ${call.timeoutMs} ms; the rest is left for another server.`,
           {
             ...call,
             reason: 'stalled',
@@ -100,7 +100,7 @@ export function errorOfFailure(failure: unknown, call: CallContext, sent = true)
         });
       case 'too-large':
         return new VaultBadResponseError(
-          `${where}: the answer is larger than ${call.maxBytes} bytes and was dropped.`,
+          `${where}: the response is larger than ${call.maxBytes} bytes and was dropped.`,
           call,
         );
     }
@@ -116,7 +116,7 @@ export function errorOfFailure(failure: unknown, call: CallContext, sent = true)
   }
   const details = { ...call, reason };
   if (NOT_HTTP.test(reason)) {
-    return new VaultBadResponseError(`${where}: what answers there does not speak HTTP as Vault does (${reason}).`, {
+    return new VaultBadResponseError(`${where}: what responds there does not speak HTTP as Vault does (${reason}).`, {
       ...details,
       advice: [{ id: 'check-endpoint', text: 'Check "endpoint" (VAULT_ADDR).' }, otherScheme(call)],
     });
@@ -125,7 +125,7 @@ export function errorOfFailure(failure: unknown, call: CallContext, sent = true)
     return new VaultTimeoutError(`${where}: no connection within ${call.connectTimeoutMs} ms.`, {
       ...details,
       advice: [
-        { id: 'check-endpoint', text: 'Check "endpoint" (VAULT_ADDR) and firewalls in between.' },
+        { id: 'check-endpoint', text: 'Check "endpoint" (VAULT_ADDR) and any firewall.' },
         ...ignoredProxy(call),
       ],
     });
@@ -139,7 +139,7 @@ export function errorOfFailure(failure: unknown, call: CallContext, sent = true)
     });
   }
   if (reason === CLOSED_BY_SERVER) {
-    return new VaultConnectionError(`${where}: the connection was closed before the answer was complete.`, {
+    return new VaultConnectionError(`${where}: the connection was closed before the response was complete.`, {
       ...details,
       advice: [otherScheme(call), IF_IT_REPEATS],
     });
@@ -209,7 +209,7 @@ function tlsAdvice(reason: string): string | undefined {
   if (UNKNOWN_AUTHORITY.includes(reason)) return UNKNOWN_AUTHORITY_FIX;
   if (TLS_FIX[reason]) return TLS_FIX[reason];
   if (/ALERT|CERT|^ERR_(SSL|TLS|OSSL)|^EPROTO$/.test(reason)) {
-    return `${CLIENT_CERTIFICATE_FIX} Else compare the TLS settings of both sides.`;
+    return `${CLIENT_CERTIFICATE_FIX} Otherwise, compare the TLS settings of both sides.`;
   }
   return undefined;
 }

@@ -24,7 +24,7 @@ const MAX_MESSAGES = 5;
 /** `reason` of a 404 whose body is not Vault's. @internal */
 export const NOT_VAULT_RESPONSE = 'not-vault';
 const REDIRECTS: readonly number[] = [301, 302, 307, 308];
-const NOT_VAULT_ADVICE = 'The body is not Vault’s: a proxy or load balancer may have answered.';
+const NOT_VAULT_ADVICE = 'The body is not Vault’s: a proxy or load balancer may have responded.';
 
 /** What a standby says while its cluster has no leader; it has not acted on the request. @internal */
 export const NO_LEADER = 'active cluster node not found';
@@ -186,7 +186,7 @@ export function errorOfResponse(
   if (status >= 300 && status < 400) {
     const why = REDIRECTS.includes(status)
       ? 'it redirects again after one redirect'
-      : `it answers with status ${status}`;
+      : `it responds with status ${status}`;
     return new VaultBadResponseError(`${where}: ${why}, which Vault does not do.`, {
       ...details,
       advice: [
@@ -212,7 +212,7 @@ export function notJson(
   const kind = contentType ? redact(contentType, secrets) || 'another content type' : 'no content type';
   if (cut) {
     return new VaultBadResponseError(
-      `${errorPrefix(call)}: the answer (status ${status}) ends in the middle, the JSON is cut short.`,
+      `${errorPrefix(call)}: the response (status ${status}) is incomplete: the JSON is cut short.`,
       { ...call, statusCode: status, reason: 'cut-short', advice: [IF_IT_REPEATS] },
     );
   }
@@ -226,14 +226,11 @@ export function notJson(
   ];
   if (text.includes('HTTP request to an HTTPS server'))
     advice.push({ id: 'use-https', text: 'The server speaks TLS: write "https://" in "endpoint".' });
-  return new VaultBadResponseError(
-    `${errorPrefix(call)}: the answer (status ${status}) is no answer of Vault, ${why}.`,
-    {
-      ...call,
-      statusCode: status,
-      advice,
-    },
-  );
+  return new VaultBadResponseError(`${errorPrefix(call)}: the response (status ${status}) is not from Vault: ${why}.`, {
+    ...call,
+    statusCode: status,
+    advice,
+  });
 }
 
 function notFound(

@@ -76,7 +76,7 @@ export function dataOf(
 ): JsonObject {
   const data = isJsonObject(response.body) ? response.body['data'] : undefined;
   if (isJsonObject(data)) return data;
-  throw badResponse(request, 'the answer has no "data" object', advice);
+  throw badResponse(request, 'the response has no "data" object', advice);
 }
 
 /** @internal */

@@ -62,7 +62,7 @@ export function parseSecret<T>(response: VaultResponse, call: Call): Kv2Secret<T
     throw badResponse(call, 'this version was written without data ("data": null)', 'Write a new version.', 'no-data');
   }
   if (!isJsonObject(data) || !isJsonObject(metadata))
-    throw badResponse(call, 'the answer has not the shape of a KV v2 secret', NOT_V2);
+    throw badResponse(call, 'the response does not have the shape of a KV v2 secret', NOT_V2);
   assertExactNumbers(response, ['data', 'data'], call);
   // One object, filled in: a copy of the version's fields would cost more than all of the parsing here.
   const secret = parseVersion(metadata, call) as { -readonly [K in keyof Kv2Secret<T>]: Kv2Secret<T>[K] };
@@ -80,7 +80,8 @@ export function parseWritten(response: VaultResponse, call: Call): Kv2Version {
 export function parseMetadata(response: VaultResponse, call: Call): Kv2Metadata {
   const data = dataOf(response, call, NOT_V2);
   const { versions } = data;
-  if (!isJsonObject(versions)) throw badResponse(call, 'the answer has not the shape of KV v2 metadata', NOT_V2);
+  if (!isJsonObject(versions))
+    throw badResponse(call, 'the response does not have the shape of KV v2 metadata', NOT_V2);
   return {
     currentVersion: count(data['current_version']),
     oldestVersion: count(data['oldest_version']),
@@ -100,7 +101,7 @@ export function parseMetadata(response: VaultResponse, call: Call): Kv2Metadata 
 /** @internal */
 export function parseKeys(response: VaultResponse, call: Call): string[] {
   const { keys } = dataOf(response, call);
-  if (!Array.isArray(keys)) throw badResponse(call, 'the answer has no list of keys');
+  if (!Array.isArray(keys)) throw badResponse(call, 'the response has no list of keys');
   const names = textList(keys);
   if (names.length < keys.length) throw badResponse(call, 'the list of keys holds more than texts');
   return names;
@@ -108,7 +109,7 @@ export function parseKeys(response: VaultResponse, call: Call): string[] {
 
 function parseVersion(metadata: JsonObject, call: Call): Kv2Version {
   const { version, deletion_time: deletionTime } = metadata;
-  if (typeof version !== 'number') throw badResponse(call, 'the answer names no version', NOT_V2);
+  if (typeof version !== 'number') throw badResponse(call, 'the response names no version', NOT_V2);
   const parsed: { -readonly [K in keyof Kv2Version]: Kv2Version[K] } = {
     version,
     createdTime: text(metadata['created_time']),

@@ -73,7 +73,7 @@ export class AdminClient {
       const secrets = [...secretsOf(body), ...(token ? [token] : [])];
       throw new VaultTestServerError(
         'request',
-        `The test server answered ${method} ${path} with ${statusCode}: ${redact(reason, secrets)}`,
+        `The test server responded to ${method} ${path} with ${statusCode}: ${redact(reason, secrets)}`,
         { path, statusCode },
       );
     }
@@ -108,8 +108,8 @@ export class AdminClient {
       const { code, message } = error as NodeJS.ErrnoException;
       throw new VaultTestServerError(
         'request',
-        `The test server at ${this.endpoint} gave no answer to ${method} ${path}: ${code ?? message}. ` +
-          'Its output() may tell more; after stop() it answers no more.',
+        `The test server at ${this.endpoint} gave no response to ${method} ${path}: ${code ?? message}. ` +
+          'See its output(). After stop() it does not respond.',
         { path },
       );
     }

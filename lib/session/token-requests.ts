@@ -35,7 +35,7 @@ export async function renewToken(
   });
   const auth = isJsonObject(body) ? body['auth'] : undefined;
   if (!isJsonObject(auth) || typeof auth['lease_duration'] !== 'number') {
-    throw new VaultBadResponseError(`Cannot ${operation}: the answer does not say how long it lives.`, {
+    throw new VaultBadResponseError(`Cannot ${operation}: the response does not say how long it lives.`, {
       operation,
       path: RENEW_PATH,
     });

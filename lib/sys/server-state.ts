@@ -43,8 +43,8 @@ export function parseHealth(response: VaultResponse, call: Pick<VaultRequest, 'o
   if (!state || typeof body?.['initialized'] !== 'boolean' || typeof body['sealed'] !== 'boolean') {
     throw badResponse(
       call,
-      'the answer is not the health of a Vault server',
-      'A load balancer may have answered in its place.',
+      'the response is not the health of a Vault server',
+      'A load balancer may have responded in its place.',
     );
   }
   return {
@@ -81,7 +81,7 @@ export function parseSealStatus(
   call: Pick<VaultRequest, 'operation' | 'path'>,
 ): VaultSealStatus {
   if (!isJsonObject(body) || typeof body['sealed'] !== 'boolean')
-    throw badResponse(call, 'the answer is not a seal status');
+    throw badResponse(call, 'the response is not a seal status');
   const { initialized, sealed, t, n, progress, version } = body;
   return {
     initialized: initialized === true,

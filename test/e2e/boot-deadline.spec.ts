@@ -67,7 +67,7 @@ describe('a boot that runs out of time tells what its last try met, and the fix:
     const endpoint = `http://127.0.0.1:${await fault.freePort()}`;
     const said = await boot({ endpoint });
     expect(said).toContain(`Cannot ${LOGIN} at ${endpoint}`);
-    expect(said).toMatch(/ECONNREFUSED\. Nothing listens there\. Check "endpoint" \(VAULT_ADDR\)/);
+    expect(said).toMatch(/ECONNREFUSED\. Nothing is listening on that port\. Check "endpoint" \(VAULT_ADDR\)/);
   });
 
   it('a status of a load balancer, while it is waited as long as that asks for', async () => {

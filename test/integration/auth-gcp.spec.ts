@@ -75,7 +75,7 @@ describe('gcp gce', () => {
     });
     const portal = await standIn(answer(200, {}, 'please.log.in'));
     expect((await failure(openGce({ metadataEndpoint: portal.endpoint }))).message).toMatch(
-      /something else; it has no header "Metadata-Flavor: Google"/,
+      /something else responded there: it has no header "Metadata-Flavor: Google"/,
     );
     use({ GCE_METADATA_HOST: 'http://user:password@x' });
     expect((await failure(openGce())).message).toMatch(/^GCE_METADATA_HOST is not an address/);

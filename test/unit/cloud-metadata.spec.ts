@@ -68,7 +68,7 @@ describe('metadata request', () => {
     expect(await failure(ask(server))).toMatchObject({
       code: 'VAULT_AUTHENTICATION',
       statusCode: 503,
-      message: `Cannot get a token from the stand-in at ${server.endpoint}: it answered with status 503 (busy). Ask for less.`,
+      message: `Cannot get a token from the stand-in at ${server.endpoint}: it responded with status 503 (busy). Ask for less.`,
     });
     expect(server.requests).toHaveLength(3);
   });
@@ -83,7 +83,7 @@ describe('metadata request', () => {
     ['a refusal of Google', json(403, { error: { message: 'API disabled' } }), /status 403 \(API disabled\)/],
     ['what was sent', (q, r) => json(401, { message: q.headers.authorization })(q, r), /status 401 \(Bearer \*\*\*\)/],
     ['a page', answer(404, {}, '<html>'), /status 404\. Ask/],
-    ['nothing', answer(200, {}, ' \n'), /something else; it is empty\. You are/],
+    ['nothing', answer(200, {}, ' \n'), /something else responded there: it is empty\. You are/],
     ['too much', answer(200, {}, 'x'.repeat(70_000)), /larger than 65536 bytes/],
   ])('metadata request fails without a retry on %s', async (_, handler, message) => {
     const server = await standIn(handler);
@@ -104,7 +104,7 @@ describe('metadata request', () => {
     for (const error of await Promise.all([quiet, deaf].map((server) => failure(ask(server)))))
       expect(error).toMatchObject({
         reason: 'metadata-unreachable',
-        message: expect.stringContaining('no complete answer within 5000 ms. You are somewhere else.') as unknown,
+        message: expect.stringContaining('no complete response within 5000 ms. You are somewhere else.') as unknown,
       });
     // The deaf one cannot notice.
     await quiet.until(() => quiet.connections === 0);
@@ -136,7 +136,7 @@ describe('metadata request', () => {
       const asked = request('http://127.0.0.1:1');
       const read = () => readField(readObject({ status: 200, headers: {}, text }, asked), 'token', asked);
       expect((await failure(Promise.resolve().then(read))).message).toMatch(
-        /something else; it (is not JSON|has no "token")\. You are/,
+        /something else responded there: it (is not JSON|has no "token")\. You are/,
       );
     },
   );

@@ -76,7 +76,7 @@ it.each([
     const error: unknown = await other.login().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: 'VAULT_AUTHENTICATION',
-      message: expect.stringMatching(/404\. Vault does not answer so\. Check that "endpoint"/) as unknown,
+      message: expect.stringMatching(/404\. Vault does not send such a response\. Check that "endpoint"/) as unknown,
     });
     expect(error).not.toHaveProperty('reason', 'namespace');
   }

@@ -205,7 +205,7 @@ describe('how often and how long', () => {
     });
     const error = await failureOf(client.request(READ));
     expect(error).toMatchObject({ code: 'VAULT_TIMEOUT' });
-    expect(error.message).toMatch(/before that: .*status 502.*no complete answer within 1900 ms/);
+    expect(error.message).toMatch(/before that: .*status 502.*no complete response within 1900 ms/);
     expect(waits).toHaveLength(1);
     // Half of what is left, where it would be a second and more.
     expect(waits[0]).toBeLessThanOrEqual(950);

@@ -141,7 +141,7 @@ export class AppRoleLogin implements LoginMethod {
     });
     const value = (body as { data?: Record<string, unknown> } | undefined)?.data?.[field];
     if (typeof value === 'string' && value !== '') return value;
-    throw new VaultBadResponseError(`Cannot ${operation}: the answer holds no ${what}.`, { operation, path });
+    throw new VaultBadResponseError(`Cannot ${operation}: the response contains no ${what}.`, { operation, path });
   }
 }
 

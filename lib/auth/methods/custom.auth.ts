@@ -113,7 +113,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function unusable(): VaultAuthenticationError {
   return new VaultAuthenticationError(
-    `Cannot ${OPERATION}: it returned neither a token, nor { token, revoke }, nor the answer of a login ({ auth }).`,
+    `Cannot ${OPERATION}: it returned neither a token, nor { token, revoke }, nor the response of a login ({ auth }).`,
     { operation: OPERATION },
   );
 }

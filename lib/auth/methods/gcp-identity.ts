@@ -43,7 +43,7 @@ export class GcpMetadata {
     const answer = await requestMetadata(request);
     if (answer.headers['metadata-flavor']?.toLowerCase() === 'google') return answer;
     throw new VaultAuthenticationError(
-      `Cannot ${request.operation} from ${request.service} at ${request.url.origin}: what answered there is something else; it has no header "Metadata-Flavor: Google". ${request.unreachableAdvice}`,
+      `Cannot ${request.operation} from ${request.service} at ${request.url.origin}: something else responded there: it has no header "Metadata-Flavor: Google". ${request.unreachableAdvice}`,
       { operation: request.operation, endpoint: request.url.origin },
     );
   }

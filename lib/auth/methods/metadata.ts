@@ -101,7 +101,7 @@ function assertUsable(outcome: Outcome, request: MetadataRequest): RawResponse {
     const fault = failure instanceof ExchangeInterrupted ? failure.fault : undefined;
     if (fault === 'aborted') throw aborted(request);
     if (fault === 'too-large') throw unexpectedResponse(request, `it is larger than ${MAX_RESPONSE_BYTES} bytes`);
-    const reason = fault === 'deadline' ? `no complete answer within ${TIMEOUT_MS} ms` : codeOf(failure);
+    const reason = fault === 'deadline' ? `no complete response within ${TIMEOUT_MS} ms` : codeOf(failure);
     throw new VaultAuthenticationError(`${where}: ${reason}. ${request.unreachableAdvice}`, {
       ...details,
       reason: 'metadata-unreachable',
@@ -111,7 +111,7 @@ function assertUsable(outcome: Outcome, request: MetadataRequest): RawResponse {
   if (outcome.status === 200) throw unexpectedResponse(request, 'it is empty');
   const said = serverMessage(outcome.text, request.secrets ?? []);
   throw new VaultAuthenticationError(
-    `${where}: it answered with status ${outcome.status}${said === '' ? '' : ` (${said})`}. ${request.rejectedAdvice}`,
+    `${where}: it responded with status ${outcome.status}${said === '' ? '' : ` (${said})`}. ${request.rejectedAdvice}`,
     { ...details, statusCode: outcome.status },
   );
 }
@@ -132,7 +132,7 @@ function unexpectedResponse(
   why: string,
 ): VaultAuthenticationError {
   return new VaultAuthenticationError(
-    `Cannot ${operation} from ${service} at ${url.origin}: what answered there is something else; ${why}. ${unreachableAdvice}`,
+    `Cannot ${operation} from ${service} at ${url.origin}: something else responded there: ${why}. ${unreachableAdvice}`,
     { operation, endpoint: url.origin },
   );
 }

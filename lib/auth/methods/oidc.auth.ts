@@ -88,7 +88,7 @@ export class OidcLogin implements LoginMethod {
     const state = url?.searchParams.get('state') ?? '';
     // Only web pages are opened on the machine of a user.
     if (!url || !/^https?:$/.test(url.protocol) || state === '')
-      throw new VaultBadResponseError(`Cannot ${operation}: the answer holds no web address with a "state".`, {
+      throw new VaultBadResponseError(`Cannot ${operation}: the response contains no web address with a "state".`, {
         operation,
         path,
       });

@@ -122,7 +122,9 @@ export class Http2Call implements Dispatcher.DispatchController {
     if (this.#done || stream !== this.#stream) return;
     if (stream.rstCode === REFUSED_STREAM && !this.#answered) this.#refuse();
     else
-      this.fail(error ?? Object.assign(new Error('closed before the answer was complete'), { code: 'UND_ERR_SOCKET' }));
+      this.fail(
+        error ?? Object.assign(new Error('closed before the response was complete'), { code: 'UND_ERR_SOCKET' }),
+      );
   }
 
   #refuse(): void {
