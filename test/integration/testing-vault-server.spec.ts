@@ -148,7 +148,7 @@ describe('VaultServer.stop', () => {
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
     await expect(listenOn(port)).resolves.toBeUndefined();
     expect(existsSync(dirname(caFile ?? ''))).toBe(false);
-    await expect(server.request('GET', 'sys/health')).rejects.toThrow(`${server.endpoint} gave no answer`);
+    await expect(server.request('GET', 'sys/health')).rejects.toThrow(`${server.endpoint} gave no response`);
   });
 
   it('accepts a server that has already ended', async () => {
